@@ -1,0 +1,1 @@
+"""The evaluation core: trials, ranking, metrics and their records."""

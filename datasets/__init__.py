@@ -1,0 +1,1 @@
+"""Logs: loaders, splits and the columns that everything else reads."""

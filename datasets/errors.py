@@ -1,5 +1,5 @@
-"""The error that a person can mend: one sentence that names the file, row or option, and the mend."""
+"""The error that a person can mend."""
 
 
 class InputError(Exception):
-    """A wrong option or input; its text is one sentence for the person at the terminal."""
+    """A wrong option or input: one sentence that names the file, row or option, and the mend."""

@@ -41,14 +41,17 @@ class SessionLog:
 
     @property
     def n_events(self) -> int:
+        """Number of events."""
         return len(self.items)
 
     @property
     def n_sessions(self) -> int:
+        """Number of sessions."""
         return len(self.offsets) - 1
 
     @property
     def n_items(self) -> int:
+        """Size of the catalogue."""
         return len(self.item_ids)
 
     @property

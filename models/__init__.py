@@ -1,0 +1,1 @@
+"""Recommenders and the registry that finds them."""
