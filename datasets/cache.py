@@ -1,0 +1,131 @@
+"""Where downloads and preprocessed logs lie, and the cache of logs, memory-mapped when read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from datasets.dataset import Dataset
+from datasets.errors import InputError
+from datasets.session_log import SessionLog
+
+_ENTRY_FORMAT = 1
+_MANIFEST = "manifest.json"
+
+
+def cache_folder() -> Path:
+    """The user's cache: BENCH_CACHE_DIR itself, else a folder in XDG_CACHE_HOME or ~/.cache."""
+    if chosen := os.environ.get("BENCH_CACHE_DIR"):
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "session-recommender-bench"
+
+
+def cached_dataset(
+    build: Callable[[str], Dataset],
+    *,
+    name: str,
+    source: Path,
+    content: Path,
+    loader: str,
+    version: int,
+    options: Mapping[str, str],
+    notify: Callable[[str], None],
+) -> Dataset:
+    """The data set that `build(name)` makes, kept as one `.npy` file for each column of its log.
+
+    The key is the SHA-256 of the file `content` with the loader's name, version and options, so
+    an edited source or loader is preprocessed anew. An entry whose files are not those of its
+    manifest is rebuilt. Where the cache cannot be written, `notify` says so and the log is used
+    from memory. Raises InputError if `content` cannot be read.
+    """
+    try:
+        checksum = _digest(content)
+    except OSError as error:
+        raise InputError(
+            f"{content}: cannot be read ({error.strerror or error}); check the file"
+        ) from error
+    facts = [_ENTRY_FORMAT, checksum, loader, version, sorted(options.items())]
+    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    folder = cache_folder() / "logs" / key[:32]
+    kept = _read(folder, name, source)
+    if kept is not None:
+        return kept
+    dataset = build(name)
+    try:
+        _write(folder, dataset)
+    except OSError as error:
+        notify(
+            f"{folder.parent}: the cache cannot be written ({error.strerror or error}), so the "
+            "log will be preprocessed again next time; set BENCH_CACHE_DIR to a folder of yours"
+        )
+        return dataset
+    return _read(folder, name, source) or dataset
+
+
+def _write(folder: Path, dataset: Dataset) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        digests = {}
+        for field in fields(SessionLog):
+            column = getattr(dataset.log, field.name)
+            if column is not None:
+                np.save(building / f"{field.name}.npy", column, allow_pickle=False)
+                digests[field.name] = _digest(building / f"{field.name}.npy")
+        manifest = {
+            "columns": digests,
+            "default_split": dataset.default_split,
+            "order": dataset.order,
+            "equal_time_share": dataset.equal_time_share,
+            "notes": dataset.notes,
+        }
+        # Written last: a folder that has a manifest is complete.
+        (building / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            building.rename(folder)
+        except OSError:
+            # Another process may have put the same entry there first.
+            if not (folder / _MANIFEST).is_file():
+                raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _read(folder: Path, name: str, source: Path) -> Dataset | None:
+    """The entry in `folder`, or None if there is none or it is not as it was written."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+        digests: dict[str, str] = manifest["columns"]
+        paths = {column: folder / f"{column}.npy" for column in digests}
+        if any(_digest(paths[column]) != digests[column] for column in digests):
+            return None
+        columns = {
+            column: np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+            for column, path in paths.items()
+        }
+        return Dataset(
+            name=name,
+            log=SessionLog(**columns),
+            default_split=manifest["default_split"],
+            source=source,
+            order=manifest["order"],
+            equal_time_share=manifest["equal_time_share"],
+            notes=tuple(manifest["notes"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,165 @@
+"""The order of events inside sessions, and of sessions: from columns in file order to a log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.dataset import Order
+from datasets.session_log import (
+    FloatArray,
+    IntArray,
+    ItemCodes,
+    SessionLog,
+    StringArray,
+    TimeArray,
+)
+
+SHUFFLE_SEED = 42
+"""Seed of the order drawn for events of equal time."""
+
+MIN_EQUAL_TIMES = 20
+"""Fewer neighbours of equal time than these do not show that a file is sorted by item id."""
+
+EqualTimes = Literal["shuffle", "find out"]
+
+
+@dataclass(frozen=True)
+class CodedIds:
+    """A column of ids as codes that count them in the order of their first appearance."""
+
+    codes: NDArray[np.int32]
+    """Code of each row's id, shape (n_rows,)."""
+    ids: StringArray
+    """The id of each code as the source wrote it, shape (n_ids,)."""
+
+
+@dataclass(frozen=True)
+class EventColumns:
+    """The columns of a source in file order, one row for each event, checked and parsed."""
+
+    sessions: CodedIds
+    items: CodedIds
+    rewards: FloatArray
+    times: TimeArray | None = None
+    positions: TimeArray | None = None
+    propensities: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class OrderedLog:
+    """A log and how its order came about."""
+
+    log: SessionLog
+    order: Order
+    equal_time_share: float | None
+    note: str
+
+
+def order_events(columns: EventColumns, equal_times: EqualTimes) -> OrderedLog:
+    """Cut the columns into sessions and put events and sessions in order.
+
+    Inside a session events go by time, then by position, then by their place in the file; without
+    times by position; without both as in the file. Sessions go by the time of their first event,
+    else by their first appearance in the file, which also breaks ties.
+
+    Where file order is the order of item ids it is no order of events, and a model would learn
+    the ids: events of equal time (without a position) are then shuffled by a fixed seed.
+    `equal_times` says whether that is known of the source ("shuffle") or is to be found out.
+    """
+    times, positions = columns.times, columns.positions
+    keys = [key for key in (positions, times, columns.sessions.codes) if key is not None]
+    rows = np.lexsort(keys)
+    offsets = _session_offsets(columns.sessions)
+    share, reason = None, ""
+    if times is not None:
+        equal = _equal_neighbours(times[rows], offsets)
+        share = float(equal.sum()) / max(len(rows) - (len(offsets) - 1), 1)
+        if positions is None and equal.any():
+            by_item = _ascend(columns.items, rows, equal)
+            if by_item or equal_times == "shuffle":
+                # PCG64's raw stream, unlike Generator's methods, is fixed across numpy versions.
+                drawn = np.random.PCG64(SHUFFLE_SEED).random_raw(len(rows))
+                rows = np.lexsort([drawn, *keys])
+                reason = (
+                    "file order is the order of item ids"
+                    if by_item
+                    else "file order is not the order of events"
+                )
+        offsets, rows = _by_start(times, offsets, rows)
+    log = SessionLog(
+        items=columns.items.codes[rows],
+        rewards=columns.rewards[rows],
+        offsets=offsets,
+        item_ids=columns.items.ids,
+        session_ids=columns.sessions.ids[columns.sessions.codes[rows[offsets[:-1]]]],
+        times=None if times is None else _take(times, rows),
+        propensities=None if columns.propensities is None else columns.propensities[rows],
+    )
+    order: Order = "time" if times is not None else "position" if positions is not None else "file"
+    return OrderedLog(log, order, share, _order_note(order, share, positions is not None, reason))
+
+
+def _take(times: TimeArray, rows: IntArray) -> TimeArray:
+    taken: TimeArray = times[rows]
+    return taken
+
+
+def _session_offsets(sessions: CodedIds) -> IntArray:
+    lengths = np.bincount(sessions.codes, minlength=len(sessions.ids))
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+
+def _equal_neighbours(times: TimeArray, offsets: IntArray) -> NDArray[np.bool_]:
+    """Whether an event has the time of the one before it in its session, shape (n_events,)."""
+    equal = np.zeros(len(times), dtype=np.bool_)
+    equal[1:] = times[1:] == times[:-1]
+    equal[offsets[:-1]] = False
+    return equal
+
+
+def _ascend(items: CodedIds, rows: IntArray, equal: NDArray[np.bool_]) -> bool:
+    """Whether all neighbours of equal time, and enough of them, stand in the order of item ids."""
+    later = np.flatnonzero(equal)
+    if len(later) < MIN_EQUAL_TIMES:
+        return False
+    sort_keys = _id_sort_keys(items.ids)
+    before = sort_keys[items.codes[rows[later - 1]]]
+    after = sort_keys[items.codes[rows[later]]]
+    # A repeated item says nothing either way: it neither counts nor speaks against.
+    return bool((before <= after).all()) and int((before < after).sum()) >= MIN_EQUAL_TIMES
+
+
+def _id_sort_keys(ids: StringArray) -> ItemCodes | IntArray:
+    """A number for each id that sorts as the ids do: as numbers if all are, else as text."""
+    longest_int64 = 18
+    if np.char.str_len(ids).max() <= longest_int64 and np.char.isdecimal(ids).all():
+        return ids.astype(np.int64)
+    return np.unique(ids, return_inverse=True)[1]
+
+
+def _by_start(times: TimeArray, offsets: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Put whole sessions in the order of their first event's time."""
+    by_start = np.argsort(times[rows[offsets[:-1]]], kind="stable")
+    lengths = np.diff(offsets)[by_start]
+    new_offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    moved = np.arange(len(rows)) + np.repeat(offsets[:-1][by_start] - new_offsets[:-1], lengths)
+    return new_offsets, rows[moved]
+
+
+def _order_note(order: Order, share: float | None, has_positions: bool, reason: str) -> str:
+    if order == "file":
+        return "no time or position column: events stand in file order"
+    if order == "position":
+        return "order inside a session: by position"
+    note = "order inside a session: by time"
+    if has_positions:
+        return f"{note}, then by position"
+    if not share:
+        return note
+    place = f"an order drawn with seed {SHUFFLE_SEED}, because {reason}" if reason else "file order"
+    percent = f"{100 * share:.1f}" if share >= 0.0005 else "under 0.1"
+    return f"{note}; {percent} % of neighbours share a time and stand in {place}"

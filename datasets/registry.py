@@ -1,0 +1,103 @@
+"""Names of data sets, and loading by name or path.
+
+A data set is one module of this folder with a literal `NAMES: dict[str, str]` (name to a line for
+`--list`) and `load(name, *, reward, notify)`. One that also reads users' own copies has
+`recognises(path)` and `load_path(path, *, reward, notify)`.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datasets.errors import InputError
+
+if TYPE_CHECKING:
+    from datasets.dataset import Dataset
+
+
+def list_datasets() -> dict[str, str]:
+    """Name of each data set and a line about it, found without importing any of them."""
+    return {name: line for names in _modules().values() for name, line in names.items()}
+
+
+def load_dataset(
+    name_or_path: str, *, reward: str | None = None, notify: Callable[[str], None]
+) -> Dataset:
+    """Load a data set by name, or a table, MovieLens folder or zip by path; a name goes first.
+
+    `reward` is one of the data set's own kinds of reward, None its default. `notify` takes lines
+    for stderr. Raises InputError if there is no such data set or it cannot be read.
+    """
+    dataset = _load(name_or_path, reward, notify)
+    log = dataset.log
+    notify(
+        f"{dataset.name}: {log.n_events:,} events, {log.n_sessions:,} sessions, "
+        f"{log.n_items:,} items"
+    )
+    return dataset
+
+
+def load_event_table(path: Path, *, reward: str | None, notify: Callable[[str], None]) -> Dataset:
+    """Load a table of events (see `datasets.event_table`)."""
+    from datasets import event_table
+
+    return event_table.load_event_table(path, reward=reward, notify=notify)
+
+
+def _load(name_or_path: str, reward: str | None, notify: Callable[[str], None]) -> Dataset:
+    modules = _modules()
+    for module_name, names in modules.items():
+        if name_or_path in names:
+            module = importlib.import_module(f"datasets.{module_name}")
+            named: Dataset = module.load(name_or_path, reward=reward, notify=notify)
+            return named
+    path = Path(name_or_path).expanduser()
+    if not path.exists():
+        raise _unknown(name_or_path)
+    for module_name in modules:
+        module = importlib.import_module(f"datasets.{module_name}")
+        if hasattr(module, "recognises") and module.recognises(path):
+            own: Dataset = module.load_path(path, reward=reward, notify=notify)
+            return own
+    if path.is_file() and path.suffix != ".zip":
+        return load_event_table(path, reward=reward, notify=notify)
+    raise InputError(
+        f"{path}: there is no MovieLens ratings file (ratings.csv, ratings.dat or u.data) in it; "
+        "give a table of events, or a MovieLens folder or zip"
+    )
+
+
+def _modules() -> dict[str, dict[str, str]]:
+    """Module name to the data sets it offers, from the source alone: it must answer at once."""
+    found = {}
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        source = file.read_text(encoding="utf-8")
+        if "\nNAMES: dict[str, str] =" not in source:
+            continue
+        for statement in ast.parse(source).body:
+            if (
+                isinstance(statement, ast.AnnAssign)
+                and isinstance(statement.target, ast.Name)
+                and statement.target.id == "NAMES"
+                and statement.value is not None
+            ):
+                found[file.stem] = dict(ast.literal_eval(statement.value))
+    return found
+
+
+def _unknown(name: str) -> InputError:
+    path_like = Path(name)
+    if path_like.suffix or len(path_like.parts) > 1:
+        return InputError(f"{name}: there is no such file or folder; check the path")
+    names = list_datasets()
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(names)}"
+    return InputError(
+        f"'{name}' is no data set; {hint} "
+        "(the path of a CSV, CSV.gz or Parquet table or of a MovieLens folder or zip is taken too)"
+    )

@@ -1,0 +1,27 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+def _folder_from_environment(variable: str) -> Path:
+    value = os.environ.get(variable)
+    if not value:
+        pytest.skip(f"{variable} is not set")
+    return Path(value)
+
+
+@pytest.fixture(scope="session")
+def cases_dir() -> Path:
+    """Folder of small inputs that have tripped other projects."""
+    return _folder_from_environment("BENCH_CASES_DIR")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Folder of real logs."""
+    return _folder_from_environment("BENCH_DATA_DIR")
