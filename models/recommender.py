@@ -27,8 +27,8 @@ class Progress:
     """Targets trained on since the last yield."""
     total_events: int
     """Targets of one whole epoch."""
-    loss: float
-    """Mean training loss since the epoch began."""
+    loss: float | None
+    """Mean training loss since the epoch began; None for a model without a loss."""
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     """Further figures for the epoch's row of the learning curve, by name."""
 

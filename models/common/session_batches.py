@@ -1,0 +1,115 @@
+"""Session-parallel batches: sessions side by side in slots, cut into windows of steps.
+
+Hidasi et al., ICLR 2016, section 3.1.1: a slot whose session has ended takes the next unused one,
+and its hidden state is zeroed. When none is left the slot disappears and the batch narrows.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.session_log import IntArray, SessionLog
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some successive steps of all slots that are still busy; (T, W) = (steps, slots)."""
+
+    events: IntArray
+    """Index in the log of each input event, shape (T, W); the target is the event after it.
+    Places that are not busy repeat an event of the window and must not be used."""
+    starts: BoolArray
+    """True where a session begins, so that the hidden state is zeroed first, shape (T, W)."""
+    busy: BoolArray | None
+    """Which places hold an event, shape (T, W); None where all do."""
+    slots: IntArray
+    """Slot of each column, shape (W,): where its hidden state is kept between windows."""
+
+    @property
+    def acting(self) -> IntArray:
+        """Places that hold an event, as indices into the flattened (T, W)."""
+        return np.arange(self.events.size) if self.busy is None else np.flatnonzero(self.busy)
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    """All input events in the order (step, slot)."""
+
+    events: IntArray
+    slots: IntArray
+    steps: IntArray
+    starts: BoolArray
+
+
+def _schedule(log: SessionLog, batch_size: int) -> _Schedule:
+    sessions = np.flatnonzero(log.lengths >= 2)
+    session_steps = log.lengths[sessions] - 1
+    slot_of_session = np.empty(len(sessions), dtype=np.int64)
+    first_step = np.empty(len(sessions), dtype=np.int64)
+    free = [(0, slot) for slot in range(min(batch_size, len(sessions)))]
+    for i, n_steps in enumerate(session_steps.tolist()):
+        step, slot = free[0]
+        slot_of_session[i], first_step[i] = slot, step
+        heapq.heapreplace(free, (step + n_steps, slot))
+
+    ends = np.cumsum(session_steps)
+    position = np.arange(ends[-1] if len(ends) else 0) - np.repeat(
+        ends - session_steps, session_steps
+    )
+    events = np.repeat(log.offsets[:-1][sessions], session_steps) + position
+    slots = np.repeat(slot_of_session, session_steps)
+    steps = np.repeat(first_step, session_steps) + position
+    order = np.lexsort((slots, steps))
+    return _Schedule(events[order], slots[order], steps[order], (position == 0)[order])
+
+
+class SessionBatches:
+    """The windows of one epoch, the same at every pass.
+
+    Sessions of one event have no target and are left out. An epoch has one target for every
+    further event: `sum(length - 1)`.
+    """
+
+    def __init__(self, log: SessionLog, *, batch_size: int, window: int = 1) -> None:
+        self._schedule = _schedule(log, batch_size)
+        self._window = window
+        steps = self._schedule.steps
+        self._n_steps = int(steps[-1]) + 1 if len(steps) else 0
+        self._bounds = np.searchsorted(steps, np.arange(0, self._n_steps + window, window))
+        self.n_slots = min(batch_size, int((log.lengths >= 2).sum()))
+
+    @property
+    def n_targets(self) -> int:
+        """Targets of one epoch."""
+        return len(self._schedule.events)
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    def __iter__(self) -> Iterator[Window]:
+        for i in range(len(self)):
+            first, last = int(self._bounds[i]), int(self._bounds[i + 1])
+            first_step = i * self._window
+            n_steps = min(self._window, self._n_steps - first_step)
+            part = slice(first, last)
+            steps = self._schedule.steps[part] - first_step
+            # A slot that ends never comes back, so the first step holds all slots of the window.
+            slots = self._schedule.slots[part][: int(np.searchsorted(steps, 1))]
+            columns = np.searchsorted(slots, self._schedule.slots[part])
+            shape = (n_steps, len(slots))
+            events = np.full(shape, self._schedule.events[first])
+            starts = np.zeros(shape, dtype=np.bool_)
+            events[steps, columns] = self._schedule.events[part]
+            starts[steps, columns] = self._schedule.starts[part]
+            busy = None
+            if last - first < events.size:
+                busy = np.zeros(shape, dtype=np.bool_)
+                busy[steps, columns] = True
+            yield Window(events, starts, busy, slots)

@@ -1,0 +1,289 @@
+"""GRU4Rec: the session-based recurrent recommender of Hidasi et al.
+
+Hidasi, Karatzoglou, Baltrunas, Tikk: Session-based Recommendations with Recurrent Neural Networks,
+ICLR 2016. Hidasi, Karatzoglou: Recurrent Neural Networks with Top-k Gains for Session-based
+Recommendations, CIKM 2018 (additional negatives, BPR-max).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from datasets.session_log import SessionLog
+from models.common.adagrad import Adagrad, touch
+from models.common.cells import GruCell, SessionEncoder
+from models.common.initialisation import uniform_matrix
+from models.common.negative_sampler import NegativeSampler
+from models.common.session_batches import SessionBatches
+from models.common.session_states import session_states
+from models.common.training_log import TrainingLog
+from models.recommender import Factors, FloatMatrix, Progress
+
+
+@dataclass(frozen=True)
+class Gru4RecConfig:
+    """Options of GRU4Rec; the defaults are chosen for the embedded log on two cores."""
+
+    epochs: int = 30
+    """Passes over the training log at most; early stopping may come first."""
+    learning_rate: float = 0.1
+    """Step size of Adagrad."""
+    batch_size: int = 16
+    """Sessions side by side."""
+    truncation: int = 16
+    """Steps of back-propagation through time; 1 is the authors' setting."""
+    layers: tuple[int, ...] = (100,)
+    """Width of each GRU layer."""
+    embedding: Literal["constrained", "separate", "none"] = "constrained"
+    """Input embedding: the output's item matrix, a table of its own, or one-hot into the GRU."""
+    embedding_width: int = 100
+    """Width of the separate embedding."""
+    loss: Literal["cross-entropy", "bpr-max"] = "cross-entropy"
+    """Ranking loss over the target and its negatives."""
+    negatives: int = 2048
+    """Negatives drawn for each update, shared by it, beside the other targets of the batch."""
+    negative_alpha: float = 0.5
+    """Negatives are drawn in proportion to support ** negative_alpha."""
+    logq: float = 1.0
+    """Strength of the log-Q correction of cross-entropy; 0: none."""
+    logq_form: Literal["official", "exact"] = "exact"
+    """official: the authors' two scales; exact: log expected count, own target's hits removed."""
+    dropout_embedding: float = 0.5
+    """Share of the input embedding dropped."""
+    dropout_hidden: float = 0.3
+    """Share of each layer's output dropped, also in the state that is carried on."""
+    momentum: float = 0.0
+    """Momentum on Adagrad's scaled step."""
+    elu: float = 0.5
+    """alpha of the ELU on the scores of BPR-max."""
+    bpreg: float = 1.0
+    """Weight of the score regularisation of BPR-max."""
+
+    def __post_init__(self) -> None:
+        positive = ("epochs", "learning_rate", "batch_size", "truncation", "embedding_width")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be greater than 0, not {getattr(self, name)}")
+        for name in ("negatives", "negative_alpha", "logq", "elu", "bpreg"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
+        for name in ("dropout_embedding", "dropout_hidden", "momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1")
+        if not self.layers or min(self.layers) < 1:
+            raise ValueError("layers must name the width of at least one layer")
+
+
+class Gru4Rec:
+    """Session-parallel GRU with sampled ranking losses."""
+
+    Config = Gru4RecConfig
+
+    def __init__(self, config: Gru4RecConfig, *, seed: int, device: str) -> None:
+        self.config = config
+        self.device = torch.device(device)
+        self._seed = seed
+        self._encoder: SessionEncoder
+        self._item_table: Tensor
+        self._item_bias: Tensor
+        self._input_table: Tensor | None = None
+
+    def fit(self, train: SessionLog) -> Iterator[Progress]:
+        """Train by session-parallel windows; yields about twenty times an epoch."""
+        config = self.config
+        torch.manual_seed(self._seed)
+        self._build(train.n_items)
+        sampler = NegativeSampler(
+            train.item_counts(),
+            alpha=config.negative_alpha,
+            seed=self._seed,
+            device=self.device,
+        )
+        support = torch.as_tensor(train.item_counts(), device=self.device)
+        tables = [self._item_table, self._item_bias]
+        if self._input_table is not None:
+            tables.append(self._input_table)
+        optimiser = Adagrad(
+            list(self._encoder.parameters()),
+            tables,
+            learning_rate=config.learning_rate,
+            momentum=config.momentum,
+        )
+        items = torch.as_tensor(np.asarray(train.items), dtype=torch.int64, device=self.device)
+        batches = SessionBatches(train, batch_size=config.batch_size, window=config.truncation)
+        log = TrainingLog(batches.n_targets, len(batches))
+        for epoch in range(1, config.epochs + 1):
+            self._encoder.train()
+            state = self._encoder.initial_state(batches.n_slots, self.device)
+            for window in batches:
+                slots = self._tensor(window.slots)
+                inputs = items[self._tensor(window.events)]
+                targets = items[self._tensor(window.events.ravel()[window.acting] + 1)]
+                columns = torch.cat([targets, sampler.draw(config.negatives)])
+
+                if self._input_table is None:
+                    used, places = torch.unique(
+                        torch.cat([columns, inputs.flatten()]), return_inverse=True
+                    )
+                    output_rows = input_rows = touch(self._item_table, used)
+                    column_places = places[: len(columns)]
+                    input_places = places[len(columns) :]
+                else:
+                    used, column_places = torch.unique(columns, return_inverse=True)
+                    output_rows = touch(self._item_table, used)
+                    used_inputs, input_places = torch.unique(inputs, return_inverse=True)
+                    input_rows = touch(self._input_table, used_inputs)
+                bias_rows = touch(self._item_bias, output_rows.index)
+
+                embedded = nn.functional.embedding(input_places.view_as(inputs), input_rows.values)
+                embedded = nn.functional.dropout(embedded, config.dropout_embedding)
+                before = [layer[slots] for layer in state]
+                states, after = self._encoder(embedded, before, self._tensor(window.starts))
+                for layer, last in zip(state, after, strict=True):
+                    layer[slots] = last.detach()
+                flat = states.flatten(0, 1)[self._tensor(window.acting)]
+                column_vectors = nn.functional.embedding(column_places, output_rows.values)
+                scores = torch.addmm(bias_rows.values[column_places], flat, column_vectors.t())
+                loss = self._loss(scores, columns, support, sampler.probabilities)
+                total = loss.sum() / (config.batch_size * config.truncation)
+                total.backward()
+                touched = [output_rows, bias_rows]
+                if input_rows is not output_rows:
+                    touched.append(input_rows)
+                optimiser.step(touched)
+                yield from log.step(epoch, loss.detach().sum(), len(loss))
+            yield log.end_of_epoch(epoch)
+
+    def _loss(
+        self, scores: Tensor, columns: Tensor, support: Tensor, probabilities: Tensor
+    ) -> Tensor:
+        """Loss of each row of scores (R, R + negatives); row r's target is column r."""
+        config = self.config
+        if config.loss == "bpr-max":
+            return bpr_max(scores, elu=config.elu, bpreg=config.bpreg)
+        if config.logq > 0:
+            correction = (
+                official_logq(columns, len(scores), support, config.negative_alpha)
+                if config.logq_form == "official"
+                else exact_logq(columns, len(scores), support, probabilities)
+            )
+            scores = scores - config.logq * correction
+            if config.logq_form == "exact":
+                # The target stands for itself: uncorrected, and no hit of it among the columns.
+                rows = torch.arange(len(scores), device=scores.device)
+                hits = columns[: len(scores), None] == columns[None, :]
+                hits[rows, rows] = False
+                own = torch.zeros_like(scores)
+                own[rows, rows] = config.logq * correction[: len(scores)]
+                scores = (scores + own).masked_fill(hits, -torch.inf)
+        return cross_entropy(scores)
+
+    def score(self, sessions: SessionLog) -> FloatMatrix:
+        """Score of every item after every prefix, shape (n_prefixes, n_items)."""
+        states, items, bias = self.factors(sessions)
+        return states @ items.T + bias
+
+    def factors(self, sessions: SessionLog) -> Factors:
+        """Hidden states, item matrix and item bias."""
+        table = self._item_table if self._input_table is None else self._input_table
+        states = session_states(self._encoder, table, sessions, self.device)
+        return Factors(states, self._item_table.cpu().numpy(), self._item_bias.cpu().numpy())
+
+    def save(self, folder: Path) -> None:
+        """Write all weights to `weights.pt`, plain tensors only."""
+        weights = {"items": self._item_table, "bias": self._item_bias}
+        if self._input_table is not None:
+            weights["inputs"] = self._input_table
+        encoder = {f"encoder.{name}": value for name, value in self._encoder.state_dict().items()}
+        torch.save({**weights, **encoder}, folder / "weights.pt")
+
+    def load(self, folder: Path) -> None:
+        """Read the weights that `save` wrote."""
+        weights = torch.load(folder / "weights.pt", weights_only=True, map_location=self.device)
+        self._build(len(weights["items"]))
+        self._item_table.copy_(weights.pop("items"))
+        self._item_bias.copy_(weights.pop("bias"))
+        if self._input_table is not None:
+            self._input_table.copy_(weights.pop("inputs"))
+        self._encoder.load_state_dict(
+            {name.removeprefix("encoder."): value for name, value in weights.items()}
+        )
+
+    def _tensor(self, array: ArrayLike) -> Tensor:
+        return torch.as_tensor(array, device=self.device)
+
+    def _build(self, n_items: int) -> None:
+        """Fresh weights, drawn from torch's global generator."""
+        config = self.config
+        width = config.layers[-1]
+        first = {
+            "constrained": width,
+            "separate": config.embedding_width,
+            "none": 3 * config.layers[0],
+        }[config.embedding]
+        cells = [
+            GruCell(before, after, project_input=i > 0 or config.embedding != "none")
+            for i, (before, after) in enumerate(
+                zip((first, *config.layers[:-1]), config.layers, strict=True)
+            )
+        ]
+        self._encoder = SessionEncoder(cells, dropout=config.dropout_hidden).to(self.device)
+        self._item_table = uniform_matrix(n_items, width).to(self.device)
+        self._item_bias = torch.zeros(n_items, device=self.device)
+        if config.embedding == "separate":
+            self._input_table = uniform_matrix(n_items, first).to(self.device)
+        elif config.embedding == "none":
+            gates = [uniform_matrix(n_items, config.layers[0]) for _ in range(3)]
+            self._input_table = torch.cat(gates, dim=1).to(self.device)
+
+
+def cross_entropy(scores: Tensor) -> Tensor:
+    """-log softmax of the diagonal: (R, C) -> (R,). CIKM 2018, section 3.1."""
+    targets = torch.arange(len(scores), device=scores.device)
+    return nn.functional.cross_entropy(scores.float(), targets, reduction="none")
+
+
+def bpr_max(scores: Tensor, *, elu: float, bpreg: float) -> Tensor:
+    """BPR-max of the diagonal against all other columns: (R, C) -> (R,). CIKM 2018, eq. 10.
+
+    s = softmax over negatives only;
+    L = -log(sum_j s_j sigma(o_t - o_j) + 1e-24) + bpreg sum_j s_j o_j^2.
+    """
+    scores = scores.float()
+    if elu > 0:
+        scores = nn.functional.elu(scores, alpha=elu)
+    rows = torch.arange(len(scores), device=scores.device)
+    own = torch.zeros_like(scores, dtype=torch.bool)
+    own[rows, rows] = True
+    weights = torch.softmax(scores.masked_fill(own, -torch.inf), dim=1)
+    target = scores.diagonal().unsqueeze(1)
+    better = (weights * torch.sigmoid(target - scores)).sum(dim=1)
+    return -torch.log(better + 1e-24) + bpreg * (weights * scores.square()).sum(dim=1)
+
+
+def official_logq(columns: Tensor, n_in_batch: int, support: Tensor, alpha: float) -> Tensor:
+    """log of raw support for in-batch columns, of support ** alpha for drawn ones, (C,).
+
+    As the authors' code has it: the two groups stand on different scales.
+    """
+    counts = support[columns].float()
+    log_counts = counts.log()
+    return torch.cat([log_counts[:n_in_batch], alpha * log_counts[n_in_batch:]])
+
+
+def exact_logq(columns: Tensor, n_in_batch: int, support: Tensor, probabilities: Tensor) -> Tensor:
+    """log of how often an item is expected among a row's negatives, (C,).
+
+    (R - 1) p_i from the other targets of the batch and m q_i from the draws.
+    """
+    n_drawn = len(columns) - n_in_batch
+    in_batch = (support[columns] / support.sum()).float() * (n_in_batch - 1)
+    return (in_batch + n_drawn * probabilities[columns]).log()
