@@ -1,0 +1,87 @@
+"""Metrics of single events from their ranks, and how metrics are named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+EventValues = NDArray[np.float64]
+
+TIE_RULES = ("conservative", "standard", "median")
+
+
+def apply_ties(ranks: ArrayLike, ties: ArrayLike, rule: str) -> EventValues:
+    """Ranks under another tie rule, shape (n_events,).
+
+    `ranks` are conservative: 1 + the other items that score higher or equal; `ties` counts those
+    that score equal. conservative: ranks; standard: ranks - ties; median: ranks - ties / 2.
+    Raises `ValueError` for any other rule.
+    """
+    conservative = np.asarray(ranks, dtype=np.float64)
+    if rule == "conservative":
+        return conservative
+    if rule == "standard":
+        return conservative - np.asarray(ties, dtype=np.float64)
+    if rule == "median":
+        return conservative - np.asarray(ties, dtype=np.float64) / 2
+    raise ValueError(f"tie rule {rule} is unknown; choose {', '.join(TIE_RULES)}")
+
+
+def recall_at(ranks: ArrayLike, k: int) -> EventValues:
+    """Recall@K of each event, which has one relevant item: 1 if rank <= K, else 0.
+
+    The mean over events is the share of events whose item is among the first K. Shape (n_events,).
+    """
+    return (np.asarray(ranks) <= k).astype(np.float64)
+
+
+def reciprocal_rank_at(ranks: ArrayLike, k: int) -> EventValues:
+    """Reciprocal rank of each event: 1 / rank if rank <= K, else 0; the mean over events is MRR@K.
+
+    Shape (n_events,).
+    """
+    ranks = np.asarray(ranks, dtype=np.float64)
+    return np.where(ranks <= k, 1 / ranks, 0.0)
+
+
+METRICS: dict[str, Callable[[ArrayLike, int], EventValues]] = {
+    "Recall": recall_at,
+    "MRR": reciprocal_rank_at,
+}
+"""Metric of an event by the name that stands before the @."""
+
+_TABLE_NAME = re.compile(
+    r"(?P<stage>[a-z]+/)?(?P<stem>\w+)@(?P<k>\d+)(?: \((?P<part>[a-z0-9]+(?: [a-z0-9]+)*)\))?"
+)
+_MLFLOW_NAME = re.compile(
+    r"(?P<stage>[a-z]+/)?(?P<stem>[a-z]+)_at_(?P<k>\d+)(?:_(?P<part>[a-z0-9]+(?:_[a-z0-9]+)*))?"
+)
+
+
+def mlflow_name(metric: str) -> str:
+    """The name in MLflow, which refuses `@`: `Recall@20 (positive)` is `recall_at_20_positive`.
+
+    A stage before it stays: `valid/Recall@20` is `valid/recall_at_20`. Raises `ValueError` for a
+    name that is no metric.
+    """
+    match = _TABLE_NAME.fullmatch(metric)
+    if match is None or match["stem"] not in METRICS:
+        raise ValueError(f"{metric!r} is no metric's name in a table, such as 'Recall@20'")
+    part = "_" + match["part"].replace(" ", "_") if match["part"] else ""
+    return f"{match['stage'] or ''}{match['stem'].lower()}_at_{match['k']}{part}"
+
+
+def table_name(metric: str) -> str:
+    """The name in tables, inverse of `mlflow_name`: `recall_at_20` is `Recall@20`.
+
+    Raises `ValueError` for a name that is no metric.
+    """
+    match = _MLFLOW_NAME.fullmatch(metric)
+    stems = {stem.lower(): stem for stem in METRICS}
+    if match is None or match["stem"] not in stems:
+        raise ValueError(f"{metric!r} is no metric's name in MLflow, such as 'recall_at_20'")
+    part = f" ({match['part'].replace('_', ' ')})" if match["part"] else ""
+    return f"{match['stage'] or ''}{stems[match['stem']]}@{match['k']}{part}"

@@ -1,0 +1,156 @@
+"""Metrics against hand-computed values, ranx as independent oracle, and their names."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.metrics import (
+    TIE_RULES,
+    apply_ties,
+    mlflow_name,
+    recall_at,
+    reciprocal_rank_at,
+    table_name,
+)
+
+
+def test_ranks_at_the_edge_of_20() -> None:
+    assert recall_at([1, 20, 21], 20).tolist() == [1, 1, 0]
+    assert reciprocal_rank_at([1, 20, 21], 20).tolist() == [1, 0.05, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "k", "recall", "mrr"),
+    [
+        ("ranks.csv", 20, 0.75, 0.4375),
+        ("ranks.csv", 1, 0.25, 0.25),
+        ("ranks.csv", 25, 1.0, 0.4475),
+        ("ranks_edge.csv", 20, 1 / 3, 0.05 / 3),
+    ],
+)
+def test_means_of_the_case(cases_dir: Path, name: str, k: int, recall: float, mrr: float) -> None:
+    with (cases_dir / "R008-mrr-definition" / name).open(newline="") as file:
+        ranks = np.array([int(row["rank"]) for row in csv.DictReader(file)], dtype=np.uint32)
+    assert recall_at(ranks, k).mean() == pytest.approx(recall)
+    assert reciprocal_rank_at(ranks, k).mean() == pytest.approx(mrr)
+
+
+def test_tie_rules_on_equal_scores_of_41_items() -> None:
+    ranks, ties = np.array([41], dtype=np.uint32), np.array([40], dtype=np.uint32)
+    by_rule = {rule: apply_ties(ranks, ties, rule) for rule in TIE_RULES}
+    assert {rule: values.tolist() for rule, values in by_rule.items()} == {
+        "conservative": [41],
+        "standard": [1],
+        "median": [21],
+    }
+    assert [recall_at(by_rule[rule], 20).item() for rule in TIE_RULES] == [0, 1, 0]
+
+
+def test_unknown_tie_rule_is_refused() -> None:
+    with pytest.raises(ValueError, match="tie rule optimistic is unknown"):
+        apply_ties([1], [0], "optimistic")
+
+
+@pytest.fixture(scope="module")
+def ranx() -> Iterator[ModuleType]:
+    """ranx interpreted: compiling its kernels takes longer than all other tests together."""
+    numba = importlib.import_module("numba")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numba.config, "DISABLE_JIT", True)
+        yield importlib.import_module("ranx")
+
+
+@pytest.mark.parametrize("k", [1, 5, 20])
+def test_ranx_agrees(ranx: ModuleType, k: int) -> None:
+    n_events, n_items = 60, 40
+    rng = np.random.default_rng(3)
+    scores = rng.random((n_events, n_items))
+    targets = rng.integers(0, n_items, n_events)
+    ranks = (scores >= scores[np.arange(n_events), targets][:, None]).sum(1)
+    qrels = ranx.Qrels({f"q{q}": {f"d{target}": 1} for q, target in enumerate(targets)})
+    run = ranx.Run(
+        {
+            f"q{q}": {f"d{d}": float(score) for d, score in enumerate(row)}
+            for q, row in enumerate(scores)
+        }
+    )
+    oracle = ranx.evaluate(qrels, run, [f"recall@{k}", f"mrr@{k}"])
+    assert recall_at(ranks, k).mean() == pytest.approx(oracle[f"recall@{k}"])
+    assert reciprocal_rank_at(ranks, k).mean() == pytest.approx(oracle[f"mrr@{k}"])
+
+
+RANKS = st.lists(st.integers(1, 2**32 - 1) | st.integers(1, 40), min_size=1)
+
+
+@given(RANKS, st.integers(1, 60))
+def test_reciprocal_rank_is_at_most_recall_and_both_grow_with_k(ranks: list[int], k: int) -> None:
+    column = np.array(ranks, dtype=np.uint32)
+    assert (reciprocal_rank_at(column, k) <= recall_at(column, k)).all()
+    assert (recall_at(column, k) <= recall_at(column, k + 1)).all()
+    assert (reciprocal_rank_at(column, k) <= reciprocal_rank_at(column, k + 1)).all()
+    assert ((reciprocal_rank_at(column, k) > 0) == (recall_at(column, k) == 1)).all()
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**6), st.integers(0, 10**6)), min_size=1))
+def test_tie_rules_are_ordered(pairs: list[tuple[int, int]]) -> None:
+    ties = np.array([tied for _, tied in pairs], dtype=np.uint32)
+    ranks = np.array([ahead + tied for ahead, tied in pairs], dtype=np.uint32)
+    standard = apply_ties(ranks, ties, "standard")
+    median = apply_ties(ranks, ties, "median")
+    conservative = apply_ties(ranks, ties, "conservative")
+    assert (standard >= 1).all()
+    assert (standard <= median).all()
+    assert (median <= conservative).all()
+    assert (conservative == ranks).all()
+
+
+@pytest.mark.parametrize(
+    ("table", "mlflow"),
+    [
+        ("Recall@20", "recall_at_20"),
+        ("MRR@20", "mrr_at_20"),
+        ("Recall@5 (positive)", "recall_at_5_positive"),
+        ("MRR@100 (standard ties)", "mrr_at_100_standard_ties"),
+        ("valid/Recall@5", "valid/recall_at_5"),
+    ],
+)
+def test_names_go_both_ways(table: str, mlflow: str) -> None:
+    assert mlflow_name(table) == mlflow
+    assert table_name(mlflow) == table
+
+
+def test_names_of_the_case_read_back(cases_dir: Path) -> None:
+    names = json.loads((cases_dir / "R097-metric-names/names.json").read_text())
+    for name, expected in names.items():
+        assert mlflow_name(name) == expected.lower()
+        assert table_name(mlflow_name(name)) == name
+
+
+@pytest.mark.parametrize("name", ["Recall", "Recall@", "Precision@20", "recall_at_20"])
+def test_no_metric_of_a_table(name: str) -> None:
+    with pytest.raises(ValueError, match="no metric's name in a table"):
+        mlflow_name(name)
+
+
+@pytest.mark.parametrize("name", ["Recall@20", "precision_at_20", "recall_at_x"])
+def test_no_metric_of_mlflow(name: str) -> None:
+    with pytest.raises(ValueError, match="no metric's name in MLflow"):
+        table_name(name)
+
+
+def test_missed_target_counts_for_nothing() -> None:
+    missed = np.array([np.iinfo(np.uint32).max], dtype=np.uint32)
+    ranks = apply_ties(missed, np.array([0], dtype=np.uint32), "standard")
+    assert recall_at(ranks, 10**6).item() == 0
+    assert math.isclose(reciprocal_rank_at(ranks, 10**6).item(), 0)

@@ -1,0 +1,100 @@
+"""The session bootstrap against scipy, a planted mean, and its degenerate cases."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats
+from numpy.typing import NDArray
+
+from bench import significance
+from bench.significance import bootstrap_interval
+
+
+def correlated_log(
+    rng: np.random.Generator, n_sessions: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Hits whose chance, 0.3 on average whatever the length, is shared within a session."""
+    lengths = rng.integers(1, 8, n_sessions)
+    chances = rng.beta(0.9, 2.1, n_sessions)
+    sessions = np.repeat(np.arange(n_sessions), lengths)
+    return (rng.random(len(sessions)) < chances[sessions]).astype(np.float64), sessions
+
+
+def test_interval_covers_a_planted_mean_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(8)
+    repeats, covered = 400, 0
+    for _ in range(repeats):
+        values, sessions = correlated_log(rng, 150)
+        low, high = bootstrap_interval(values, sessions, resamples=400)
+        covered += bool(low <= 0.3 <= high)
+    standard_error = (0.95 * 0.05 / repeats) ** 0.5
+    assert abs(covered / repeats - 0.95) < 4 * standard_error
+
+
+def test_wider_than_a_bootstrap_over_events_when_sessions_are_correlated() -> None:
+    values, sessions = correlated_log(np.random.default_rng(1), 400)
+    low, high = bootstrap_interval(values, sessions)
+    low_events, high_events = bootstrap_interval(values, np.arange(len(values)))
+    assert high - low > 1.2 * (high_events - low_events)
+
+
+def test_scipy_agrees() -> None:
+    values, sessions = correlated_log(np.random.default_rng(2), 80)
+    sums, lengths = np.bincount(sessions, weights=values), np.bincount(sessions)
+    oracle = scipy.stats.bootstrap(
+        (sums, lengths),
+        lambda total, count, axis: total.sum(axis) / count.sum(axis),
+        paired=True,
+        n_resamples=20_000,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    low, high = bootstrap_interval(values, sessions, resamples=20_000)
+    assert [float(low), float(high)] == pytest.approx([oracle.low, oracle.high], abs=0.003)
+
+
+def test_one_session_has_no_width() -> None:
+    low, high = bootstrap_interval([1.0, 0.0, 0.0, 1.0, 1.0], [7, 7, 7, 7, 7])
+    assert float(low) == pytest.approx(0.6)
+    assert float(high) == pytest.approx(0.6)
+
+
+def test_every_metric_has_the_interval_it_has_alone_up_to_the_draw() -> None:
+    first, sessions = correlated_log(np.random.default_rng(4), 300)
+    both = np.column_stack([first, 2 * first])
+    low, high = bootstrap_interval(both, sessions)
+    assert low.shape == high.shape == (2,)
+    assert low[1] == pytest.approx(2 * low[0])
+    assert high[1] == pytest.approx(2 * high[0])
+    alone_low, alone_high = bootstrap_interval(first, sessions)
+    assert [low[0], high[0]] == pytest.approx([float(alone_low), float(alone_high)])
+
+
+def test_order_of_events_and_names_of_sessions_do_not_matter() -> None:
+    values, sessions = correlated_log(np.random.default_rng(5), 100)
+    shuffled = np.random.default_rng(6).permutation(len(values))
+    expected = bootstrap_interval(values, sessions, seed=3)
+    assert bootstrap_interval(values[shuffled], 10**12 - sessions[shuffled], seed=3) == expected
+    assert bootstrap_interval(values, sessions, seed=4) != expected
+
+
+def test_same_interval_when_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, sessions = correlated_log(np.random.default_rng(5), 100)
+    expected = bootstrap_interval(values, sessions)
+    monkeypatch.setattr(significance, "CHUNK_WEIGHTS", 100)
+    assert bootstrap_interval(values, sessions) == expected
+
+
+def test_higher_level_is_wider() -> None:
+    values, sessions = correlated_log(np.random.default_rng(5), 100)
+    low_95, high_95 = bootstrap_interval(values, sessions)
+    low_50, high_50 = bootstrap_interval(values, sessions, level=0.5)
+    assert low_95 < low_50 < values.mean() < high_50 < high_95
+
+
+def test_no_events_and_no_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match="no events"):
+        bootstrap_interval([], [])
+    with pytest.raises(ValueError, match="NaN"):
+        bootstrap_interval([0.5, float("nan")], [0, 1])
