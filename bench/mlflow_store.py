@@ -1,0 +1,297 @@
+"""Write trials into an MLflow tracking store, one call after another.
+
+MLflow takes seconds to import and may block, so `bench.tracking` runs this in a thread of its own.
+Only `MlflowClient` is used: the fluent API would keep global state. A run holds the tag `trial_id`,
+by which it is found again, and the tags of the process that wrote it, by which a run that a killed
+process left RUNNING is found and mended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.mlflow_values import (
+    MAX_PARAMETER_LENGTH,
+    MAX_TAG_LENGTH,
+    PARAMETERS_FILE,
+    finite,
+    parameter_text,
+    read_curve,
+    read_trial,
+    shortened,
+    tracked_curve_name,
+    tracked_key,
+    tracked_name,
+)
+from bench.processes import has_ended, own_process_tags
+from datasets.errors import InputError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
+ARTIFACTS = ("trial.json", "curve.csv", "cost.json", "traceback.txt")
+PARAMETERS_PER_CALL = 100
+METRICS_PER_CALL = 1000
+RUN_STATUS = {"finished": "FINISHED", "failed": "FAILED"}
+_REFUSALS = {
+    "BAD_REQUEST",
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+}
+
+
+class MlflowStore:
+    """One experiment of a tracking store; every method blocks until MLflow has answered.
+
+    `uri` None means what MLFLOW_TRACKING_URI says, else MLflow's own default in this folder, which
+    is what `mlflow ui` reads there. A deleted experiment of the same name is restored, and said so:
+    nothing is lost by it, while its name cannot be used again.
+    """
+
+    def __init__(self, uri: str | None, experiment: str, warn: Callable[[str], None]) -> None:
+        # A user can mend nothing of what MLflow's own code is warned about.
+        warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic|pydantic)\b")
+        from mlflow.tracking import MlflowClient
+
+        self.address = uri or _default_address()
+        _check_sqlite(self.address)
+        self._warn = warn
+        self._client = MlflowClient(tracking_uri=self.address)
+        self._experiment_id = self._open_experiment(experiment)
+        self._run_ids: dict[str, str] = {}
+        self._open_run_ids: set[str] = set()
+        self._upload_warned = False
+        self._end_runs_of_dead_processes()
+
+    def start_trial(
+        self,
+        trial_id: str,
+        name: str,
+        parameters: Mapping[str, Any],
+        tags: Mapping[str, str],
+        started: float,
+    ) -> None:
+        """Make a run, status RUNNING, from `started` (epoch seconds) on."""
+        run = self._client.create_run(
+            self._experiment_id,
+            start_time=_milliseconds(started),
+            tags=_tracked_tags({**tags, **own_process_tags(), "trial_id": trial_id}),
+            run_name=name,
+        )
+        run_id = run.info.run_id
+        self._run_ids[trial_id] = run_id
+        self._open_run_ids.add(run_id)
+        self._log_parameters(run_id, parameters)
+
+    def log_epoch(
+        self, trial_id: str, epoch: int, metrics: Mapping[str, float], time: float
+    ) -> None:
+        """Add an epoch to the curves of a trial, measured at `time` (epoch seconds)."""
+        if run_id := self._run_ids.get(trial_id):
+            self._log_metrics(run_id, _epoch_metrics(metrics, epoch, time))
+
+    def end_trial(
+        self, trial_id: str, status: str, folder: Path | None, reason: str | None, ended: float
+    ) -> None:
+        """End a run; the status comes last, so that a FINISHED run is a whole one."""
+        run_id = self._run_ids.get(trial_id)
+        if run_id is None:
+            return
+        if folder is not None:
+            record = read_trial(folder)
+            ended = float(record["ended"])
+            self._log_record(run_id, record, read_curve(folder))
+            self._upload(run_id, [folder / name for name in ARTIFACTS])
+        if reason:
+            text = shortened(reason, MAX_TAG_LENGTH, "traceback.txt")
+            self._client.set_tag(run_id, "reason", text)
+        self._terminate(run_id, status, ended)
+
+    def mirror_trial(self, folder: Path) -> None:
+        """Make the run of a trial folder whole, unless the experiment has it already.
+
+        The curve holds training seconds alone, so an epoch's time is `started` plus these.
+        """
+        record = read_trial(folder)
+        trial_id, status = str(record["id"]), RUN_STATUS[record["status"]]
+        if run_id := self._find_run(trial_id, status):
+            self._run_ids[trial_id] = run_id
+            return
+        started, ended = float(record["started"]), float(record["ended"])
+        name = f"{record['model']} seed {record['seed']}"
+        tags = record.get("tags", {})
+        self.start_trial(trial_id, name, record.get("parameters", {}), tags, started)
+        metrics: list[Metric] = []
+        for row in read_curve(folder):
+            figures = {column: value for column, value in row.items() if column != "epoch"}
+            time = min(started + row.get("train_seconds", 0.0), ended)
+            metrics += _epoch_metrics(figures, int(row["epoch"]), time)
+        self._log_metrics(self._run_ids[trial_id], metrics)
+        self.end_trial(trial_id, status, folder, record.get("reason"), ended)
+
+    def log_table(self, trial_ids: Sequence[str], path: Path) -> None:
+        """Upload a table to the run of each of the trials."""
+        for trial_id in trial_ids:
+            if run_id := self._run_ids.get(trial_id):
+                self._upload(run_id, [path])
+
+    def end_open_runs(self, time: float) -> None:
+        """End what nobody ended, as KILLED, so that no run stays RUNNING behind us."""
+        for run_id in tuple(self._open_run_ids):
+            try:
+                self._terminate(run_id, "KILLED", time)
+            except Exception as error:
+                # A run that the user has deleted meanwhile must not keep the others open.
+                if not is_refusal(error):
+                    raise
+
+    def _open_experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
+            try:
+                return str(self._client.create_experiment(name))
+            except MlflowException:
+                # Another benchmark may have made it in the meantime.
+                experiment = self._client.get_experiment_by_name(name)
+                if experiment is None:
+                    raise
+        if experiment.lifecycle_stage == "deleted":
+            self._client.restore_experiment(experiment.experiment_id)
+            self._warn(f"The MLflow experiment '{name}' had been deleted and is now restored.")
+        return str(experiment.experiment_id)
+
+    def _end_runs_of_dead_processes(self) -> None:
+        for run in self._search("attributes.status = 'RUNNING'"):
+            if has_ended(run.data.tags):
+                self._client.set_terminated(run.info.run_id, "KILLED")
+
+    def _find_run(self, trial_id: str, status: str) -> str | None:
+        runs = self._search(f"attributes.status = '{status}' and tags.trial_id = '{trial_id}'")
+        return str(runs[0].info.run_id) if runs else None
+
+    def _search(self, filter_string: str) -> list[Any]:
+        runs: list[Any] = []
+        page_token: str | None = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment_id], filter_string, page_token=page_token
+            )
+            runs += page
+            page_token = page.token
+            if not page_token:
+                return runs
+
+    def _log_parameters(self, run_id: str, parameters: Mapping[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        texts = {tracked_key(name): parameter_text(value) for name, value in parameters.items()}
+        logged = [
+            Param(name, shortened(text, MAX_PARAMETER_LENGTH, PARAMETERS_FILE))
+            for name, text in texts.items()
+        ]
+        for start in range(0, len(logged), PARAMETERS_PER_CALL):
+            self._client.log_batch(run_id, params=logged[start : start + PARAMETERS_PER_CALL])
+        if any(len(text) > MAX_PARAMETER_LENGTH for text in texts.values()):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, PARAMETERS_FILE)
+                path.write_text(json.dumps(dict(parameters), indent=2), encoding="utf-8")
+                self._upload(run_id, [path])
+
+    def _log_record(
+        self, run_id: str, record: Mapping[str, Any], curve: Sequence[Mapping[str, float]]
+    ) -> None:
+        from mlflow.entities import Metric, RunTag
+
+        # MLflow shows the value of the highest step: a final figure must outlast its own curve.
+        step = int(curve[-1]["epoch"]) if curve else 0
+        time = _milliseconds(float(record["ended"]))
+        metrics = [
+            Metric(tracked_name(name), value, time, step)
+            for name, value in finite(record["metrics"]).items()
+        ]
+        self._log_metrics(run_id, metrics)
+        tags = _tracked_tags(record.get("tags", {}))
+        if tags:
+            self._client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
+
+    def _log_metrics(self, run_id: str, metrics: Sequence[Metric]) -> None:
+        for start in range(0, len(metrics), METRICS_PER_CALL):
+            self._client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_CALL])
+
+    def _upload(self, run_id: str, paths: Sequence[Path]) -> None:
+        """Upload the files that exist; where files cannot be stored, figures still can."""
+        try:
+            for path in paths:
+                if path.exists():
+                    self._client.log_artifact(run_id, str(path))
+        except Exception as error:
+            if not self._upload_warned:
+                self._warn(f"MLflow does not take files ({_first_line(error)}); figures go on.")
+            self._upload_warned = True
+
+    def _terminate(self, run_id: str, status: str, time: float) -> None:
+        self._client.set_terminated(run_id, status, end_time=_milliseconds(time))
+        self._open_run_ids.discard(run_id)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether one trial was refused while the store itself answers, so that others may go on."""
+    return isinstance(error, InputError) or getattr(error, "error_code", None) in _REFUSALS
+
+
+def _default_address() -> str:
+    from mlflow.store.tracking import DEFAULT_TRACKING_URI
+    from mlflow.tracking import get_tracking_uri
+
+    address = get_tracking_uri()
+    # The absolute form of the default is percent-encoded, and in a folder with a space in its name
+    # MLflow would leave an empty folder of the encoded name; `mlflow ui` uses the relative form.
+    if address.startswith("sqlite:") and not os.environ.get("MLFLOW_TRACKING_URI"):
+        return DEFAULT_TRACKING_URI
+    return address
+
+
+def _check_sqlite(address: str) -> None:
+    """Fail at once on a database that cannot be opened: MLflow itself tries for 100 seconds."""
+    path = Path(address.removeprefix("sqlite:///"))
+    if address.startswith("sqlite:///") and "?" not in address and path.parent.is_dir():
+        connection = sqlite3.connect(path)
+        try:
+            connection.execute("PRAGMA schema_version")
+        finally:
+            connection.close()
+
+
+def _epoch_metrics(metrics: Mapping[str, float], epoch: int, time: float) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    return [
+        Metric(tracked_curve_name(name), value, _milliseconds(time), epoch)
+        for name, value in finite(metrics).items()
+    ]
+
+
+def _tracked_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    return {
+        tracked_key(name): shortened(str(value), MAX_TAG_LENGTH, "trial.json")
+        for name, value in tags.items()
+    }
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

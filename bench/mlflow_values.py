@@ -1,0 +1,103 @@
+"""Turn trial folders into what MLflow takes: metric names, lengths of text, finite numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from datasets.errors import InputError
+
+MAX_PARAMETER_LENGTH = 6000
+MAX_TAG_LENGTH = 5000
+PARAMETERS_FILE = "parameters.json"
+
+
+def tracked_name(name: str) -> str:
+    """Name under which MLflow keeps a metric, as it refuses '@': "Recall@20" is "recall_at_20"."""
+    words = re.sub(r"[^a-z0-9_]", "_", name.lower().replace("@", "_at_"))
+    return re.sub(r"_+", "_", words).strip("_")
+
+
+def tracked_curve_name(column: str) -> str:
+    """Name of a column of the learning curve: "Recall@20" is "valid_recall_at_20".
+
+    A ranking metric in a curve is measured on validation, and its name must not be that of the
+    final figure on the test events.
+    """
+    name = tracked_name(column)
+    return f"valid_{name}" if "@" in column and not name.startswith("valid_") else name
+
+
+def tracked_key(name: str) -> str:
+    """Name of a parameter or tag with the characters that MLflow refuses replaced by '_'."""
+    return re.sub(r"[^\w\-. :/]", "_", name)
+
+
+def shortened(text: str, limit: int, whole_in: str) -> str:
+    """`text` in at most `limit` characters; one that is cut ends by saying where the whole is."""
+    if len(text) <= limit:
+        return text
+    note = f"... (shortened from {len(text):,} characters; the whole is in {whole_in})"
+    return text[: limit - len(note)] + note
+
+
+def parameter_text(value: object) -> str:
+    """A parameter as MLflow shows it: text as it is, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are finite numbers: an undefined figure is left out, not sent as NaN."""
+    return {
+        name: float(value)
+        for name, value in metrics.items()
+        if isinstance(value, (int, float)) and math.isfinite(value)
+    }
+
+
+def read_trial(folder: Path) -> dict[str, Any]:
+    """Read `trial.json` of a trial folder; raises InputError where it is missing or damaged."""
+    path = folder / "trial.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); remove its folder and run again."
+        ) from error
+    except ValueError as error:
+        raise InputError(
+            f"{path} is not JSON ({error}); remove its folder and run again."
+        ) from error
+    required = {"id", "model", "seed", "status", "started", "ended", "metrics"}
+    missing = sorted(required - set(record)) if isinstance(record, dict) else sorted(required)
+    if missing:
+        raise InputError(f"{path} lacks {', '.join(missing)}; remove its folder and run again.")
+    return dict(record)
+
+
+def read_curve(folder: Path) -> list[dict[str, float]]:
+    """Read `curve.csv`: a dict of the finite figures of each epoch; empty where there is no curve.
+
+    Raises InputError for a cell that is no number or a row without an epoch.
+    """
+    path = folder / "curve.csv"
+    if not path.exists():
+        return []
+    curve = []
+    with path.open(newline="", encoding="utf-8") as file:
+        for row_number, row in enumerate(csv.DictReader(file), start=2):
+            try:
+                figures = finite({name: float(cell) for name, cell in row.items() if cell})
+                epoch = figures["epoch"]
+            except (ValueError, KeyError) as error:
+                raise InputError(
+                    f"{path}, row {row_number}, cannot be read ({error}); "
+                    "remove its folder and run again."
+                ) from error
+            curve.append({**figures, "epoch": epoch})
+    return curve

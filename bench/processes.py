@@ -1,0 +1,48 @@
+"""Which process wrote a record, and whether it has ended since."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def own_process_tags() -> dict[str, str]:
+    """Tags by which a later process can tell whether this one still runs."""
+    process_id = os.getpid()
+    return {
+        "host": platform.node(),
+        "process_id": str(process_id),
+        "process_started": _state_and_start(process_id)[1],
+    }
+
+
+def has_ended(tags: Mapping[str, str]) -> bool:
+    """Whether the process that wrote `tags` ran on this machine and is gone.
+
+    False wherever that cannot be known: another host, no tags, a system without POSIX signals.
+    """
+    process_id = tags.get("process_id", "")
+    if tags.get("host") != platform.node() or not process_id.isdigit() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(process_id), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    state, started = _state_and_start(int(process_id))
+    # A zombie still answers signals; a reused id belongs to a process that started later.
+    return state == "Z" or started != tags.get("process_started", started)
+
+
+def _state_and_start(process_id: int) -> tuple[str, str]:
+    """State letter and start (clock ticks since boot), empty where the system has no /proc."""
+    try:
+        text = Path(f"/proc/{process_id}/stat").read_text()
+    except OSError:
+        return "", ""
+    # The second field is the command in brackets, which may itself hold spaces and brackets.
+    fields = text.rpartition(")")[2].split()
+    return fields[0], fields[19]

@@ -1,0 +1,163 @@
+"""Show where a trial stands: a live bar on a terminal, one plain line an epoch elsewhere."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+SECONDS_BETWEEN_REDRAWS = 0.1
+_BAR_FORMAT = "{desc} |{bar}| {percentage:3.0f}%"
+
+
+class TrialProgress:
+    """Shows the trials of a benchmark, one after another, on `stream` (stderr, never stdout).
+
+    `message` may be called from any thread. The time left is what all epochs would take in full,
+    with the pace of those that ran: an upper bound, as early stopping may come first.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._lock = threading.RLock()
+        self._bar: tqdm[Any] | None = None
+        self._trial = ""
+        self._epochs = 0
+        self._total = 0
+        self._started = 0.0
+        self._drawn = -math.inf
+        self._validation = ""
+
+    def start(self, label: str, seed: int, epochs: int, total: int) -> None:
+        """A trial begins to train: at most `epochs` epochs of `total` targets each."""
+        with self._lock:
+            self.close()
+            self._trial = f"{label} seed {seed}"
+            self._epochs, self._total = epochs, total
+            self._started = self._clock()
+            self._drawn = -math.inf
+            self._validation = ""
+            if self._live:
+                self._bar = tqdm(
+                    total=max(epochs * total, 1),
+                    desc=self._trial,
+                    file=self._stream,
+                    leave=False,
+                    dynamic_ncols=True,
+                    bar_format=_BAR_FORMAT,
+                )
+
+    def update(
+        self,
+        epoch: int,
+        events_done_in_epoch: int,
+        total_events: int,
+        loss: float,
+        events_per_second: float,
+    ) -> None:
+        """Training is within `epoch` (from 1); the bar is redrawn at most ten times a second."""
+        with self._lock:
+            self._total = total_events
+            done = (epoch - 1) * total_events + events_done_in_epoch
+            figures = [_loss(loss), self._validation, _speed(events_per_second)]
+            self._draw(done, [self._epoch_text(epoch), *figures, self._time_left(done)])
+
+    def epoch(
+        self,
+        epoch: int,
+        loss: float,
+        valid_recall: float | None,
+        best: float | None,
+        events_per_second: float,
+        seconds: float,
+    ) -> None:
+        """An epoch of `seconds` has ended, with its validation Recall@20 and the best so far."""
+        with self._lock:
+            self._validation = ""
+            if valid_recall is not None:
+                self._validation = f"valid Recall@20 {valid_recall:.4f}"
+                if best is not None:
+                    self._validation += f" (best {best:.4f})"
+            done = epoch * self._total
+            texts = [self._epoch_text(epoch), _loss(loss), self._validation]
+            texts += [_speed(events_per_second)]
+            if self._live:
+                self._draw(done, [*texts, self._time_left(done)])
+            else:
+                texts += [f"{seconds:.1f} s", self._time_left(done)]
+                self._write_line(_joined([self._trial, *texts]))
+
+    def phase(self, text: str) -> None:
+        """What happens besides training: "ranking 12,345 test events"."""
+        with self._lock:
+            if self._bar is None:
+                self._write_line(_joined([self._trial, text]))
+            else:
+                self._drawn = -math.inf
+                self._draw(int(self._bar.n), [text])
+
+    def message(self, text: str) -> None:
+        """A line that stays: above the bar, where there is one."""
+        with self._lock:
+            self._write_line(text)
+
+    def finish(self, summary: str) -> None:
+        """A trial has ended: its bar makes room for one line."""
+        with self._lock:
+            self.close()
+            self._write_line(summary)
+
+    def close(self) -> None:
+        """Take the bar away, if there is one, as after an interrupt."""
+        with self._lock:
+            if self._bar is not None:
+                self._bar.close()
+            self._bar = None
+            self._trial = ""
+
+    def _draw(self, done: int, texts: list[str]) -> None:
+        now = self._clock()
+        if self._bar is None or now - self._drawn < SECONDS_BETWEEN_REDRAWS:
+            return
+        self._drawn = now
+        self._bar.total = max(self._epochs * self._total, 1)
+        self._bar.n = min(done, self._bar.total)
+        self._bar.set_description_str(_joined([self._trial, *texts]), refresh=True)
+
+    def _write_line(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+        if self._bar is not None:
+            self._bar.refresh()
+
+    def _epoch_text(self, epoch: int) -> str:
+        return f"epoch {epoch}/{self._epochs}"
+
+    def _time_left(self, done: int) -> str:
+        left = self._epochs * self._total - done
+        if done <= 0 or left <= 0:
+            return ""
+        seconds = (self._clock() - self._started) * left / done
+        return f"at most {tqdm.format_interval(math.ceil(seconds))} left"
+
+
+def _loss(loss: float) -> str:
+    """A model without a loss reports NaN, which says nothing to a reader."""
+    return f"loss {loss:.4f}" if math.isfinite(loss) else ""
+
+
+def _speed(events_per_second: float) -> str:
+    return f"{events_per_second:,.0f} events/s" if math.isfinite(events_per_second) else ""
+
+
+def _joined(texts: list[str]) -> str:
+    return "  ".join(text for text in texts if text)

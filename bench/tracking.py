@@ -1,0 +1,192 @@
+"""Mirror trials to MLflow from a thread of its own: a benchmark never waits for MLflow.
+
+What could not be sent is never lost, as the trial folders hold it: the same command run again
+reuses them and sends each to MLflow with `mirror_trial`.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from bench.mlflow_store import MlflowStore, is_refusal
+
+RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
+NO_TRACKING = "none"
+EXIT_TIMEOUT = 20.0
+"""Seconds that leaving the context waits for what is still to be sent."""
+
+_LATER = "results are on disk, and the same command run again fills MLflow from them"
+
+
+@dataclass(frozen=True)
+class _Message:
+    trial_id: str
+    send: Callable[[MlflowStore], None]
+
+
+class Tracker:
+    """Sends what it is told to an MLflow store, in order; no method but `close` waits.
+
+    Where the store fails, one warning names its address and nothing further is sent. Where it
+    refuses a single trial, one warning names the trial and the others go on. `warn` is called from
+    the sending thread. Without `open_store` it drops everything.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        open_store: Callable[[], MlflowStore] | None,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._address = address
+        self._warn = warn
+        self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
+        self._refused: set[str] = set()
+        self._sending = open_store is not None
+        self._thread: threading.Thread | None = None
+        if open_store is not None:
+            # A daemon: a store that hangs must not keep the process from ending.
+            self._thread = threading.Thread(
+                target=self._run, args=(open_store,), name="mlflow", daemon=True
+            )
+            self._thread.start()
+
+    def __enter__(self) -> Tracker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close(EXIT_TIMEOUT)
+
+    def start_trial(
+        self,
+        trial_id: str,
+        name: str,
+        parameters: Mapping[str, Any],
+        tags: Mapping[str, str],
+        started: float,
+    ) -> None:
+        """A trial begins at `started` (epoch seconds); `name` is the run's, "gru4rec seed 1"."""
+        parameters, tags = dict(parameters), dict(tags)
+        self._put(
+            trial_id, lambda store: store.start_trial(trial_id, name, parameters, tags, started)
+        )
+
+    def log_epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Figures of an epoch, by the names of the columns of `curve.csv`."""
+        now, metrics = time.time(), dict(metrics)
+        self._put(trial_id, lambda store: store.log_epoch(trial_id, epoch, metrics, now))
+
+    def end_trial(
+        self, trial_id: str, status: RunStatus, folder: Path | None, reason: str | None
+    ) -> None:
+        """A trial has ended; its final figures and files come from `folder`, if there is one."""
+        now = time.time()
+        self._put(trial_id, lambda store: store.end_trial(trial_id, status, folder, reason, now))
+
+    def mirror_trial(self, folder: Path) -> None:
+        """A trial reused from disk: its run is made from `folder` if MLflow does not have it."""
+        self._put(folder.name, lambda store: store.mirror_trial(folder))
+
+    def log_table(self, trial_ids: Sequence[str], path: Path) -> None:
+        """Upload the table at `path` to the runs of these trials."""
+        trial_ids = tuple(trial_ids)
+        self._put(path.name, lambda store: store.log_table(trial_ids, path))
+
+    def close(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds for what is still to be sent, and say what was not.
+
+        A run that was started and not ended becomes KILLED. Further calls do nothing.
+        """
+        if self._thread is None:
+            return
+        self._messages.put(None)
+        self._thread.join(timeout)
+        if self._thread.is_alive() and self._sending:
+            self._sending = False
+            self._warn(
+                f"MLflow at {self._address} did not take everything within {timeout:g} s: {_LATER}."
+            )
+        self._thread = None
+
+    def _put(self, trial_id: str, send: Callable[[MlflowStore], None]) -> None:
+        if self._sending and self._thread is not None:
+            self._messages.put(_Message(trial_id, send))
+
+    def _run(self, open_store: Callable[[], MlflowStore]) -> None:
+        try:
+            store = open_store()
+            self._address = without_password(store.address)
+            while self._sending and (message := self._messages.get()):
+                self._send(store, message)
+            store.end_open_runs(time.time())
+        except Exception as error:
+            # Whatever it was, the benchmark goes on: its results are on disk.
+            if self._sending:
+                self._sending = False
+                self._warn(
+                    f"MLflow at {self._address} cannot be used ({_summary(error)}): {_LATER}."
+                )
+
+    def _send(self, store: MlflowStore, message: _Message) -> None:
+        try:
+            message.send(store)
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            if message.trial_id not in self._refused:
+                self._refused.add(message.trial_id)
+                self._warn(
+                    f"MLflow at {self._address} lacks a part of {message.trial_id}: "
+                    f"{_summary(error)}"
+                )
+
+
+def make_tracker(uri: str | None, experiment: str, warn: Callable[[str], None]) -> Tracker:
+    """Tracker of an experiment at `uri`, or one that drops everything where `uri` is "none".
+
+    None means what MLFLOW_TRACKING_URI says, else MLflow's own default in this folder.
+    """
+    if uri == NO_TRACKING:
+        return Tracker(NO_TRACKING, None, warn)
+    _quieten_mlflow()
+    address = uri or os.environ.get("MLFLOW_TRACKING_URI") or "its default store in this folder"
+    return Tracker(without_password(address), partial(MlflowStore, uri, experiment, warn), warn)
+
+
+def without_password(text: str) -> str:
+    """`text` with the user and password of every address in it taken out."""
+    return re.sub(r"://[^/@\s]+@", "://", text)
+
+
+def _quieten_mlflow() -> None:
+    """Set MLflow's environment, before it is imported; what the user has set stays.
+
+    MLflow would otherwise wait for minutes on a server that is down.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    if "DO_NOT_TRACK" not in os.environ:
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # stdout holds the table and nothing else.
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+
+
+def _summary(error: Exception) -> str:
+    text = " ".join(without_password(str(error)).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:200] + "..."

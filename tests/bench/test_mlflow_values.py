@@ -1,0 +1,40 @@
+"""Names, texts and figures as MLflow takes them, and damaged trial folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.mlflow_values import read_curve, read_trial, shortened, tracked_name
+from datasets.errors import InputError
+from tests.bench.mlflow_stores import trial_folder
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Recall@20", "recall_at_20"),
+        ("MRR@20 (positive)", "mrr_at_20_positive"),
+        ("Recall@20 low", "recall_at_20_low"),
+        ("train_seconds", "train_seconds"),
+        ("_Größe % µ__x_", "gr_e_x"),
+    ],
+)
+def test_metric_names_become_what_mlflow_takes(name: str, expected: str) -> None:
+    assert tracked_name(name) == expected
+
+
+def test_text_that_fits_is_left_alone() -> None:
+    assert shortened("x" * 10, 10, "a") == "x" * 10
+    assert len(shortened("x" * 101, 100, "a")) == 100
+
+
+def test_trial_that_lacks_a_key_and_curve_with_a_damaged_row_are_named(tmp_path: Path) -> None:
+    folder = trial_folder(tmp_path)
+    (folder / "trial.json").write_text('{"id": "a"}')
+    with pytest.raises(InputError, match=r"trial\.json lacks ended, metrics"):
+        read_trial(folder)
+    (folder / "curve.csv").write_text("epoch,loss\n1,6.5\n2,six\n")
+    with pytest.raises(InputError, match=r"curve\.csv, row 3"):
+        read_curve(folder)
