@@ -1,0 +1,150 @@
+"""Tables of results as text: markdown for people, CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tabulate import tabulate
+
+MISSING = "-"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One figure of a model; `value` is None where there is none."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    """Ends of the interval; both or neither."""
+    spread: float | None = None
+    """Standard deviation over seeds."""
+
+    def __post_init__(self) -> None:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has two ends: give both low and high, or neither")
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a figure is shown, and which of its values is marked as the best."""
+
+    name: str
+    digits: int
+    best: Literal["highest", "lowest"] | None = None
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One model's figures by column name; an absent name is a missing cell."""
+
+    label: str
+    values: Mapping[str, Cell]
+
+
+_NO_CELL = Cell(None)
+
+
+def markdown_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
+    """Pipe table of `rows`, without a newline at the end.
+
+    A cell reads `value ± spread [low, high]`, as far as it has them, `-` where it has no value.
+    Each column's best value is bold, with all that look the same.
+    """
+    texts = [[escape_markdown(row.label)] for row in rows]
+    for column in columns:
+        cells = [row.values.get(column.name, _NO_CELL) for row in rows]
+        best = _best_text(cells, column)
+        for text, cell in zip(texts, cells, strict=True):
+            text.append(_cell_text(cell, column.digits, best))
+    return tabulate(
+        texts,
+        headers=["model", *(escape_markdown(column.name) for column in columns)],
+        tablefmt="pipe",
+        disable_numparse=True,  # it would print 0.2000 as 0.2
+        colalign=["left", *("right" for _ in columns)] if rows else None,
+    )
+
+
+def csv_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
+    """CSV of `rows` in full precision, with a header; a missing figure is an empty field.
+
+    Beside a column stand those of `low`, `high` and `spread` that any of its cells has.
+    """
+    figures = [
+        (column.name, attribute)
+        for column in columns
+        for attribute in ("value", "low", "high", "spread")
+        if attribute == "value"
+        or any(
+            getattr(row.values.get(column.name, _NO_CELL), attribute) is not None for row in rows
+        )
+    ]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["model"]
+        + [name if attribute == "value" else f"{name} {attribute}" for name, attribute in figures]
+    )
+    for row in rows:
+        numbers = [
+            getattr(row.values.get(name, _NO_CELL), attribute) for name, attribute in figures
+        ]
+        writer.writerow([row.label, *("" if n is None else repr(float(n)) for n in numbers)])
+    return text.getvalue()
+
+
+def footer(lines: Sequence[str]) -> str:
+    """The remarks under a table as a markdown list, without a newline at the end."""
+    return "\n".join(f"- {_one_line(line)}" for line in lines)
+
+
+def failed_models(reasons: Mapping[str, str]) -> str:
+    """Models without a row and why, by name, as a markdown list."""
+    return footer(
+        [
+            f"**{escape_markdown(name)}** failed: {escape_markdown(reason)}"
+            for name, reason in reasons.items()
+        ]
+    )
+
+
+def escape_markdown(text: str) -> str:
+    """`text` on one line, written so that markdown renders it as it is, inside tables too."""
+    escaped = re.sub(r"[\\|*`<\[~&$]", r"\\\g<0>", _one_line(text))
+    # Between two letters or digits an underscore never marks emphasis and stays readable.
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", escaped)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
+
+
+def _number_text(number: float, digits: int) -> str:
+    return f"{number:,.{digits}f}"
+
+
+def _best_text(cells: Sequence[Cell], column: Column) -> str | None:
+    """How the best value of a column looks, None where no value is marked."""
+    values = [cell.value for cell in cells if cell.value is not None and cell.value == cell.value]
+    if column.best is None or not values:
+        return None
+    return _number_text(max(values) if column.best == "highest" else min(values), column.digits)
+
+
+def _cell_text(cell: Cell, digits: int, best: str | None) -> str:
+    if cell.value is None:
+        return MISSING
+    text = _number_text(cell.value, digits)
+    if text == best:
+        text = f"**{text}**"
+    if cell.spread is not None:
+        text += f" ± {_number_text(cell.spread, digits)}"
+    if cell.low is not None and cell.high is not None:
+        text += f" [{_number_text(cell.low, digits)}, {_number_text(cell.high, digits)}]"
+    return text
