@@ -24,7 +24,7 @@ class Popularity:
     Config = PopularityConfig
 
     def __init__(self, config: PopularityConfig, *, seed: int, device: str) -> None:
-        self._support: NDArray[np.float32] | None = None
+        self._support: NDArray[np.float32]
 
     def fit(self, train: SessionLog) -> Iterator[Progress]:
         """Count the events of each item."""
@@ -33,8 +33,6 @@ class Popularity:
 
     def score(self, sessions: SessionLog) -> FloatMatrix:
         """Support of every item, the same row for each prefix, shape (n_prefixes, n_items)."""
-        if self._support is None:
-            raise RuntimeError("popularity scores only after fit or load")
         return np.broadcast_to(self._support, (sessions.n_targets, len(self._support)))
 
     def save(self, folder: Path) -> None:
