@@ -1,1 +1,3 @@
 """The evaluation core: trials, ranking, metrics and their records."""
+
+VERSION = "0.1.0"

@@ -1,8 +1,7 @@
-"""Metrics of single events from their ranks, and how metrics are named."""
+"""Metrics of single events from their ranks."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -52,36 +51,3 @@ METRICS: dict[str, Callable[[ArrayLike, int], EventValues]] = {
     "MRR": reciprocal_rank_at,
 }
 """Metric of an event by the name that stands before the @."""
-
-_TABLE_NAME = re.compile(
-    r"(?P<stage>[a-z]+/)?(?P<stem>\w+)@(?P<k>\d+)(?: \((?P<part>[a-z0-9]+(?: [a-z0-9]+)*)\))?"
-)
-_MLFLOW_NAME = re.compile(
-    r"(?P<stage>[a-z]+/)?(?P<stem>[a-z]+)_at_(?P<k>\d+)(?:_(?P<part>[a-z0-9]+(?:_[a-z0-9]+)*))?"
-)
-
-
-def mlflow_name(metric: str) -> str:
-    """The name in MLflow, which refuses `@`: `Recall@20 (positive)` is `recall_at_20_positive`.
-
-    A stage before it stays: `valid/Recall@20` is `valid/recall_at_20`. Raises `ValueError` for a
-    name that is no metric.
-    """
-    match = _TABLE_NAME.fullmatch(metric)
-    if match is None or match["stem"] not in METRICS:
-        raise ValueError(f"{metric!r} is no metric's name in a table, such as 'Recall@20'")
-    part = "_" + match["part"].replace(" ", "_") if match["part"] else ""
-    return f"{match['stage'] or ''}{match['stem'].lower()}_at_{match['k']}{part}"
-
-
-def table_name(metric: str) -> str:
-    """The name in tables, inverse of `mlflow_name`: `recall_at_20` is `Recall@20`.
-
-    Raises `ValueError` for a name that is no metric.
-    """
-    match = _MLFLOW_NAME.fullmatch(metric)
-    stems = {stem.lower(): stem for stem in METRICS}
-    if match is None or match["stem"] not in stems:
-        raise ValueError(f"{metric!r} is no metric's name in MLflow, such as 'recall_at_20'")
-    part = f" ({match['part'].replace('_', ' ')})" if match["part"] else ""
-    return f"{match['stage'] or ''}{stems[match['stem']]}@{match['k']}{part}"

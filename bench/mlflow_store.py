@@ -24,13 +24,13 @@ from bench.mlflow_values import (
     finite,
     parameter_text,
     read_curve,
-    read_trial,
     shortened,
     tracked_curve_name,
     tracked_key,
     tracked_name,
 )
 from bench.processes import has_ended, own_process_tags
+from bench.trial import TrialRecord, read_record
 from datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ class MlflowStore:
         if run_id is None:
             return
         if folder is not None:
-            record = read_trial(folder)
-            ended = float(record["ended"])
+            record = read_record(folder)
+            ended = record.ended
             self._log_record(run_id, record, read_curve(folder))
             self._upload(run_id, [folder / name for name in ARTIFACTS])
         if reason:
@@ -121,22 +121,20 @@ class MlflowStore:
 
         The curve holds training seconds alone, so an epoch's time is `started` plus these.
         """
-        record = read_trial(folder)
-        trial_id, status = str(record["id"]), RUN_STATUS[record["status"]]
+        record = read_record(folder)
+        trial_id, status = record.id, RUN_STATUS[record.status]
         if run_id := self._find_run(trial_id, status):
             self._run_ids[trial_id] = run_id
             return
-        started, ended = float(record["started"]), float(record["ended"])
-        name = f"{record['model']} seed {record['seed']}"
-        tags = record.get("tags", {})
-        self.start_trial(trial_id, name, record.get("parameters", {}), tags, started)
+        started, ended = record.started, record.ended
+        self.start_trial(trial_id, record.name, record.parameters, record.tags, started)
         metrics: list[Metric] = []
         for row in read_curve(folder):
             figures = {column: value for column, value in row.items() if column != "epoch"}
             time = min(started + row.get("train_seconds", 0.0), ended)
             metrics += _epoch_metrics(figures, int(row["epoch"]), time)
         self._log_metrics(self._run_ids[trial_id], metrics)
-        self.end_trial(trial_id, status, folder, record.get("reason"), ended)
+        self.end_trial(trial_id, status, folder, record.reason, ended)
 
     def log_table(self, trial_ids: Sequence[str], path: Path) -> None:
         """Upload a table to the run of each of the trials."""
@@ -209,19 +207,19 @@ class MlflowStore:
                 self._upload(run_id, [path])
 
     def _log_record(
-        self, run_id: str, record: Mapping[str, Any], curve: Sequence[Mapping[str, float]]
+        self, run_id: str, record: TrialRecord, curve: Sequence[Mapping[str, float]]
     ) -> None:
         from mlflow.entities import Metric, RunTag
 
         # MLflow shows the value of the highest step: a final figure must outlast its own curve.
         step = int(curve[-1]["epoch"]) if curve else 0
-        time = _milliseconds(float(record["ended"]))
+        time = _milliseconds(record.ended)
         metrics = [
             Metric(tracked_name(name), value, time, step)
-            for name, value in finite(record["metrics"]).items()
+            for name, value in finite(record.metrics).items()
         ]
         self._log_metrics(run_id, metrics)
-        tags = _tracked_tags(record.get("tags", {}))
+        tags = _tracked_tags(record.tags)
         if tags:
             self._client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
 

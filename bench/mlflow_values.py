@@ -60,26 +60,6 @@ def finite(metrics: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def read_trial(folder: Path) -> dict[str, Any]:
-    """Read `trial.json` of a trial folder; raises InputError where it is missing or damaged."""
-    path = folder / "trial.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}); remove its folder and run again."
-        ) from error
-    except ValueError as error:
-        raise InputError(
-            f"{path} is not JSON ({error}); remove its folder and run again."
-        ) from error
-    required = {"id", "model", "seed", "status", "started", "ended", "metrics"}
-    missing = sorted(required - set(record)) if isinstance(record, dict) else sorted(required)
-    if missing:
-        raise InputError(f"{path} lacks {', '.join(missing)}; remove its folder and run again.")
-    return dict(record)
-
-
 def read_curve(folder: Path) -> list[dict[str, float]]:
     """Read `curve.csv`: a dict of the finite figures of each epoch; empty where there is no curve.
 

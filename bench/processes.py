@@ -26,15 +26,22 @@ def has_ended(tags: Mapping[str, str]) -> bool:
     process_id = tags.get("process_id", "")
     if tags.get("host") != platform.node() or not process_id.isdigit() or os.name != "posix":
         return False
-    try:
-        os.kill(int(process_id), 0)
-    except ProcessLookupError:
+    if not exists(int(process_id)):
         return True
-    except PermissionError:
-        return False
     state, started = _state_and_start(int(process_id))
     # A zombie still answers signals; a reused id belongs to a process that started later.
     return state == "Z" or started != tags.get("process_started", started)
+
+
+def exists(process_id: int) -> bool:
+    """Whether a process of this number exists on this machine."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _state_and_start(process_id: int) -> tuple[str, str]:

@@ -69,7 +69,7 @@ class FirstRun:
 
 
 def trial_folder(parent: Path, **changes: Any) -> Path:
-    record = {
+    record: dict[str, Any] = {
         "format_version": 1,
         "id": "gru4rec-1-abc",
         "model": "gru4rec",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.mlflow_values import read_curve, read_trial, shortened, tracked_name
+from bench.mlflow_values import read_curve, shortened, tracked_name
+from bench.trial import read_record
 from datasets.errors import InputError
 from tests.bench.mlflow_stores import trial_folder
 
@@ -33,8 +34,8 @@ def test_text_that_fits_is_left_alone() -> None:
 def test_trial_that_lacks_a_key_and_curve_with_a_damaged_row_are_named(tmp_path: Path) -> None:
     folder = trial_folder(tmp_path)
     (folder / "trial.json").write_text('{"id": "a"}')
-    with pytest.raises(InputError, match=r"trial\.json lacks ended, metrics"):
-        read_trial(folder)
+    with pytest.raises(InputError, match=r"trial\.json is damaged"):
+        read_record(folder)
     (folder / "curve.csv").write_text("epoch,loss\n1,6.5\n2,six\n")
     with pytest.raises(InputError, match=r"curve\.csv, row 3"):
         read_curve(folder)

@@ -210,7 +210,7 @@ def test_damaged_folder_warns_once_and_the_others_go_on(store: Store, tmp_path: 
     closed(tracker)
     assert store.run().info.status == "FINISHED"
     (warning,) = store.warnings
-    assert "trial.json is not JSON" in warning
+    assert "trial.json is damaged" in warning
 
 
 def test_run_deleted_meanwhile_warns_once_and_the_others_go_on(

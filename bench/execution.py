@@ -1,0 +1,264 @@
+"""Run the trials of a prepared plan, one after another, and gather what they left on disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bench.executors import run_in_process
+from bench.preparation import REPOSITORY, Prepared
+from bench.progress import TrialProgress
+from bench.provenance import git_commit, machine
+from bench.results import ModelSummary, summarise
+from bench.tracking import Tracker
+from bench.training import VALIDATION_RECALL, Step
+from bench.trial import (
+    RECORD,
+    TrialRecord,
+    TrialSpec,
+    is_whole,
+    put_in_place,
+    read_cost,
+    sweep_unfinished,
+    unfinished_folder,
+    write_record,
+)
+from bench.worker import Ended, Message, Phase, TrialTask
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """How one trial of a plan ended."""
+
+    spec: TrialSpec
+    folder: Path
+    reason: str | None
+    """Why it failed; None if it is whole."""
+    reused: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All trials that ended, and whether an interrupt kept others from it."""
+
+    trials: tuple[TrialOutcome, ...]
+    interrupted: bool
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Reason of each failed trial, by its name."""
+        return {trial.spec.name: trial.reason for trial in self.trials if trial.reason}
+
+
+def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Outcome:
+    """Run each trial that is not whole on disk, one after another.
+
+    Ctrl-C (or SIGTERM) ends the running trial and keeps those that are whole.
+    """
+    folder = prepared.output / "trials"
+    folder.mkdir(parents=True, exist_ok=True)
+    sweep_unfinished(folder)
+    _store_events(prepared)
+    done: list[TrialOutcome] = []
+    interrupted = False
+    with _terminate_as_interrupt():
+        try:
+            for spec, config in prepared.trials:
+                done.append(_run_or_reuse(prepared, spec, config, tracker, progress))
+        except KeyboardInterrupt:
+            interrupted = True
+            progress.close()
+    return Outcome(tuple(done), interrupted)
+
+
+def summaries(prepared: Prepared, outcome: Outcome) -> list[ModelSummary]:
+    """One summary for each model with a whole trial, in the plan's order."""
+    folders: dict[str, list[Path]] = {}
+    for trial in outcome.trials:
+        if trial.reason is None:
+            folders.setdefault(trial.spec.label, []).append(trial.folder)
+    plan = prepared.plan
+    return [
+        summarise(of_model, prepared.events, plan.ks, plan.ties) for of_model in folders.values()
+    ]
+
+
+def _run_or_reuse(
+    prepared: Prepared, spec: TrialSpec, config: Any, tracker: Tracker, progress: TrialProgress
+) -> TrialOutcome:
+    folder = prepared.output / "trials" / spec.id
+    if not prepared.plan.fresh and is_whole(folder):
+        progress.message(f"{spec.name}: reused from {folder}")
+        tracker.mirror_trial(folder)
+        return TrialOutcome(spec, folder, None, reused=True)
+    ended = _run(prepared, spec, config, folder, tracker, progress)
+    return TrialOutcome(spec, folder, ended.reason, reused=False)
+
+
+def _run(
+    prepared: Prepared,
+    spec: TrialSpec,
+    config: Any,
+    folder: Path,
+    tracker: Tracker,
+    progress: TrialProgress,
+) -> Ended:
+    building = unfinished_folder(folder)
+    task = TrialTask(
+        spec=spec,
+        config=config,
+        split=prepared.split,
+        folder=building,
+        ks=prepared.plan.ks,
+        experiment=prepared.experiment,
+        parameters=_parameters(prepared, spec),
+        tags=_tags(prepared, spec),
+    )
+    started = time.time()
+    epochs = int(getattr(config, "epochs", 1))
+    progress.start(spec.label, spec.seed, epochs, prepared.split.train.n_targets)
+    tracker.start_trial(spec.id, spec.name, task.parameters, task.tags, started)
+    try:
+        ended = run_in_process(task, _Display(spec, tracker, progress))
+        if not (building / RECORD).exists():
+            _record_death(task, ended.reason, started)
+        put_in_place(building, folder)
+    except BaseException as error:
+        shutil.rmtree(building, ignore_errors=True)
+        reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        tracker.end_trial(spec.id, "KILLED", None, reason)
+        raise
+    if ended.status == "failed":
+        progress.finish(f"{spec.name} FAILED: {ended.reason}")
+        tracker.end_trial(spec.id, "FAILED", folder, ended.reason)
+    else:
+        cost = read_cost(folder)
+        progress.finish(
+            f"{spec.name}: {cost.epochs} epochs (best {cost.best_epoch}) in "
+            f"{cost.train_seconds:.1f} s of training, {cost.events_per_second:,.0f} events/s"
+        )
+        tracker.end_trial(spec.id, "FINISHED", folder, None)
+    return ended
+
+
+class _Display:
+    """Shows a worker's messages, and sends its epochs to MLflow."""
+
+    def __init__(self, spec: TrialSpec, tracker: Tracker, progress: TrialProgress) -> None:
+        self._spec, self._tracker, self._progress = spec, tracker, progress
+        self._best: float | None = None
+        self._seconds = 0.0
+
+    def __call__(self, message: Message) -> None:
+        if isinstance(message, Step):
+            step = message.progress
+            self._progress.update(
+                step.epoch,
+                message.epoch_events,
+                step.total_events,
+                float("nan") if step.loss is None else step.loss,
+                message.events_per_second,
+            )
+        elif isinstance(message, Phase):
+            self._progress.phase(message.text)
+        elif not isinstance(message, Ended):
+            figures = {name: float(value) for name, value in message.items() if value is not None}
+            recall = figures.get(VALIDATION_RECALL)
+            if recall is not None:
+                self._best = recall if self._best is None else max(recall, self._best)
+            epoch = int(figures.pop("epoch"))
+            self._progress.epoch(
+                epoch,
+                figures.get("loss", float("nan")),
+                recall,
+                self._best,
+                figures["events_per_second"],
+                figures["train_seconds"] - self._seconds,
+            )
+            self._seconds = figures["train_seconds"]
+            self._tracker.log_epoch(self._spec.id, epoch, figures)
+
+
+def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
+    """Write the record of a trial whose process died before it could."""
+    write_record(
+        task.folder,
+        TrialRecord(
+            id=task.spec.id,
+            model=task.spec.label,
+            seed=task.spec.seed,
+            status="failed",
+            reason=reason,
+            started=started,
+            ended=time.time(),
+            experiment=task.experiment,
+            parameters=task.parameters,
+            tags=task.tags,
+            metrics={},
+        ),
+    )
+
+
+def _store_events(prepared: Prepared) -> None:
+    """Keep the test events beside the trials that rank them."""
+    folder = prepared.output / "splits" / prepared.split.fingerprint[:16]
+    if not folder.exists():
+        building = unfinished_folder(folder)
+        prepared.events.save(building)
+        put_in_place(building, folder)
+
+
+def _parameters(prepared: Prepared, spec: TrialSpec) -> dict[str, Any]:
+    plan, options = prepared.plan, prepared.options
+    return {
+        **spec.config,
+        "model": spec.reference,
+        "seed": spec.seed,
+        "device": spec.device,
+        "patience": spec.patience,
+        "dataset": plan.dataset,
+        "test": plan.test,
+        "reward": plan.reward,
+        "split": options.name,
+        "test_share": options.test_share,
+        "valid_share": options.valid_share,
+        "unseen_items": options.unseen_items,
+        "min_session_length": options.min_session_length,
+        "min_item_support": options.min_item_support,
+    }
+
+
+def _tags(prepared: Prepared, spec: TrialSpec) -> dict[str, str]:
+    return {
+        "git_commit": git_commit(REPOSITORY),
+        "data_fingerprint": spec.split,
+        "model_source": spec.source,
+        **{f"version_{name}": text for name, text in prepared.versions.items()},
+        **{f"machine_{name}": str(value) for name, value in machine().items()},
+    }
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C, so that a scheduler's stop is as clean as a person's."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,138 @@
+"""Check all of a plan's input before anything is trained: models, options, device, data, split."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.events import TestEvents, events_from
+from bench.options import build_config
+from bench.plan import Plan
+from bench.provenance import source_fingerprint, versions
+from bench.trial import TrialSpec
+from datasets.dataset import Dataset
+from datasets.errors import InputError
+from datasets.registry import load_dataset, load_event_table
+from datasets.splits import Split, SplitOptions, make_split
+from models.registry import LoadedModel, list_models, load_model
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A plan whose input is loaded and checked; nothing has been trained or written yet."""
+
+    plan: Plan
+    dataset: Dataset
+    split: Split
+    options: SplitOptions
+    events: TestEvents
+    device: str
+    notes: tuple[str, ...]
+    """What the reader of the table must know about the data."""
+    trials: tuple[tuple[TrialSpec, Any], ...]
+    """Specification and config of each trial, models in the plan's order, seeds within."""
+    versions: dict[str, str]
+
+    @property
+    def experiment(self) -> str:
+        """One experiment a data set and split."""
+        return f"{self.dataset.name} {self.split.name}"
+
+    @property
+    def output(self) -> Path:
+        """Folder of all results."""
+        return Path(self.plan.output)
+
+
+def prepare(plan: Plan, notify: Callable[[str], None]) -> Prepared:
+    """Load models and data, split, and name the trials; raises InputError for any wrong input."""
+    _check_writable(Path(plan.output))
+    models = [load_model(reference) for reference in plan.models]
+    labels = [model.label for model in models]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise InputError(f"--models has two models called '{label}'; give one another name")
+    _check_option_labels(plan, labels)
+    configs = [
+        build_config(model.model_class.Config, model.label, plan.model_options.get(model.label, {}))
+        for model in models
+    ]
+    device = _resolve_device(plan.device)
+    dataset = load_dataset(plan.dataset, reward=plan.reward, notify=notify)
+    test = None
+    if plan.test is not None:
+        test = load_event_table(Path(plan.test), reward=plan.reward, notify=notify)
+    options = SplitOptions(
+        name=plan.split or ("fixed" if test else dataset.default_split),
+        test_share=plan.test_share,
+        valid_share=plan.valid_share,
+        unseen_items=plan.unseen_items,
+        min_session_length=plan.min_session_length,
+        min_item_support=plan.min_item_support,
+    )
+    split = make_split(
+        dataset.log,
+        options,
+        test_log=None if test is None else test.log,
+        source=str(dataset.source),
+    )
+    trials = tuple(
+        (_spec(model, config, seed, device, split, plan.patience), config)
+        for model, config in zip(models, configs, strict=True)
+        for seed in plan.seeds
+    )
+    events = events_from(split.test)
+    notes = dataset.notes + (() if test is None else test.notes)
+    return Prepared(plan, dataset, split, options, events, device, notes, trials, versions())
+
+
+def _spec(
+    model: LoadedModel, config: Any, seed: int, device: str, split: Split, patience: int
+) -> TrialSpec:
+    return TrialSpec(
+        label=model.label,
+        reference=model.reference,
+        source=source_fingerprint(model.file, [REPOSITORY / "models", REPOSITORY / "datasets"]),
+        config=dataclasses.asdict(config),
+        seed=seed,
+        device=device,
+        split=split.fingerprint,
+        patience=patience,
+    )
+
+
+def _check_writable(output: Path) -> None:
+    """Raise InputError where `output` cannot be made or written."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"--output {output} cannot be written ({error.strerror}); choose another folder"
+        ) from error
+
+
+def _check_option_labels(plan: Plan, labels: Sequence[str]) -> None:
+    """Options may be given for built-in models that do not run, as one file serves many plans."""
+    for label in plan.model_options:
+        if label not in labels and label not in list_models():
+            raise InputError(
+                f"options are set for '{label}', which is no model of this run "
+                f"({', '.join(labels)}); correct the name"
+            )
+
+
+def _resolve_device(device: str) -> str:
+    import torch
+
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise InputError("--device cuda: no CUDA device is there; use --device cpu")
+    return "cuda" if available and device != "cpu" else "cpu"

@@ -1,0 +1,160 @@
+"""Runs one trial from fit to files, in a process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import random
+import signal
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.cost import Cost, Stopwatch, peak_memory_bytes, synchroniser
+from bench.events import events_from
+from bench.ranking import rank_targets
+from bench.results import trial_metrics
+from bench.training import CurveRow, Step, fit_model
+from bench.trial import (
+    COST,
+    TRACEBACK,
+    WEIGHTS,
+    Status,
+    TrialRecord,
+    TrialSpec,
+    write_curve,
+    write_ranks,
+    write_record,
+)
+from datasets.splits import Split
+from models.conformance import check_future_hidden
+from models.recommender import Recommender
+from models.registry import load_model
+
+
+@dataclass(frozen=True)
+class TrialTask:
+    """What a worker needs to run a trial."""
+
+    spec: TrialSpec
+    config: Any
+    """The model's config."""
+    split: Split
+    folder: Path
+    """Where to build the trial's folder; exists and is empty."""
+    ks: tuple[int, ...]
+    experiment: str
+    parameters: Mapping[str, Any]
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A line on what happens besides training."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The trial's folder is complete."""
+
+    status: Status
+    reason: str | None
+
+
+Message = Step | CurveRow | Phase | Ended
+
+
+def work(task: TrialTask, connection: Connection) -> None:
+    """Run `task` and tell the parent about it through `connection`; ends with `Ended`."""
+    # Ctrl-C reaches the whole process group; the parent decides when this process ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # stdout belongs to the table, whatever a model prints.
+    os.dup2(2, 1)
+    started = time.time()
+    try:
+        metrics = _run(task, connection.send)
+        ended = Ended("finished", None)
+    except (BrokenPipeError, ConnectionResetError):
+        return  # the parent is gone, and nobody waits for the rest
+    except Exception as error:
+        metrics = {}
+        ended = Ended("failed", f"{type(error).__name__}: {error}")
+        (task.folder / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
+    record = TrialRecord(
+        id=task.spec.id,
+        model=task.spec.label,
+        seed=task.spec.seed,
+        status=ended.status,
+        reason=ended.reason,
+        started=started,
+        ended=time.time(),
+        experiment=task.experiment,
+        parameters=task.parameters,
+        tags=task.tags,
+        metrics=metrics,
+        ks=task.ks,
+    )
+    write_record(task.folder, record)
+    connection.send(ended)
+
+
+def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
+    """Fit, rank and write all files but the record; returns the metrics."""
+    spec, split = task.spec, task.split
+    # A model that draws from a global generator is then repeatable all the same.
+    random.seed(spec.seed)
+    np.random.seed(spec.seed)
+    model_class = load_model(spec.reference).model_class
+    model: Recommender = model_class(task.config, seed=spec.seed, device=spec.device)
+    watch = Stopwatch(synchroniser(spec.device))
+    fit = fit_model(
+        model,
+        split,
+        label=spec.label,
+        patience=spec.patience,
+        weights=task.folder / WEIGHTS,
+        watch=watch,
+        report=send,
+    )
+    send(Phase(f"ranking {split.test.n_targets:,} test events"))
+    check_future_hidden(model, split.test.log)
+    ranking = Stopwatch(synchroniser(spec.device))
+    with ranking:
+        ranks = rank_targets(model, split.test, ks=task.ks, model_name=spec.label)
+    cost = Cost(
+        train_seconds=fit.seconds,
+        seconds_to_best_epoch=fit.seconds_to_best_epoch,
+        epochs=len(fit.curve),
+        best_epoch=fit.best_epoch,
+        train_events=fit.events,
+        events_per_second=fit.events / max(fit.seconds, 1e-9),
+        ranking_seconds=ranking.elapsed,
+        milliseconds_per_scored_event=1000 * ranking.elapsed / split.test.n_targets,
+        peak_memory_bytes=peak_memory_bytes(),
+        device=spec.device,
+        threads=_threads(),
+    )
+    write_ranks(task.folder, ranks)
+    write_curve(task.folder, fit.curve)
+    (task.folder / COST).write_text(cost.to_json(), encoding="utf-8")
+    send(Phase("computing intervals"))
+    costs = {
+        name: float(value)
+        for name, value in dataclasses.asdict(cost).items()
+        if isinstance(value, int | float)
+    }
+    return trial_metrics(ranks, events_from(split.test), task.ks) | costs
+
+
+def _threads() -> int:
+    import torch
+
+    return torch.get_num_threads()

@@ -1,0 +1,213 @@
+"""Names of models, and loading by name or by reference.
+
+A built-in model is a file of this folder, `<name>.py`, with a class of the same letters
+(`gru4rec.py`: `Gru4Rec`). Any other is named by reference: `package.module:Class` or
+`path/to/file.py:Class`. Names are strings until a model is loaded, so listing imports none.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from datasets.errors import InputError
+
+_FOLDER = Path(__file__).parent
+_NEEDED = ("fit", "score", "save", "load")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model's class and where it comes from."""
+
+    label: str
+    """Name in tables and in `--set label.option=value`."""
+    reference: str
+    """What the user typed."""
+    model_class: type[Any]
+    file: Path
+    """Source file of the class."""
+
+
+@dataclass(frozen=True)
+class ModelOption:
+    """One field of a model's config, read from its source."""
+
+    name: str
+    type: str
+    default: str
+    """As the source writes it; empty where there is none."""
+    description: str
+
+
+def list_models() -> dict[str, str]:
+    """Name of each built-in model and the first line of its file, without importing any."""
+    found = {}
+    for file in sorted(_FOLDER.glob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        if _class_named_as(file.stem, tree) is not None:
+            found[file.stem] = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return found
+
+
+def list_options(name: str) -> list[ModelOption]:
+    """Options of a built-in model or a `path/to/file.py:Class`, without importing it.
+
+    Raises InputError for a model that cannot be found.
+    """
+    file, class_name = _source_of(name)
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    model = _class_named_as(file.stem, tree) if class_name is None else classes.get(class_name)
+    if model is None:
+        raise InputError(f"{file} has no class '{class_name}'; it has {', '.join(classes)}")
+    for statement in model.body:
+        if (
+            isinstance(statement, ast.Assign)
+            and [ast.unparse(target) for target in statement.targets] == ["Config"]
+            and isinstance(statement.value, ast.Name)
+            and statement.value.id in classes
+        ):
+            return _fields(classes[statement.value.id])
+    return []
+
+
+def load_model(reference: str) -> LoadedModel:
+    """Import a model.
+
+    Raises InputError if it cannot be found or imported, or lacks what `Recommender` asks for.
+    """
+    module_name, separator, class_name = reference.rpartition(":")
+    if not separator:
+        if reference not in list_models():
+            raise _unknown(reference)
+        module = _import(f"models.{reference}", reference)
+        model_class: Any = next(
+            value
+            for name, value in vars(module).items()
+            if name.lower() == reference.replace("_", "") and inspect.isclass(value)
+        )
+        label = reference
+    else:
+        module = (
+            _import_file(Path(module_name), reference)
+            if module_name.endswith(".py")
+            else _import(module_name, reference)
+        )
+        model_class = getattr(module, class_name, None)
+        if not inspect.isclass(model_class):
+            raise InputError(f"{reference}: {module_name} has no class '{class_name}'")
+        label = getattr(model_class, "name", None) or class_name
+    _check(model_class, reference)
+    return LoadedModel(label, reference, model_class, Path(inspect.getfile(model_class)))
+
+
+def _class_named_as(stem: str, tree: ast.Module) -> ast.ClassDef | None:
+    wanted = stem.replace("_", "")
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name.lower() == wanted:
+            methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+            if methods.issuperset(_NEEDED) and "Protocol" not in map(ast.unparse, node.bases):
+                return node
+    return None
+
+
+def _source_of(name: str) -> tuple[Path, str | None]:
+    path, separator, class_name = name.rpartition(":")
+    if not separator:
+        if name not in list_models():
+            raise _unknown(name)
+        return _FOLDER / f"{name}.py", None
+    if not path.endswith(".py") or not Path(path).is_file():
+        raise InputError(f"{path} is no Python file; name a model as path/to/file.py:Class")
+    return Path(path), class_name
+
+
+def _fields(config: ast.ClassDef) -> list[ModelOption]:
+    options = []
+    following = [*config.body[1:], None]
+    for statement, after in zip(config.body, following, strict=True):
+        if not isinstance(statement, ast.AnnAssign):
+            continue
+        description = ""
+        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            description = " ".join(str(after.value.value).split())
+        options.append(
+            ModelOption(
+                name=ast.unparse(statement.target),
+                type=ast.unparse(statement.annotation),
+                default="" if statement.value is None else ast.unparse(statement.value),
+                description=description,
+            )
+        )
+    return options
+
+
+def _import(module_name: str, reference: str) -> ModuleType:
+    # A module beside which the command was typed is found, as `python -m` would find it.
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        return importlib.import_module(module_name)
+    except Exception as error:
+        raise _import_failed(reference, error) from error
+
+
+def _import_file(path: Path, reference: str) -> ModuleType:
+    if not path.is_file():
+        raise InputError(f"{reference}: there is no file {path}; check the path of the model")
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    name = f"model_{path.stem}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    specification = importlib.util.spec_from_file_location(name, path)
+    if specification is None or specification.loader is None:
+        raise InputError(f"{reference}: {path} cannot be read as a Python module")
+    module = importlib.util.module_from_spec(specification)
+    # Dataclasses look their own module up while they are made.
+    sys.modules[name] = module
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise _import_failed(reference, error) from error
+    return module
+
+
+def _import_failed(reference: str, error: Exception) -> InputError:
+    if isinstance(error, ImportError) and getattr(error, "name", None):
+        mend = f"install or correct '{error.name}'"
+    else:
+        mend = "mend its source"
+    return InputError(f"{reference} cannot be imported ({type(error).__name__}: {error}); {mend}")
+
+
+def _check(model_class: type[Any], reference: str) -> None:
+    missing = [name for name in _NEEDED if not callable(getattr(model_class, name, None))]
+    if not dataclasses.is_dataclass(getattr(model_class, "Config", None)):
+        missing.append("Config (a dataclass)")
+    if missing:
+        raise InputError(
+            f"{reference} lacks {', '.join(missing)}; models/recommender.py says what a model has"
+        )
+
+
+def _unknown(name: str) -> InputError:
+    names = list_models()
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(names)}"
+    return InputError(
+        f"'{name}' is no model; {hint} "
+        "(one of your own is named package.module:Class or path/to/file.py:Class)"
+    )
