@@ -72,8 +72,8 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
     interrupted = False
     with _terminate_as_interrupt():
         try:
-            for spec, config in prepared.trials:
-                done.append(_run_or_reuse(prepared, spec, config, tracker, progress))
+            for spec in prepared.trials:
+                done.append(_run_or_reuse(prepared, spec, tracker, progress))
         except KeyboardInterrupt:
             interrupted = True
             progress.close()
@@ -93,21 +93,20 @@ def summaries(prepared: Prepared, outcome: Outcome) -> list[ModelSummary]:
 
 
 def _run_or_reuse(
-    prepared: Prepared, spec: TrialSpec, config: Any, tracker: Tracker, progress: TrialProgress
+    prepared: Prepared, spec: TrialSpec, tracker: Tracker, progress: TrialProgress
 ) -> TrialOutcome:
     folder = prepared.output / "trials" / spec.id
     if not prepared.plan.fresh and is_whole(folder):
         progress.message(f"{spec.name}: reused from {folder}")
         tracker.mirror_trial(folder)
         return TrialOutcome(spec, folder, None, reused=True)
-    ended = _run(prepared, spec, config, folder, tracker, progress)
+    ended = _run(prepared, spec, folder, tracker, progress)
     return TrialOutcome(spec, folder, ended.reason, reused=False)
 
 
 def _run(
     prepared: Prepared,
     spec: TrialSpec,
-    config: Any,
     folder: Path,
     tracker: Tracker,
     progress: TrialProgress,
@@ -115,7 +114,6 @@ def _run(
     building = unfinished_folder(folder)
     task = TrialTask(
         spec=spec,
-        config=config,
         split=prepared.split,
         folder=building,
         ks=prepared.plan.ks,
@@ -124,7 +122,7 @@ def _run(
         tags=_tags(prepared, spec),
     )
     started = time.time()
-    epochs = int(getattr(config, "epochs", 1))
+    epochs = int(spec.config.get("epochs", 1))
     progress.start(spec.label, spec.seed, epochs, prepared.split.train.n_targets)
     tracker.start_trial(spec.id, spec.name, task.parameters, task.tags, started)
     try:

@@ -35,8 +35,8 @@ class Prepared:
     device: str
     notes: tuple[str, ...]
     """What the reader of the table must know about the data."""
-    trials: tuple[tuple[TrialSpec, Any], ...]
-    """Specification and config of each trial, models in the plan's order, seeds within."""
+    trials: tuple[TrialSpec, ...]
+    """Models in the plan's order, the seeds of each together."""
     versions: dict[str, str]
 
     @property
@@ -83,7 +83,7 @@ def prepare(plan: Plan, notify: Callable[[str], None]) -> Prepared:
         source=str(dataset.source),
     )
     trials = tuple(
-        (_spec(model, config, seed, device, split, plan.patience), config)
+        _spec(model, config, seed, device, split, plan.patience)
         for model, config in zip(models, configs, strict=True)
         for seed in plan.seeds
     )

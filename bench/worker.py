@@ -43,8 +43,6 @@ class TrialTask:
     """What a worker needs to run a trial."""
 
     spec: TrialSpec
-    config: Any
-    """The model's config."""
     split: Split
     folder: Path
     """Where to build the trial's folder; exists and is empty."""
@@ -113,7 +111,8 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
     random.seed(spec.seed)
     np.random.seed(spec.seed)
     model_class = load_model(spec.reference).model_class
-    model: Recommender = model_class(task.config, seed=spec.seed, device=spec.device)
+    config = model_class.Config(**spec.config)
+    model: Recommender = model_class(config, seed=spec.seed, device=spec.device)
     watch = Stopwatch(synchroniser(spec.device))
     fit = fit_model(
         model,

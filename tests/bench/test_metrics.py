@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import importlib
-import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +17,8 @@ from hypothesis import strategies as st
 from bench.metrics import (
     TIE_RULES,
     apply_ties,
-    mlflow_name,
     recall_at,
     reciprocal_rank_at,
-    table_name,
 )
 
 
@@ -113,40 +110,6 @@ def test_tie_rules_are_ordered(pairs: list[tuple[int, int]]) -> None:
     assert (standard <= median).all()
     assert (median <= conservative).all()
     assert (conservative == ranks).all()
-
-
-@pytest.mark.parametrize(
-    ("table", "mlflow"),
-    [
-        ("Recall@20", "recall_at_20"),
-        ("MRR@20", "mrr_at_20"),
-        ("Recall@5 (positive)", "recall_at_5_positive"),
-        ("MRR@100 (standard ties)", "mrr_at_100_standard_ties"),
-        ("valid/Recall@5", "valid/recall_at_5"),
-    ],
-)
-def test_names_go_both_ways(table: str, mlflow: str) -> None:
-    assert mlflow_name(table) == mlflow
-    assert table_name(mlflow) == table
-
-
-def test_names_of_the_case_read_back(cases_dir: Path) -> None:
-    names = json.loads((cases_dir / "R097-metric-names/names.json").read_text())
-    for name, expected in names.items():
-        assert mlflow_name(name) == expected.lower()
-        assert table_name(mlflow_name(name)) == name
-
-
-@pytest.mark.parametrize("name", ["Recall", "Recall@", "Precision@20", "recall_at_20"])
-def test_no_metric_of_a_table(name: str) -> None:
-    with pytest.raises(ValueError, match="no metric's name in a table"):
-        mlflow_name(name)
-
-
-@pytest.mark.parametrize("name", ["Recall@20", "precision_at_20", "recall_at_x"])
-def test_no_metric_of_mlflow(name: str) -> None:
-    with pytest.raises(ValueError, match="no metric's name in MLflow"):
-        table_name(name)
 
 
 def test_missed_target_counts_for_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,16 @@ from tests.bench.mlflow_stores import trial_folder
 )
 def test_metric_names_become_what_mlflow_takes(name: str, expected: str) -> None:
     assert tracked_name(name) == expected
+
+
+def test_names_of_the_case_are_taken_and_stay_apart(cases_dir: Path) -> None:
+    names = json.loads((cases_dir / "R097-metric-names/names.json").read_text())
+    tracked = {name: tracked_name(name) for name in names}
+    assert tracked == {
+        "Recall@20": "recall_at_20",
+        "MRR@20": "mrr_at_20",
+        "valid/Recall@5": "valid_recall_at_5",
+    }
 
 
 def test_text_that_fits_is_left_alone() -> None:

@@ -1,0 +1,133 @@
+"""The command as a process: signals, MLflow in the current folder, a real log."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands.conftest import start
+
+SECONDS = 300
+
+
+def runs_in(folder: Path, experiment: str) -> dict[str, Any]:
+    """Runs of an experiment in the store that `mlflow ui` reads in `folder`, by name."""
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    runs = client.search_runs([found.experiment_id])
+    names = [run.info.run_name for run in runs]
+    assert len(set(names)) == len(names), "a run stands there twice"
+    return {run.info.run_name: run for run in runs}
+
+
+def interrupted_at(process: subprocess.Popen[str], pattern: str) -> tuple[str, str]:
+    """Send Ctrl-C when stderr matches, and return stdout and stderr."""
+    assert process.stderr is not None
+    assert process.stdout is not None
+    watchdog = threading.Timer(SECONDS, process.kill)
+    watchdog.start()
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if re.search(pattern, line):
+            process.send_signal(signal.SIGINT)
+            break
+    lines.append(process.stderr.read())
+    out = process.stdout.read()
+    process.communicate()
+    watchdog.cancel()
+    return out, "".join(lines)
+
+
+def test_interrupt_keeps_what_is_whole_and_the_next_command_goes_on(
+    folder: Path, log: Path
+) -> None:
+    command = (
+        "--models", "popularity,gru4rec,tocr", "--dataset", str(log), "--valid-share", "0",
+        "--set", "gru4rec.epochs=150", "--set", "tocr.epochs=2",
+    )  # fmt: skip
+    process = start(folder, *command)
+    out, err = interrupted_at(process, r"gru4rec seed 1 +epoch 2/")
+    assert process.returncode == 130, err
+    assert "| popularity" in out
+    assert "| gru4rec" not in out
+    assert [file.name.split("-")[0] for file in (folder / "results/trials").iterdir()] == [
+        "popularity"
+    ]
+    runs = runs_in(folder, f"{folder.name}-log temporal")
+    statuses = {name: run.info.status for name, run in runs.items()}
+    assert statuses == {"popularity seed 1": "FINISHED", "gru4rec seed 1": "KILLED"}
+
+    process = start(folder, *command)
+    out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, err
+    assert "popularity seed 1: reused" in err
+    assert [line.split("|")[1].strip() for line in out.splitlines() if line.startswith("| ")] == [
+        "model",
+        "popularity",
+        "gru4rec",
+        "tocr",
+    ]
+
+
+def test_embedded_log_end_to_end_with_mlflow(folder: Path) -> None:
+    process = start(
+        folder, "--models", "popularity,gru4rec,tocr",
+        "--set", "gru4rec.epochs=2", "--set", "tocr.epochs=1",
+    )  # fmt: skip
+    out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, err
+    assert "8,322 items" in out
+    intervals = {
+        model: [float(number) for number in re.findall(r"\d\.\d{4}", row)[:3]]
+        for model, row in re.findall(r"^\| (\w+) +\|(.*)$", out, re.MULTILINE)
+        if model != "model"
+    }
+    assert intervals["gru4rec"][1] > intervals["popularity"][2], "the intervals overlap"
+
+    runs = runs_in(folder, "ml-latest-small temporal")
+    assert set(runs) == {"popularity seed 1", "gru4rec seed 1", "tocr seed 1"}
+    for run in runs.values():
+        assert run.info.status == "FINISHED"
+        assert {"recall_at_20", "mrr_at_20", "train_seconds"} <= set(run.data.metrics)
+        assert {"git_commit", "data_fingerprint", "version_torch"} <= set(run.data.tags)
+    gru4rec = runs["gru4rec seed 1"]
+    assert gru4rec.data.metrics["recall_at_20"] == pytest.approx(intervals["gru4rec"][0], abs=1e-4)
+    assert gru4rec.data.params["learning_rate"] == "0.1"
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    curve = client.get_metric_history(gru4rec.info.run_id, "valid_recall_at_20")
+    assert [point.step for point in curve] == [1, 2]
+
+
+def test_failed_trial_is_a_failed_run_with_its_reason(folder: Path, log: Path) -> None:
+    failing = Path(__file__).with_name("plugins.py")
+    process = start(folder, "--models", f"popularity,{failing}:Failing", "--dataset", str(log))
+    _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1, err
+    run = runs_in(folder, f"{folder.name}-log temporal")["failing seed 1"]
+    assert run.info.status == "FAILED"
+    assert run.info.end_time is not None
+    assert "planned failure in epoch 2" in run.data.tags["reason"]
+
+
+def test_tracking_server_that_is_down_costs_a_warning(
+    folder: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    process = start(folder, "--models", "popularity", "--dataset", str(log))
+    out, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, err
+    assert "| popularity" in out
+    (warning,) = [line for line in err.splitlines() if "127.0.0.1:9 cannot be used" in line]
+    assert "the same command run again fills MLflow" in warning
