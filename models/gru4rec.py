@@ -117,7 +117,7 @@ class Gru4Rec:
             learning_rate=config.learning_rate,
             momentum=config.momentum,
         )
-        items = torch.as_tensor(np.asarray(train.items), dtype=torch.int64, device=self.device)
+        items = self._tensor(np.asarray(train.items, dtype=np.int64))
         batches = SessionBatches(train, batch_size=config.batch_size, window=config.truncation)
         log = TrainingLog(batches.n_targets, len(batches))
         for epoch in range(1, config.epochs + 1):
@@ -167,6 +167,9 @@ class Gru4Rec:
     ) -> Tensor:
         """Loss of each row of scores (R, R + negatives); row r's target is column r."""
         config = self.config
+        if scores.shape[1] == 1:
+            # A lone target without negatives has nothing to be ranked above.
+            return 0.0 * scores.flatten()
         if config.loss == "bpr-max":
             return bpr_max(scores, elu=config.elu, bpreg=config.bpreg)
         if config.logq > 0:

@@ -104,7 +104,7 @@ class _LoggedActions:
 
 
 @dataclass(frozen=True)
-class _Columns:
+class Columns:
     """The items that one step scores: its targets and the negatives that both heads share."""
 
     items: Tensor
@@ -184,10 +184,10 @@ class Tocr:
                 states = states.flatten(0, 1)[self._tensor(acting)]
 
                 every = torch.arange(len(targets), device=self.device)
-                log_beta = _log_probability(states.detach(), behaviour_rows, columns, every, 1.0)
+                log_beta = log_probability(states.detach(), behaviour_rows, columns, every, 1.0)
                 rewarded = np.flatnonzero(actions.rewarded[targets])
                 rows = self._tensor(rewarded)
-                log_pi = _log_probability(
+                log_pi = log_probability(
                     states[rows], policy_rows, columns, rows, config.temperature
                 )
                 weight = action_weight(
@@ -272,19 +272,19 @@ class Tocr:
         returns = discounted_returns(train, discount=config.discount, horizon=horizon)
         return _LoggedActions(rewarded, returns, self._observed(train))
 
-    def _columns(self, targets: Tensor, sampler: NegativeSampler) -> _Columns:
+    def _columns(self, targets: Tensor, sampler: NegativeSampler) -> Columns:
         """Targets (A,) and the negatives of one step, each distinct item once."""
         n_items = len(self._policy_table)
         if n_items <= self.config.full_softmax_items:
-            return _Columns(torch.arange(n_items, device=self.device), targets, None, None)
+            return Columns(torch.arange(n_items, device=self.device), targets, None, None)
         negatives = sampler.draw(self.config.negatives)
         used, places = torch.unique(torch.cat([targets, negatives]), return_inverse=True)
         log_expected = (self.config.negatives * sampler.probabilities[negatives]).log()
-        return _Columns(used, places[: len(targets)], places[len(targets) :], log_expected)
+        return Columns(used, places[: len(targets)], places[len(targets) :], log_expected)
 
 
-def _log_probability(
-    states: Tensor, head: TouchedRows, columns: _Columns, actions: Tensor, temperature: float
+def log_probability(
+    states: Tensor, head: TouchedRows, columns: Columns, actions: Tensor, temperature: float
 ) -> Tensor:
     """Log-probability of the logged actions under a softmax head on `states` (eq. 6), (A,)."""
     states = states / temperature

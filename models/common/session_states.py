@@ -38,7 +38,7 @@ def session_states(
     """
     encoder.eval()
     batches = SessionBatches(sessions, batch_size=SCORING_SLOTS, window=SCORING_WINDOW)
-    items = torch.as_tensor(np.asarray(sessions.items), dtype=torch.int64, device=device)
+    items = torch.as_tensor(np.asarray(sessions.items, dtype=np.int64), device=device)
     enters = None if observed is None else torch.as_tensor(observed, device=device)
     state = encoder.initial_state(batches.n_slots, device)
     # Sessions that come before an event's own each hold one event that is no prefix.

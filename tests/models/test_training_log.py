@@ -1,0 +1,50 @@
+"""From losses of steps to progress and to the end of a fit that has left the numbers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from models.common.training_log import TrainingLog
+from models.recommender import DivergedError
+
+
+def test_twenty_looks_an_epoch_with_the_mean_loss_so_far() -> None:
+    log = TrainingLog(n_targets=200, n_steps=100)
+    found = [p for _ in range(100) for p in log.step(1, torch.tensor(6.0), 2)]
+    assert len(found) == 20
+    assert all(p.events == 10 and p.total_events == 200 and p.loss == 3.0 for p in found)
+    end = log.end_of_epoch(1)
+    assert (end.epoch, end.epoch_ended, end.events, end.loss) == (1, True, 0, 3.0)
+
+
+def test_diagnostics_are_means_over_the_epoch_and_start_anew() -> None:
+    log = TrainingLog(n_targets=4, n_steps=2)
+    for total, n in ((3.0, 1), (1.0, 3)):
+        list(log.step(1, torch.tensor(8.0), 2, {"ratio": (torch.tensor(total), n)}))
+    assert log.end_of_epoch(1).diagnostics == {"ratio": 1.0}
+    for _ in range(2):
+        list(log.step(2, torch.tensor(2.0), 2, {"ratio": (torch.tensor(0.0), 0)}))
+    second = log.end_of_epoch(2)
+    assert (second.diagnostics, second.loss) == ({"ratio": 0.0}, 1.0)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf, 1e9])
+def test_the_first_step_that_left_the_numbers_is_named(loss: float) -> None:
+    log = TrainingLog(n_targets=100, n_steps=100)
+    losses = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, loss, 1.0, loss]
+    with pytest.raises(DivergedError, match=r"at step 7 of epoch 3; use a smaller learning_rate"):
+        for value in losses:
+            list(log.step(3, torch.tensor(value), 1))
+        log.end_of_epoch(3)
+
+
+def test_steps_are_counted_anew_in_each_epoch() -> None:
+    log = TrainingLog(n_targets=2, n_steps=2)
+    for _ in range(2):
+        list(log.step(1, torch.tensor(1.0), 1))
+    log.end_of_epoch(1)
+    with pytest.raises(DivergedError, match="at step 1 of epoch 2"):
+        list(log.step(2, torch.tensor(math.nan), 1))
