@@ -56,12 +56,12 @@ def _run(options: argparse.Namespace) -> int:
         outcome = execute(prepared, tracker, progress)
         rows = summaries(prepared, outcome)
         table = benchmark_markdown(prepared, rows, outcome.failures)
+        sys.stdout.write(table)
+        sys.stdout.flush()
         write_whole(prepared.output / "table.md", table)
         write_whole(prepared.output / "table.csv", benchmark_csv(prepared, rows))
         whole = [trial.spec.id for trial in outcome.trials if trial.reason is None]
         tracker.log_table(whole, prepared.output / "table.md")
-        sys.stdout.write(table)
-        sys.stdout.flush()
         tracker.close(TRACKING_TIMEOUT)
     print(f"results: {prepared.output}/table.md, table.csv and trials/", file=sys.stderr)
     if plan.tracking_uri != "none":

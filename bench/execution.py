@@ -128,8 +128,13 @@ def _run(
     try:
         ended = run_in_process(task, _Display(spec, tracker, progress))
         if not (building / RECORD).exists():
+            ended = Ended("failed", ended.reason)
             _record_death(task, ended.reason, started)
         put_in_place(building, folder)
+    except OSError as error:
+        shutil.rmtree(building, ignore_errors=True)
+        mend = "make room or choose another --output, and run again"
+        ended = Ended("failed", f"its results cannot be written ({error}); {mend}")
     except BaseException as error:
         shutil.rmtree(building, ignore_errors=True)
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)

@@ -88,8 +88,8 @@ def prepare(plan: Plan, notify: Callable[[str], None]) -> Prepared:
         for seed in plan.seeds
     )
     events = events_from(split.test)
-    notes = dataset.notes + (() if test is None else test.notes)
-    return Prepared(plan, dataset, split, options, events, device, notes, trials, versions())
+    notes = dict.fromkeys(dataset.notes + (() if test is None else test.notes))
+    return Prepared(plan, dataset, split, options, events, device, tuple(notes), trials, versions())
 
 
 def _spec(

@@ -26,6 +26,7 @@ CURVE = "curve.csv"
 COST = "cost.json"
 WEIGHTS = "weights"
 TRACEBACK = "traceback.txt"
+_RANK_FILES = ("ranks.npy", "ties.npy", "exposure.npy")
 
 Status = Literal["finished", "failed"]
 
@@ -94,11 +95,12 @@ class TrialRecord:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a folder holds a finished trial that this code can read."""
+    """Whether a folder holds a finished trial, with all its files, that this code can read."""
     try:
-        return read_record(folder).status == "finished"
+        finished = read_record(folder).status == "finished"
     except InputError:
         return False
+    return finished and all((folder / name).exists() for name in (*_RANK_FILES, CURVE, COST))
 
 
 def read_record(folder: Path) -> TrialRecord:
@@ -171,10 +173,12 @@ def unfinished_folder(folder: Path) -> Path:
 
 
 def put_in_place(building: Path, folder: Path) -> None:
-    """Give a built folder its final name; one of that name, such as a failed trial's, goes."""
+    """Give a built folder its final name; an older one goes, once the new one stands there."""
+    older = building.with_name(f".{folder.name}.older.{os.getpid()}.partial")
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(older)
     building.rename(folder)
+    shutil.rmtree(older, ignore_errors=True)
 
 
 def sweep_unfinished(trials: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import random
@@ -85,7 +86,8 @@ def work(task: TrialTask, connection: Connection) -> None:
     except Exception as error:
         metrics = {}
         ended = Ended("failed", f"{type(error).__name__}: {error}")
-        (task.folder / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
+        with contextlib.suppress(OSError):  # a full disk must not hide the reason
+            (task.folder / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
     record = TrialRecord(
         id=task.spec.id,
         model=task.spec.label,
@@ -100,7 +102,10 @@ def work(task: TrialTask, connection: Connection) -> None:
         metrics=metrics,
         ks=task.ks,
     )
-    write_record(task.folder, record)
+    try:
+        write_record(task.folder, record)
+    except OSError as error:
+        ended = Ended("failed", ended.reason or f"its results cannot be written ({error})")
     connection.send(ended)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,6 +63,18 @@ class Dying(Plugin):
 
     def in_epoch(self, epoch: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+class LosesItsFolder(Plugin):
+    """Takes away the folder into which its trial is written, as a full disk would."""
+
+    name = "loses-its-folder"
+
+    def save(self, folder: Path) -> None:
+        shutil.rmtree(folder.parent)
+
+    def load(self, folder: Path) -> None:
+        pass
 
 
 class NotANumber(Plugin):

@@ -86,6 +86,7 @@ def test_later_events_are_hidden_or_the_trial_fails(bench: Bench, log: Path) -> 
         ("Failing", "planned failure in epoch 2"),
         ("Dying", "SIGKILL"),
         ("NotANumber", "NaN"),
+        ("LosesItsFolder", "No such file"),
     ],
 )
 def test_one_model_fails_alone(bench: Bench, log: Path, name: str, reason: str) -> None:
