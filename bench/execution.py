@@ -62,7 +62,7 @@ class Outcome:
 def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Outcome:
     """Run each trial that is not whole on disk, one after another.
 
-    Ctrl-C (or SIGTERM) ends the running trial and keeps those that are whole.
+    Ctrl-C, SIGTERM or a closed terminal ends the running trial and keeps those that are whole.
     """
     folder = prepared.output / "trials"
     folder.mkdir(parents=True, exist_ok=True)
@@ -252,7 +252,7 @@ def _tags(prepared: Prepared, spec: TrialSpec) -> dict[str, str]:
 
 @contextmanager
 def _terminate_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM as Ctrl-C, so that a scheduler's stop is as clean as a person's."""
+    """Treat SIGTERM and a closed terminal as Ctrl-C, so that they end as cleanly as it does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -260,8 +260,11 @@ def _terminate_as_interrupt() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

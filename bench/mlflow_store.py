@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Metric
 
 ARTIFACTS = ("trial.json", "curve.csv", "cost.json", "traceback.txt")
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Tells the UI to open on training runs instead of asking what the experiment is."""
 PARAMETERS_PER_CALL = 100
 METRICS_PER_CALL = 1000
 RUN_STATUS = {"finished": "FINISHED", "failed": "FAILED"}
@@ -158,7 +160,7 @@ class MlflowStore:
         experiment = self._client.get_experiment_by_name(name)
         if experiment is None:
             try:
-                return str(self._client.create_experiment(name))
+                return str(self._client.create_experiment(name, tags=EXPERIMENT_TAGS))
             except MlflowException:
                 # Another benchmark may have made it in the meantime.
                 experiment = self._client.get_experiment_by_name(name)
