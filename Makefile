@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV = .venv
+# Without the local part of a version (+cpu), and without what a CUDA build of torch brings along.
+FREEZE = freeze --all --exclude pip | sed 's/+[^ ]*$$//' | grep -Ev '^(cuda|nvidia|triton)'
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -23,9 +25,9 @@ lock: $(VENV)/bin/python  ## renew both lock files from pyproject.toml, in a thr
 	$(VENV)/bin/python -m venv "$$work/venv"; pip="$$work/venv/bin/pip"; \
 	$(VENV)/bin/python -c 'import sys, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*project["dependencies"], sep="\n", file=open(sys.argv[1] + "/runtime.in", "w")); print(*project["optional-dependencies"]["dev"], sep="\n", file=open(sys.argv[1] + "/dev.in", "w"))' "$$work"; \
 	"$$pip" install -r "$$work/runtime.in" >&2; \
-	"$$pip" freeze --all --exclude pip | sed 's/+[^ ]*$$//' > "$$work/runtime.lock"; \
+	"$$pip" $(FREEZE) > "$$work/runtime.lock"; \
 	"$$pip" install -c "$$work/runtime.lock" -r "$$work/dev.in" >&2; \
-	"$$pip" freeze --all --exclude pip | sed 's/+[^ ]*$$//' | grep -vxFf "$$work/runtime.lock" > "$$work/dev.lock"; \
+	"$$pip" $(FREEZE) | grep -vxFf "$$work/runtime.lock" > "$$work/dev.lock"; \
 	{ grep '^#' requirements.lock; cat "$$work/runtime.lock"; } > "$$work/requirements.lock"; \
 	{ grep -E '^(#|-r)' requirements-dev.lock; cat "$$work/dev.lock"; } > "$$work/requirements-dev.lock"; \
 	mv "$$work/requirements.lock" "$$work/requirements-dev.lock" .
