@@ -134,7 +134,10 @@ def _run(
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
         mend = "make room or choose another --output, and run again"
-        ended = Ended("failed", f"its results cannot be written ({error}); {mend}")
+        reason = f"its results cannot be written ({error}); {mend}"
+        progress.finish(f"{spec.name} FAILED: {reason}")
+        tracker.end_trial(spec.id, "FAILED", None, reason)
+        return Ended("failed", reason)
     except BaseException as error:
         shutil.rmtree(building, ignore_errors=True)
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
