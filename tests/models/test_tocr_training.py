@@ -159,6 +159,18 @@ def test_the_return_counts_later_rewards_and_no_other_session_s() -> None:
         assert torch.equal(value, two[name]), name
 
 
+def test_a_horizon_cuts_later_rewards_from_the_return() -> None:
+    times = [0, 10, 100]
+    with_horizon = make_log(["abc"], times=times)
+    weighed = make_log(["abc"], rewards=[1, 2, 3], times=times)
+    one = after_steps(with_horizon, config(discount=1.0, off_policy=False, horizon=20.0), 1)
+    two = after_steps(make_log(["abc"]), config(discount=0.0, off_policy=False), 1)
+    for name, value in one.items():
+        assert torch.equal(value, two[name]), name
+    long = after_steps(weighed, config(discount=1.0, off_policy=False, horizon=200.0), 1)
+    assert not torch.equal(long["policy"], one["policy"])
+
+
 def test_a_horizon_without_times_is_refused() -> None:
     model = Tocr(config(horizon=10.0), seed=1, device="cpu")
     with pytest.raises(ValueError, match="horizon needs a log with times"):
@@ -171,3 +183,12 @@ def test_the_curve_carries_what_the_correction_does() -> None:
     assert set(found) == {"behaviour loss", "pi/beta", "share capped", "lambda_K"}
     assert 0 <= found["share capped"] <= 1
     assert 0 < found["lambda_K"] < 16
+
+
+def test_items_are_ranked_by_the_policy_head() -> None:
+    log = random_log(30, n_items=9, longest=12, seed=3)
+    model, _ = trained(Tocr, config(), log)
+    states, items, bias = model.factors(log)
+    np.testing.assert_array_equal(items, weights(model)["policy"].numpy())
+    assert not bias.any()
+    np.testing.assert_allclose(model.score(log), states @ items.T, rtol=1e-6)

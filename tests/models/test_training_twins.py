@@ -1,7 +1,8 @@
-"""Training of both models against cross-entropy twins in plain autograd, written by themselves.
+"""Training of both models against twins in plain autograd, written anew.
 
-The log has sessions of one length, so that a twin's batches are slices of a matrix; it shares with
-the models the initial weights and the negatives, and nothing else.
+The log has sessions of one length, so that a twin's batches are slices of a matrix; the second is
+narrower than the first. A twin shares with its model the initial weights and the negatives, and
+nothing else.
 """
 
 from __future__ import annotations
@@ -19,15 +20,18 @@ from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.tocr import Tocr, TocrConfig
 from tests.models.logs import make_log, trained, weights
 
-N_ITEMS, WIDTH, SESSIONS, EVENTS, BATCH, TRUNCATION, NEGATIVES = 12, 6, 8, 16, 4, 3, 7
+N_ITEMS, WIDTH, SESSIONS, EVENTS, BATCH, TRUNCATION, NEGATIVES = 12, 6, 6, 16, 4, 3, 7
 STEPS = 10
 LEARNING_RATE = 0.05
+SEED = 2
 SESSION_ITEMS = np.random.default_rng(9).integers(N_ITEMS, size=(SESSIONS, EVENTS))
-LOG = make_log(SESSION_ITEMS.tolist(), catalogue=range(N_ITEMS))
+REWARDS = np.random.default_rng(10).integers(3, size=(SESSIONS, EVENTS)).astype(np.float32)
+LOG = make_log(SESSION_ITEMS.tolist(), rewards=REWARDS.ravel().tolist(), catalogue=range(N_ITEMS))
 
 Parameters = dict[str, Tensor]
 Cell = Callable[[Parameters, Tensor, Tensor], Tensor]
-StepLoss = Callable[[Parameters, Tensor, Tensor, Tensor], Tensor]
+StepLoss = Callable[[Parameters, Tensor, Tensor, Tensor, list[tuple[int, int]]], Tensor]
+"""Of parameters, states, target items, drawn negatives, and session and position of each target."""
 
 
 def gru(p: Parameters, x: Tensor, h: Tensor) -> Tensor:
@@ -63,13 +67,13 @@ def train_twin(
     negatives = NegativeSampler(
         np.bincount(SESSION_ITEMS.ravel(), minlength=N_ITEMS),
         alpha=0.5,
-        seed=1,
+        seed=SEED,
         device=torch.device("cpu"),
     )
     n_steps = 0
     for first in range(0, SESSIONS, BATCH):
         sessions = torch.from_numpy(SESSION_ITEMS[first : first + BATCH])
-        state = torch.zeros(BATCH, WIDTH)
+        state = torch.zeros(len(sessions), WIDTH)
         for start in range(0, EVENTS - 1, TRUNCATION):
             end = min(start + TRUNCATION, EVENTS - 1)
             states = []
@@ -77,9 +81,12 @@ def train_twin(
                 state = cell(parameters, parameters[inputs][sessions[:, t]], state)
                 states.append(state)
             targets = sessions[:, start + 1 : end + 1].T.flatten()
+            places = [
+                (first + s, t) for t in range(start + 1, end + 1) for s in range(len(sessions))
+            ]
             drawn = negatives.draw(n_negatives)
-            loss = step_loss(parameters, torch.cat(states), targets, drawn) / (BATCH * TRUNCATION)
-            loss.backward()
+            loss = step_loss(parameters, torch.cat(states), targets, drawn, places)
+            (loss / (BATCH * TRUNCATION)).backward()
             with torch.no_grad():
                 for name, value in parameters.items():
                     if value.grad is None:
@@ -103,7 +110,7 @@ def assert_equal(model: Any, twin: Parameters, initial: Parameters) -> None:
 
 def initial_weights(model_class: Any, config: Any) -> Parameters:
     """What a fit starts from: a step so small leaves every number as it is."""
-    model, _ = trained(model_class, config(learning_rate=1e-30), LOG)
+    model, _ = trained(model_class, config(learning_rate=1e-30), LOG, seed=SEED)
     return weights(model)
 
 
@@ -113,7 +120,8 @@ def test_tocr_without_corrections_is_cross_entropy(cell: str, sampled: bool) -> 
     def config(**options: Any) -> TocrConfig:
         return TocrConfig(
             **options, epochs=1, batch_size=BATCH, truncation=TRUNCATION, width=WIDTH,
-            cell=cell, K=1, cap=float("inf"), off_policy=False, reward_weighted=False,
+            zero_reward_in_state=True, cell=cell, K=1, cap=float("inf"),
+            off_policy=False, reward_weighted=False,
             negatives=NEGATIVES, full_softmax_items=1 if sampled else N_ITEMS,
             dropout_embedding=0, dropout_hidden=0,
         )  # type: ignore[arg-type]  # fmt: skip
@@ -121,7 +129,7 @@ def test_tocr_without_corrections_is_cross_entropy(cell: str, sampled: bool) -> 
     counts = np.bincount(SESSION_ITEMS.ravel(), minlength=N_ITEMS) ** 0.5
     expected = torch.from_numpy(NEGATIVES * counts / counts.sum()).float()
 
-    def step_loss(p: Parameters, states: Tensor, targets: Tensor, drawn: Tensor) -> Tensor:
+    def step_loss(p: Parameters, states: Tensor, targets: Tensor, drawn: Tensor, _: Any) -> Tensor:
         total = torch.zeros(())
         for head, state in (("policy", states), ("behaviour", states.detach())):
             logits = state @ p[head].T
@@ -136,10 +144,53 @@ def test_tocr_without_corrections_is_cross_entropy(cell: str, sampled: bool) -> 
         return total
 
     initial = initial_weights(Tocr, config)
-    model, progress = trained(Tocr, config(learning_rate=LEARNING_RATE), LOG)
+    model, progress = trained(Tocr, config(learning_rate=LEARNING_RATE), LOG, seed=SEED)
     assert len(progress) == STEPS + 1
     twin = train_twin(initial, "inputs", gru if cell == "gru" else cfn, step_loss, NEGATIVES)
     assert_equal(model, twin, initial)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("cap", [1.5, float("inf")])
+def test_tocr_is_section_by_section_the_paper_s(k: int, cap: float) -> None:
+    """Capped ratio, top-K factor, discounted return, positive rewards in L_pi and all in L_beta."""
+    discount = 0.8
+
+    def config(**options: Any) -> TocrConfig:
+        return TocrConfig(
+            **options, epochs=1, batch_size=BATCH, truncation=TRUNCATION, width=WIDTH,
+            cell="gru", K=k, cap=cap, discount=discount, temperature=1.3,
+            zero_reward_in_state=True, dropout_embedding=0, dropout_hidden=0,
+        )  # fmt: skip
+
+    n_capped = n_rewarded = 0
+
+    def step_loss(
+        p: Parameters, states: Tensor, targets: Tensor, _: Tensor, places: list[tuple[int, int]]
+    ) -> Tensor:
+        nonlocal n_capped, n_rewarded
+        total = torch.zeros(())
+        for state, target, (session, position) in zip(states, targets, places, strict=True):
+            beta = torch.softmax(p["behaviour"] @ state.detach(), dim=0)[target]
+            total = total - beta.log()
+            if REWARDS[session, position] == 0:
+                continue
+            pi = torch.softmax(p["policy"] @ state / 1.3, dim=0)[target]
+            later = REWARDS[session, position:]
+            value = sum(discount**i * float(reward) for i, reward in enumerate(later))
+            ratio = float(pi.detach() / beta.detach())
+            n_capped, n_rewarded = n_capped + (ratio > cap), n_rewarded + 1
+            coefficient = min(ratio, cap) * k * (1 - float(pi.detach())) ** (k - 1)
+            total = total - coefficient * value * pi.log()
+        return total
+
+    initial = initial_weights(Tocr, config)
+    model, progress = trained(Tocr, config(learning_rate=LEARNING_RATE), LOG, seed=SEED)
+    twin = train_twin(initial, "inputs", gru, step_loss, NEGATIVES)
+    assert_equal(model, twin, initial)
+    found = progress[-1].diagnostics
+    assert found["share capped"] == pytest.approx(n_capped / n_rewarded)
+    assert (0 < n_capped < n_rewarded) == (cap < 2)
 
 
 @pytest.mark.parametrize("embedding", ["constrained", "separate", "none"])
@@ -156,7 +207,7 @@ def test_gru4rec_is_cross_entropy_over_targets_and_negatives(embedding: str, log
     in_batch = torch.from_numpy(support / support.sum())
     drawing = torch.from_numpy(support**0.5 / (support**0.5).sum())
 
-    def step_loss(p: Parameters, states: Tensor, targets: Tensor, drawn: Tensor) -> Tensor:
+    def step_loss(p: Parameters, states: Tensor, targets: Tensor, drawn: Tensor, _: Any) -> Tensor:
         """Row by row: own target first, then the other targets and the draws."""
         losses = []
         for row, (state, target) in enumerate(zip(states, targets, strict=True)):
@@ -170,7 +221,7 @@ def test_gru4rec_is_cross_entropy_over_targets_and_negatives(embedding: str, log
         return torch.stack(losses).sum()
 
     initial = initial_weights(Gru4Rec, config)
-    model, progress = trained(Gru4Rec, config(learning_rate=LEARNING_RATE), LOG)
+    model, progress = trained(Gru4Rec, config(learning_rate=LEARNING_RATE), LOG, seed=SEED)
     assert len(progress) == STEPS + 1
     twin = train_twin(
         initial,
