@@ -8,6 +8,7 @@ stdout holds the markdown table and nothing else. Heavy imports wait until they 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def _run(options: argparse.Namespace) -> int:
     from bench.execution import execute, summaries
     from bench.preparation import prepare
     from bench.progress import TrialProgress
-    from bench.tracking import make_tracker
+    from bench.tracking import browse_hint, make_tracker
     from reports.benchmark_table import benchmark_csv, benchmark_markdown
     from reports.files import write_whole
 
@@ -56,8 +57,9 @@ def _run(options: argparse.Namespace) -> int:
         outcome = execute(prepared, tracker, progress)
         rows = summaries(prepared, outcome)
         table = benchmark_markdown(prepared, rows, outcome.failures)
-        sys.stdout.write(table)
-        sys.stdout.flush()
+        with contextlib.suppress(BrokenPipeError):  # the files hold the table all the same
+            sys.stdout.write(table)
+            sys.stdout.flush()
         write_whole(prepared.output / "table.md", table)
         write_whole(prepared.output / "table.csv", benchmark_csv(prepared, rows))
         whole = [trial.spec.id for trial in outcome.trials if trial.reason is None]
@@ -65,8 +67,7 @@ def _run(options: argparse.Namespace) -> int:
         tracker.close(TRACKING_TIMEOUT)
     print(f"results: {prepared.output}/table.md, table.csv and trials/", file=sys.stderr)
     if plan.tracking_uri != "none":
-        where = f" --backend-store-uri {plan.tracking_uri}" if plan.tracking_uri else ""
-        print(f"browse the runs: mlflow ui{where} --host 127.0.0.1", file=sys.stderr)
+        print(f"browse the runs: {browse_hint(plan.tracking_uri)}", file=sys.stderr)
     if outcome.interrupted:
         print("interrupted: the same command goes on where this one ended", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -33,6 +33,7 @@ from bench.trial import (
     write_record,
 )
 from bench.worker import Ended, Message, Phase, TrialTask
+from datasets.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,15 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
     Ctrl-C, SIGTERM or a closed terminal ends the running trial and keeps those that are whole.
     """
     folder = prepared.output / "trials"
-    folder.mkdir(parents=True, exist_ok=True)
-    sweep_unfinished(folder)
-    _store_events(prepared)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        sweep_unfinished(folder)
+        _store_events(prepared)
+    except OSError as error:
+        raise InputError(
+            f"--output {prepared.output} cannot be written ({error}); "
+            "make room or choose another folder"
+        ) from error
     done: list[TrialOutcome] = []
     interrupted = False
     with _terminate_as_interrupt():
@@ -122,7 +129,8 @@ def _run(
         tags=_tags(prepared, spec),
     )
     started = time.time()
-    epochs = int(spec.config.get("epochs", 1))
+    epochs = spec.config.get("epochs")
+    epochs = epochs if isinstance(epochs, int) else 1
     progress.start(spec.label, spec.seed, epochs, prepared.split.train.n_targets)
     tracker.start_trial(spec.id, spec.name, task.parameters, task.tags, started)
     try:

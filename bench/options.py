@@ -17,7 +17,13 @@ def build_config(config_class: type[Any], label: str, values: Mapping[str, Any])
     Values from a terminal are strings. Raises InputError for an unknown option (the nearest is
     offered), a value of the wrong type, or one that the config refuses.
     """
-    hints = get_type_hints(config_class)
+    try:
+        hints = get_type_hints(config_class)
+    except NameError as error:
+        raise InputError(
+            f"the options of {label} cannot be read ({error}); "
+            "import the types of its config at run time"
+        ) from error
     names = [field.name for field in dataclasses.fields(config_class)]
     converted = {}
     for name, value in values.items():
@@ -31,8 +37,8 @@ def build_config(config_class: type[Any], label: str, values: Mapping[str, Any])
             raise InputError(f"{label}.{name}: {error}") from error
     try:
         return config_class(**converted)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{label}: {error}") from error
+    except Exception as error:  # whatever a config's own check raises
+        raise InputError(f"{label}: {str(error) or type(error).__name__}") from error
 
 
 def convert(value: Any, kind: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from bench.options import convert
 from datasets.errors import InputError
 
 HEADLINE_K = 20
+MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ def parse_seeds(value: Any) -> tuple[int, ...]:
     if "," in text:
         return tuple(convert(part.strip(), int) for part in text.split(",") if part.strip())
     number = convert(text, int)
-    if number < 1:
-        raise ValueError(f"must be at least 1, not {number}")
+    if not 1 <= number <= MOST_SEEDS:
+        raise ValueError(f"must be from 1 to {MOST_SEEDS}, not {number}; name a seed as {number},")
     return tuple(range(1, number + 1))
 
 
@@ -87,7 +89,7 @@ def _check(plan: Plan) -> None:
     if not plan.models:
         raise InputError("--models names no model; give at least one, such as --models gru4rec")
     for name, values in (("models", plan.models), ("seeds", plan.seeds), ("k", plan.k)):
-        twice = {str(value) for value in values if list(values).count(value) > 1}
+        twice = {str(value) for value, times in Counter(values).items() if times > 1}
         if twice:
             raise InputError(f"--{name} names {', '.join(sorted(twice))} twice; name it once")
         if not values:

@@ -98,13 +98,21 @@ def _spec(
     return TrialSpec(
         label=model.label,
         reference=model.reference,
-        source=source_fingerprint(model.file, [REPOSITORY / "models", REPOSITORY / "datasets"]),
+        source=source_fingerprint(model.file, _source_roots(model)),
         config=dataclasses.asdict(config),
         seed=seed,
         device=device,
         split=split.fingerprint,
         patience=patience,
     )
+
+
+def _source_roots(model: LoadedModel) -> list[Path]:
+    """Folders whose modules count as a model's source: this repository's and its own package's."""
+    roots = [REPOSITORY / "models", REPOSITORY / "datasets"]
+    depth = model.model_class.__module__.count(".")
+    package = model.file.resolve().parents[depth - 1]
+    return roots if depth == 0 or package in roots else [*roots, package]
 
 
 def _check_writable(output: Path) -> None:

@@ -168,6 +168,16 @@ def make_tracker(uri: str | None, experiment: str, warn: Callable[[str], None]) 
     return Tracker(without_password(address), partial(MlflowStore, uri, experiment, warn), warn)
 
 
+def browse_hint(uri: str | None) -> str:
+    """What a person does to browse the runs that a tracker of `uri` has sent."""
+    address = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if not address:
+        return "mlflow ui --host 127.0.0.1"
+    if address.startswith(("http://", "https://")):
+        return without_password(address)
+    return f"mlflow ui --backend-store-uri {without_password(address)} --host 127.0.0.1"
+
+
 def without_password(text: str) -> str:
     """`text` with the user and password of every address in it taken out."""
     return re.sub(r"://[^/@\s]+@", "://", text)

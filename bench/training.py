@@ -95,7 +95,8 @@ def fit_model(
             ranks = rank_targets(model, split.valid, model_name=label).ranks
             row[VALIDATION_RECALL] = float(recall_at(ranks, HEADLINE_K).mean())
             row[VALIDATION_MRR] = float(reciprocal_rank_at(ranks, HEADLINE_K).mean())
-        row |= {"events_per_second": speed, **progress.diagnostics}
+        row["events_per_second"] = speed
+        row |= {name: float(value) for name, value in progress.diagnostics.items()}
         curve.append(row)
         recall = row.get(VALIDATION_RECALL)
         if recall is None or recall > best_recall:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -155,7 +156,13 @@ def write_curve(folder: Path, rows: Sequence[Mapping[str, float | int | None]]) 
 
 def write_record(folder: Path, record: TrialRecord) -> None:
     """Write `trial.json`, last of all files: a folder that has it is complete."""
-    text = json.dumps(asdict(record), indent=2, default=str) + "\n"
+    content = asdict(record)
+    # JSON has no infinity, which is what TOCR's cap and horizon may be.
+    content["parameters"] = {
+        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in record.parameters.items()
+    }
+    text = json.dumps(content, indent=2, default=str) + "\n"
     partial = folder / f"{RECORD}.partial"
     with partial.open("w", encoding="utf-8") as file:
         file.write(text)

@@ -8,6 +8,7 @@ A built-in model is a file of this folder, `<name>.py`, with a class of the same
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import difflib
 import hashlib
@@ -54,7 +55,10 @@ def list_models() -> dict[str, str]:
     """Name of each built-in model and the first line of its file, without importing any."""
     found = {}
     for file in sorted(_FOLDER.glob("*.py")):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        try:
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+        except SyntaxError:
+            continue  # a broken model harms itself alone
         if _class_named_as(file.stem, tree) is not None:
             found[file.stem] = (ast.get_docstring(tree) or "").partition("\n")[0]
     return found
@@ -66,7 +70,10 @@ def list_options(name: str) -> list[ModelOption]:
     Raises InputError for a model that cannot be found.
     """
     file, class_name = _source_of(name)
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise InputError(f"{file}, line {error.lineno}: {error.msg}; mend its source") from error
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     model = _class_named_as(file.stem, tree) if class_name is None else classes.get(class_name)
     if model is None:
@@ -159,8 +166,10 @@ def _import(module_name: str, reference: str) -> ModuleType:
     if here not in sys.path:
         sys.path.append(here)
     try:
-        return importlib.import_module(module_name)
-    except Exception as error:
+        # stdout belongs to the table, whatever a module prints while it is imported.
+        with contextlib.redirect_stdout(sys.stderr):
+            return importlib.import_module(module_name)
+    except (Exception, SystemExit) as error:
         raise _import_failed(reference, error) from error
 
 
@@ -178,14 +187,15 @@ def _import_file(path: Path, reference: str) -> ModuleType:
     # Dataclasses look their own module up while they are made.
     sys.modules[name] = module
     try:
-        specification.loader.exec_module(module)
-    except Exception as error:
+        with contextlib.redirect_stdout(sys.stderr):
+            specification.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise _import_failed(reference, error) from error
     return module
 
 
-def _import_failed(reference: str, error: Exception) -> InputError:
+def _import_failed(reference: str, error: BaseException) -> InputError:
     if isinstance(error, ImportError) and getattr(error, "name", None):
         mend = f"install or correct '{error.name}'"
     else:

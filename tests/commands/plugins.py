@@ -16,6 +16,9 @@ from datasets.session_log import SessionLog
 from models.recommender import FloatMatrix, Progress
 
 
+print("I talk while I am imported")
+
+
 @dataclass(frozen=True)
 class Config:
     """No options but the number of epochs."""

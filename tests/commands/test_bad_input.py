@@ -104,5 +104,12 @@ def test_plugin_that_cannot_be_imported(bench: Bench, log: Path, folder: Path) -
     assert "surely_not_installed" in run.stderr
 
 
+def test_options_of_a_file_that_is_no_python(bench: Bench, folder: Path) -> None:
+    (folder / "broken.py").write_text("class Model\n")
+    run = bench("--list", "broken.py:Model")
+    assert run.status == 2
+    assert "broken.py, line 1" in run.stderr
+
+
 def test_unknown_flag(bench: Bench) -> None:
     assert bench("--model", "gru4rec").status == 2
