@@ -15,7 +15,6 @@ import numpy as np
 from datasets.session_log import SessionLog
 from models.recommender import FloatMatrix, Progress
 
-
 print("I talk while I am imported")
 
 
