@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from datasets.errors import InputError
+from datasets.errors import InputError, nearest_hint
 
 
 def build_config(config_class: type[Any], label: str, values: Mapping[str, Any]) -> Any:
@@ -28,8 +27,7 @@ def build_config(config_class: type[Any], label: str, values: Mapping[str, Any])
     converted = {}
     for name, value in values.items():
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(names) or 'none'}"
+            hint = nearest_hint(name, names, "it has")
             raise InputError(f"'{name}' is no option of {label}; {hint}")
         try:
             converted[name] = convert(value, hints[name])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from bench.options import convert
-from datasets.errors import InputError
+from datasets.errors import InputError, nearest_hint
 
 HEADLINE_K = 20
 MOST_SEEDS = 1000
@@ -133,7 +132,6 @@ def _read_toml(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         elif name in names:
             values[name] = value
         else:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"it takes {', '.join(names)}"
+            hint = nearest_hint(name, names, "it takes")
             raise InputError(f"--config {file}: '{key}' is no option; {hint}")
     return values, model_options

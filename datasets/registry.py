@@ -8,13 +8,12 @@ A data set is one module of this folder with a literal `NAMES: dict[str, str]` (
 from __future__ import annotations
 
 import ast
-import difflib
 import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datasets.errors import InputError
+from datasets.errors import InputError, nearest_hint
 
 if TYPE_CHECKING:
     from datasets.dataset import Dataset
@@ -95,8 +94,7 @@ def _unknown(name: str) -> InputError:
     if path_like.suffix or len(path_like.parts) > 1:
         return InputError(f"{name}: there is no such file or folder; check the path")
     names = list_datasets()
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(names)}"
+    hint = nearest_hint(name, names, "choose one of")
     return InputError(
         f"'{name}' is no data set; {hint} "
         "(the path of a CSV, CSV.gz or Parquet table or of a MovieLens folder or zip is taken too)"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -21,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from datasets.errors import InputError
+from datasets.errors import InputError, nearest_hint
 
 _FOLDER = Path(__file__).parent
 _NEEDED = ("fit", "score", "save", "load")
@@ -215,8 +214,7 @@ def _check(model_class: type[Any], reference: str) -> None:
 
 def _unknown(name: str) -> InputError:
     names = list_models()
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else f"choose one of {', '.join(names)}"
+    hint = nearest_hint(name, names, "choose one of")
     return InputError(
         f"'{name}' is no model; {hint} "
         "(one of your own is named package.module:Class or path/to/file.py:Class)"
