@@ -22,6 +22,7 @@ from models.common.adagrad import Adagrad, touch
 from models.common.cells import GruCell, SessionEncoder
 from models.common.initialisation import uniform_matrix
 from models.common.negative_sampler import NegativeSampler
+from models.common.option_ranges import require_not_negative, require_positive, require_share
 from models.common.session_batches import SessionBatches
 from models.common.session_states import session_states
 from models.common.training_log import TrainingLog
@@ -68,16 +69,11 @@ class Gru4RecConfig:
     """Weight of the score regularisation of BPR-max."""
 
     def __post_init__(self) -> None:
-        positive = ("epochs", "learning_rate", "batch_size", "truncation", "embedding_width")
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be greater than 0, not {getattr(self, name)}")
-        for name in ("negatives", "negative_alpha", "logq", "elu", "bpreg"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, not {getattr(self, name)}")
-        for name in ("dropout_embedding", "dropout_hidden", "momentum"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1")
+        require_positive(
+            self, "epochs", "learning_rate", "batch_size", "truncation", "embedding_width"
+        )
+        require_not_negative(self, "negatives", "negative_alpha", "logq", "elu", "bpreg")
+        require_share(self, "dropout_embedding", "dropout_hidden", "momentum")
         if not self.layers or min(self.layers) < 1:
             raise ValueError("layers must name the width of at least one layer")
 

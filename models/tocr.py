@@ -22,6 +22,7 @@ from models.common.adagrad import Adagrad, TouchedRows, touch
 from models.common.cells import CfnCell, GruCell, SessionEncoder
 from models.common.initialisation import uniform_matrix
 from models.common.negative_sampler import NegativeSampler
+from models.common.option_ranges import require_not_negative, require_positive, require_share
 from models.common.returns import discounted_returns
 from models.common.sampled_softmax import full_log_probability, sampled_log_probability
 from models.common.session_batches import BoolArray, SessionBatches
@@ -76,19 +77,12 @@ class TocrConfig:
     """Momentum on Adagrad's scaled step."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "epochs", "learning_rate", "batch_size", "truncation", "width", "K", "cap", "horizon",
-            "temperature", "negatives",
-        ):  # fmt: skip
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be greater than 0, not {getattr(self, name)}")
-        for name in ("dropout_embedding", "dropout_hidden", "momentum"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1")
+        require_positive(self, "epochs", "learning_rate", "batch_size", "truncation", "width")
+        require_positive(self, "K", "cap", "horizon", "temperature", "negatives")
+        require_not_negative(self, "negative_alpha")
+        require_share(self, "dropout_embedding", "dropout_hidden", "momentum")
         if not 0 <= self.discount <= 1:
             raise ValueError(f"discount must be from 0 to 1, not {self.discount}")
-        if self.negative_alpha < 0:
-            raise ValueError(f"negative_alpha must not be negative, not {self.negative_alpha}")
 
 
 @dataclass(frozen=True)
