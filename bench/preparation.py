@@ -57,10 +57,12 @@ def prepare(plan: Plan, notify: Callable[[str], None]) -> Prepared:
     labels = [model.label for model in models]
     for label in labels:
         if labels.count(label) > 1:
-            raise InputError(f"--models has two models called '{label}'; give one another name")
+            raise InputError(
+                f"--models has two models called '{label}'; name one of them as another={label}"
+            )
     _check_option_labels(plan, labels)
     configs = [
-        build_config(model.model_class.Config, model.label, plan.model_options.get(model.label, {}))
+        build_config(model.model_class.Config, model.label, _options(plan, model))
         for model in models
     ]
     device = _resolve_device(plan.device)
@@ -90,6 +92,12 @@ def prepare(plan: Plan, notify: Callable[[str], None]) -> Prepared:
     events = events_from(split.test)
     notes = dict.fromkeys(dataset.notes + (() if test is None else test.notes))
     return Prepared(plan, dataset, split, options, events, device, tuple(notes), trials, versions())
+
+
+def _options(plan: Plan, model: LoadedModel) -> dict[str, Any]:
+    """What is set for the model; where it runs under an alias, on top of what its own name has."""
+    own = plan.model_options.get(model.label, {})
+    return {**plan.model_options.get(model.reference, {}), **own}
 
 
 def _spec(

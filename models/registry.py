@@ -2,7 +2,8 @@
 
 A built-in model is a file of this folder, `<name>.py`, with a class of the same letters
 (`gru4rec.py`: `Gru4Rec`). Any other is named by reference: `package.module:Class` or
-`path/to/file.py:Class`. Names are strings until a model is loaded, so listing imports none.
+`path/to/file.py:Class`. `alias=` before either gives it another label, so that one model can run
+with several sets of options. Names are strings until a model is loaded, so listing imports none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from datasets.errors import InputError, nearest_hint
 
 _FOLDER = Path(__file__).parent
 _NEEDED = ("fit", "score", "save", "load")
+_ALIAS = re.compile(r"([^=:/\\]+)=(.+)", re.DOTALL)
+"""An alias holds no colon and no slash, so that a path with an equals sign is none."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class LoadedModel:
     label: str
     """Name in tables and in `--set label.option=value`."""
     reference: str
-    """What the user typed."""
+    """What finds the class: a built-in name or a reference, without alias."""
     model_class: type[Any]
     file: Path
     """Source file of the class."""
@@ -88,11 +92,16 @@ def list_options(name: str) -> list[ModelOption]:
     return []
 
 
-def load_model(reference: str) -> LoadedModel:
-    """Import a model.
+def load_model(name: str) -> LoadedModel:
+    """Import a model by name, reference or `alias=` either.
 
     Raises InputError if it cannot be found or imported, or lacks what `Recommender` asks for.
     """
+    aliased = _ALIAS.fullmatch(name)
+    if aliased:
+        alias, reference = (part.strip() for part in aliased.groups())
+        return dataclasses.replace(load_model(reference), label=alias)
+    reference = name
     module_name, separator, class_name = reference.rpartition(":")
     if not separator:
         if reference not in list_models():
