@@ -79,7 +79,11 @@ def parse_seeds(value: Any) -> tuple[int, ...]:
 
 def _value(name: str, value: Any) -> Any:
     try:
-        return parse_seeds(value) if name == "seeds" else convert(value, get_type_hints(Plan)[name])
+        if name == "seeds":
+            return parse_seeds(value)
+        if name == "tracking_uri":
+            return convert(value, str)  # "none" is the word for no tracking, not a missing value
+        return convert(value, get_type_hints(Plan)[name])
     except ValueError as error:
         raise InputError(f"--{name.replace('_', '-')} {error}") from error
 

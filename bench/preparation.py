@@ -58,7 +58,7 @@ def prepare(plan: Plan, notify: Callable[[str], None]) -> Prepared:
     for label in labels:
         if labels.count(label) > 1:
             raise InputError(
-                f"--models has two models called '{label}'; name one of them as another={label}"
+                f"--models has two models called '{label}'; give one an alias, as in other=gru4rec"
             )
     _check_option_labels(plan, labels)
     configs = [

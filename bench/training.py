@@ -57,7 +57,8 @@ def fit_model(
     """Fit `model` and leave it with the weights of its best epoch, which `weights` holds too.
 
     After each epoch the validation part is ranked; `patience` epochs without a higher Recall@20
-    end the fit. Without a validation part all epochs run and the last one's weights stay.
+    end the fit. Without a validation part all epochs run and the last one's weights stay. Epochs in
+    which the model says that it is warming up are shown and never kept.
 
     Args:
         model: a fresh model.
@@ -73,6 +74,7 @@ def fit_model(
     """
     curve: list[CurveRow] = []
     best_recall, best_epoch, seconds_to_best, events, epoch_events = -1.0, 0, 0.0, 0, 0
+    warm_until = 0
     fit = iter(model.fit(split.train))
     while True:
         with watch:
@@ -99,16 +101,18 @@ def fit_model(
         row |= {name: float(value) for name, value in progress.diagnostics.items()}
         curve.append(row)
         recall = row.get(VALIDATION_RECALL)
-        if recall is None or recall > best_recall:
+        if progress.warming_up:
+            warm_until = progress.epoch
+        elif recall is None or recall > best_recall:
             best_recall = best_recall if recall is None else recall
             best_epoch, seconds_to_best = progress.epoch, watch.elapsed
             shutil.rmtree(weights, ignore_errors=True)
             weights.mkdir(parents=True)
             model.save(weights)
         report(row)
-        if progress.epoch - best_epoch >= patience:
+        if progress.epoch - max(best_epoch, warm_until) >= patience:
             break
-    if not curve:
-        raise ValueError(f"{label}: fit ended without yielding the end of an epoch")
+    if best_epoch == 0:
+        raise ValueError(f"{label}: fit ended without yielding the end of an epoch to keep")
     model.load(weights)
     return Fit(curve, best_epoch, watch.elapsed, seconds_to_best, events)

@@ -31,6 +31,8 @@ class Progress:
     """Mean training loss since the epoch began; None for a model without a loss."""
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     """Further figures for the epoch's row of the learning curve, by name."""
+    warming_up: bool = False
+    """True while the model is trained for something else first: no weights are kept from there."""
 
 
 class DivergedError(ArithmeticError):

@@ -73,11 +73,8 @@ def list_options(name: str) -> list[ModelOption]:
     Raises InputError for a model that cannot be found.
     """
     file, class_name = _source_of(name)
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        raise InputError(f"{file}, line {error.lineno}: {error.msg}; mend its source") from error
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    tree = _parse(file)
+    classes = _classes(tree)
     model = _class_named_as(file.stem, tree) if class_name is None else classes.get(class_name)
     if model is None:
         raise InputError(f"{file} has no class '{class_name}'; it has {', '.join(classes)}")
@@ -88,7 +85,7 @@ def list_options(name: str) -> list[ModelOption]:
             and isinstance(statement.value, ast.Name)
             and statement.value.id in classes
         ):
-            return _fields(classes[statement.value.id])
+            return _options(classes[statement.value.id], tree)
     return []
 
 
@@ -132,7 +129,8 @@ def _class_named_as(stem: str, tree: ast.Module) -> ast.ClassDef | None:
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name.lower() == wanted:
             methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-            if methods.issuperset(_NEEDED) and "Protocol" not in map(ast.unparse, node.bases):
+            # Its other methods may come from a base class that stands elsewhere.
+            if "fit" in methods and "Protocol" not in map(ast.unparse, node.bases):
                 return node
     return None
 
@@ -146,6 +144,35 @@ def _source_of(name: str) -> tuple[Path, str | None]:
     if not path.endswith(".py") or not Path(path).is_file():
         raise InputError(f"{path} is no Python file; name a model as path/to/file.py:Class")
     return Path(path), class_name
+
+
+def _parse(file: Path) -> ast.Module:
+    try:
+        return ast.parse(file.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise InputError(f"{file}, line {error.lineno}: {error.msg}; mend its source") from error
+
+
+def _classes(tree: ast.Module) -> dict[str, ast.ClassDef]:
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _options(config: ast.ClassDef, tree: ast.Module) -> list[ModelOption]:
+    """Options of a config and of those it inherits from, in its file or in this repository."""
+    options: list[ModelOption] = []
+    classes = _classes(tree)
+    for base in map(ast.unparse, config.bases):
+        if base in classes:
+            options += _options(classes[base], tree)
+        for statement in tree.body:
+            if not isinstance(statement, ast.ImportFrom) or statement.module is None:
+                continue
+            file = (_FOLDER.parent / Path(*statement.module.split("."))).with_suffix(".py")
+            if base in {alias.asname or alias.name for alias in statement.names} and file.exists():
+                parent = _parse(file)
+                options += _options(_classes(parent)[base], parent)
+    own = {option.name: option for option in _fields(config)}
+    return [option for option in options if option.name not in own] + list(own.values())
 
 
 def _fields(config: ast.ClassDef) -> list[ModelOption]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from datasets.session_log import FloatArray, SessionLog
 
@@ -62,3 +65,18 @@ def _first_event_beyond(
         session = times[start:stop]
         beyond[start:stop] = start + np.searchsorted(session, session + horizon, side="right")
     return beyond
+
+
+def rewarded_returns(
+    log: SessionLog, *, discount: float, horizon: float
+) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Which events have a positive reward, bool (n_events,), and the return of each, (n_events,).
+
+    Raises:
+        ValueError: if none has one, or a finite horizon is asked of a log without times.
+    """
+    rewarded = np.asarray(log.rewards) > 0
+    if not rewarded.any():
+        raise ValueError("no positive reward in training; use --reward all")
+    limit = None if math.isinf(horizon) else horizon
+    return rewarded, discounted_returns(log, discount=discount, horizon=limit)

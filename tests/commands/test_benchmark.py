@@ -231,3 +231,38 @@ def test_two_hash_seeds_give_the_same_ranks(
         (folder,) = Path(f"results{seed}/trials").iterdir()
         ranks.append((folder / "ranks.npy").read_bytes())
     assert ranks[0] == ranks[1]
+
+
+def test_without_tracking_nothing_is_left_beside_the_results(bench: Bench, folder: Path) -> None:
+    write_table(folder / "log.csv", ["ABC", "XBD"] * 5)
+    assert bench("--models", "popularity", "--dataset", "log.csv").status == 0
+    assert {entry.name for entry in folder.iterdir()} == {"log.csv", "cache", "results"}
+
+
+def test_one_model_runs_under_several_names(bench: Bench, log: Path, folder: Path) -> None:
+    """An alias's own options lie on top of those of the model's name."""
+    plan = folder / "plan.toml"
+    plan.write_text(
+        'models = ["narrow=gru4rec", "gru4rec"]\n'
+        "[gru4rec]\nepochs = 1\nlayers = [8]\n[narrow]\nlayers = [4]\n"
+    )
+    run = bench("--dataset", str(log), "--config", str(plan), "--set", "narrow.batch_size=8")
+    assert run.status == 0
+    assert run.models == ["narrow", "gru4rec"]
+    records = {
+        record["model"]: record["parameters"]
+        for record in (
+            json.loads(file.read_text()) for file in Path("results").glob("trials/*/trial.json")
+        )
+    }
+    found = {
+        name: (options["layers"], options["batch_size"], options["epochs"], options["model"])
+        for name, options in records.items()
+    }
+    assert found == {"narrow": ([4], 8, 1, "gru4rec"), "gru4rec": ([8], 16, 1, "gru4rec")}
+
+
+def test_two_models_of_one_name_are_refused(bench: Bench, log: Path) -> None:
+    run = bench("--models", "a=gru4rec,a=tocr", "--dataset", str(log))
+    assert run.status == 2
+    assert "two models called 'a'; give one an alias, as in other=gru4rec" in run.progress

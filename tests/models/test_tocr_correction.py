@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.common.adagrad import touch
+from models.common.softmax_policy import Columns, log_probability
 from models.tocr import (
-    Columns,
     TocrConfig,
     action_weight,
     diagnostics,
-    log_probability,
     policy_loss,
     top_k_factor,
     top_k_inclusion,

@@ -1,0 +1,90 @@
+"""The training loop of softmax policies: windows of the log, one update each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from datasets.session_log import SessionLog
+from models.common.adagrad import Adagrad
+from models.common.negative_sampler import NegativeSampler
+from models.common.policy_config import PolicyConfig
+from models.common.session_batches import SessionBatches
+from models.common.softmax_policy import Columns, PolicyStep, SoftmaxPolicy, observed_events
+from models.common.training_log import TrainingLog
+from models.recommender import Progress
+
+Diagnostics = dict[str, tuple[Tensor, int]]
+StepLoss = Callable[[int, PolicyStep], tuple[Tensor, Diagnostics]]
+"""Of epoch and step: the loss summed over the step's actions, and diagnostics as (sum, number)."""
+
+
+def train_policies(
+    networks: Sequence[SoftmaxPolicy],
+    train: SessionLog,
+    config: PolicyConfig,
+    step_loss: StepLoss,
+    *,
+    seed: int,
+) -> Iterator[Progress]:
+    """Minimise `step_loss` over all weights of `networks`; yields about twenty times an epoch.
+
+    A window's loss is divided by the constant number of its places, as GRU4Rec's authors divide by
+    the batch size, so that every action weighs the same in each update.
+    """
+    device = networks[0].device
+    n_items = train.n_items
+
+    def tensor(array: ArrayLike) -> Tensor:
+        return torch.as_tensor(array, device=device)
+
+    sampler = NegativeSampler(
+        train.item_counts(), alpha=config.negative_alpha, seed=seed, device=device
+    )
+    optimiser = Adagrad(
+        [parameter for network in networks for parameter in network.encoder.parameters()],
+        [table for network in networks for table in network.tables],
+        learning_rate=config.learning_rate,
+        momentum=config.momentum,
+    )
+    items = tensor(np.asarray(train.items, dtype=np.int64))
+    observed = observed_events(train, config)
+    batches = SessionBatches(train, batch_size=config.batch_size, window=config.truncation)
+    log = TrainingLog(batches.n_targets, len(batches))
+    for epoch in range(1, config.epochs + 1):
+        for network in networks:
+            network.begin_epoch(batches.n_slots)
+        for window in batches:
+            acting = window.acting
+            actions = window.events.ravel()[acting] + 1
+            targets = items[tensor(actions)]
+            if n_items <= config.full_softmax_items:
+                columns = Columns(torch.arange(n_items, device=device), targets, None, None)
+            else:
+                columns = _sampled_columns(targets, sampler, config.negatives)
+            step = PolicyStep(
+                inputs=items[tensor(window.events)],
+                starts=tensor(window.starts),
+                observed=None if observed is None else tensor(observed[window.events]),
+                slots=tensor(window.slots),
+                acting=tensor(acting),
+                actions=actions,
+                columns=columns,
+            )
+            loss, diagnostics = step_loss(epoch, step)
+            (loss / (config.batch_size * config.truncation)).backward()
+            optimiser.step([rows for network in networks for rows in network.take_touched()])
+            yield from log.step(epoch, loss.detach(), len(actions), diagnostics)
+        yield log.end_of_epoch(epoch)
+
+
+def _sampled_columns(targets: Tensor, sampler: NegativeSampler, n_negatives: int) -> Columns:
+    """Targets (A,) and the negatives of one step, each distinct item once."""
+    negatives = sampler.draw(n_negatives)
+    used, places = torch.unique(torch.cat([targets, negatives]), return_inverse=True)
+    log_expected = (n_negatives * sampler.probabilities[negatives]).log()
+    return Columns(used, places[: len(targets)], places[len(targets) :], log_expected)

@@ -1,0 +1,155 @@
+"""A recurrent user state with softmax heads on it, as in figure 1 of Chen et al., WSDM 2019."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from datasets.session_log import IntArray, SessionLog
+from models.common.adagrad import TouchedRows, touch
+from models.common.cells import CfnCell, GruCell, SessionEncoder
+from models.common.initialisation import uniform_matrix
+from models.common.policy_config import PolicyConfig
+from models.common.sampled_softmax import full_log_probability, sampled_log_probability
+from models.common.session_batches import BoolArray
+from models.common.session_states import session_states
+from models.recommender import FloatMatrix
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The items that one step scores: its targets and the negatives that all heads share."""
+
+    items: Tensor
+    """Distinct items, (C,)."""
+    targets: Tensor
+    """Place of each action's item in `items`, (A,)."""
+    negatives: Tensor | None
+    """Place of each negative, (m,); None: `items` is the whole catalogue."""
+    log_expected: Tensor | None
+    """log(m q) of each negative, (m,)."""
+
+
+@dataclass(frozen=True)
+class PolicyStep:
+    """One window of the log, whose actions make one update."""
+
+    inputs: Tensor
+    """Item of each input event, (T, W)."""
+    starts: Tensor
+    """Where a session begins, bool (T, W)."""
+    observed: Tensor | None
+    """Which input events enter the user state, bool (T, W); None: all."""
+    slots: Tensor
+    """Slot of each column, (W,)."""
+    acting: Tensor
+    """Places of the flattened (T, W) that are followed by an action, (A,)."""
+    actions: IntArray
+    """Event of the log that each action is, (A,)."""
+    columns: Columns
+
+
+class SoftmaxPolicy:
+    """User state and heads, with what one training step has touched of their tables.
+
+    Weights are drawn from torch's global generator: encoder, input table, heads in their order.
+    """
+
+    def __init__(
+        self, config: PolicyConfig, n_items: int, device: torch.device, heads: Sequence[str]
+    ) -> None:
+        self.device = device
+        self._dropout = config.dropout_embedding
+        cell = CfnCell if config.cell == "cfn" else GruCell
+        self.encoder = SessionEncoder(
+            [cell(config.width, config.width)], dropout=config.dropout_hidden
+        ).to(device)
+        self.input_table = uniform_matrix(n_items, config.width).to(device)
+        self.heads = {name: uniform_matrix(n_items, config.width).to(device) for name in heads}
+        self._state: list[Tensor] = []
+        self._touched: dict[str, TouchedRows] = {}
+
+    @property
+    def tables(self) -> list[Tensor]:
+        """Input table and heads, each (n_items, width)."""
+        return [self.input_table, *self.heads.values()]
+
+    def begin_epoch(self, n_slots: int) -> None:
+        """Zero the state of every slot and switch dropout on."""
+        self.encoder.train()
+        self._state = self.encoder.initial_state(n_slots, self.device)
+
+    def states(self, step: PolicyStep) -> Tensor:
+        """State before each action of the step, (A, width); the last ones are carried on."""
+        input_items, places = torch.unique(step.inputs, return_inverse=True)
+        rows = self._touched["inputs"] = touch(self.input_table, input_items)
+        embedded = nn.functional.embedding(places, rows.values)
+        states, after = self.encoder(
+            nn.functional.dropout(embedded, self._dropout),
+            [layer[step.slots] for layer in self._state],
+            step.starts,
+            step.observed,
+        )
+        for layer, last in zip(self._state, after, strict=True):
+            layer[step.slots] = last.detach()
+        flat: Tensor = states.flatten(0, 1)
+        return flat.index_select(0, step.acting)
+
+    def head(self, name: str, columns: Columns) -> TouchedRows:
+        """The head's rows for the step's items, ready to collect a gradient."""
+        rows = self._touched[name] = touch(self.heads[name], columns.items)
+        return rows
+
+    def take_touched(self) -> list[TouchedRows]:
+        """All rows that the step has used; forgets them."""
+        touched, self._touched = list(self._touched.values()), {}
+        return touched
+
+    def scoring_states(self, sessions: SessionLog, observed: BoolArray | None) -> FloatMatrix:
+        """State after every prefix, float32 (n_prefixes, width)."""
+        return session_states(self.encoder, self.input_table, sessions, self.device, observed)
+
+    def weights(self, prefix: str = "") -> dict[str, Tensor]:
+        """All weights by name, the tables themselves and not copies."""
+        encoder = {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
+        named = {"inputs": self.input_table, **self.heads, **encoder}
+        return {prefix + name: value for name, value in named.items()}
+
+
+def observed_events(log: SessionLog, config: PolicyConfig) -> BoolArray | None:
+    """Which events enter the user state, bool (n_events,); None: all."""
+    return None if config.zero_reward_in_state else np.asarray(log.rewards) > 0
+
+
+def log_probability(
+    states: Tensor,
+    head: TouchedRows,
+    columns: Columns,
+    actions: Tensor | None = None,
+    temperature: float = 1.0,
+) -> Tensor:
+    """Log-probability of logged actions under a softmax head on their states (eq. 6), (A,).
+
+    Args:
+        states: one row for each action asked for, (A, width).
+        head: the head's rows for `columns.items`.
+        columns: what the step scores.
+        actions: which of the step's actions `states` belongs to, (A,); None: all.
+        temperature: T.
+    """
+    states = states / temperature
+    targets = columns.targets if actions is None else columns.targets[actions]
+    if columns.negatives is None or columns.log_expected is None:
+        return full_log_probability(states @ head.values.t(), targets)
+    target_vectors = nn.functional.embedding(targets, head.values)
+    negative_vectors = nn.functional.embedding(columns.negatives, head.values)
+    return sampled_log_probability(
+        (states * target_vectors).sum(dim=1),
+        states @ negative_vectors.t(),
+        columns.log_expected,
+        targets.unsqueeze(1) == columns.negatives,
+    )

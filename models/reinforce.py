@@ -1,0 +1,60 @@
+"""REINFORCE: return-weighted log-likelihood of logged actions, without any correction.
+
+Williams, Machine Learning 1992, on logged data as if the policy had chosen the actions itself:
+eq. 2 of Chen et al., WSDM 2019, before their corrections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets.session_log import SessionLog
+from models.common.policy_config import RewardedPolicyConfig
+from models.common.policy_recommender import PolicyRecommender
+from models.common.policy_training import Diagnostics, train_policies
+from models.common.returns import rewarded_returns
+from models.common.softmax_policy import PolicyStep, log_probability
+from models.recommender import Progress
+
+
+@dataclass(frozen=True)
+class ReinforceConfig(RewardedPolicyConfig):
+    """Options of REINFORCE: those that all policies on a user state have."""
+
+
+class Reinforce(PolicyRecommender):
+    """A user state and a policy head, trained on R log pi of the rewarded actions.
+
+    Its fixed point in one state is pi proportional to beta R, the policy of whoever logged bent by
+    what was rewarded.
+    """
+
+    Config = ReinforceConfig
+
+    def fit(self, train: SessionLog) -> Iterator[Progress]:
+        """Train on -R log pi; yields about twenty times an epoch.
+
+        Raises:
+            ValueError: if no training action has a positive reward, or a horizon lacks times.
+        """
+        config: ReinforceConfig = self.config
+        rewarded, returns = rewarded_returns(
+            train, discount=config.discount, horizon=config.horizon
+        )
+        self._draw(train.n_items)
+
+        def loss(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
+            acting = np.flatnonzero(rewarded[step.actions])
+            rows = torch.as_tensor(acting, device=self.device)
+            states = self._policy.states(step)
+            policy = self._policy.head("policy", step.columns)
+            log_pi = log_probability(states[rows], policy, step.columns, rows)
+            value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
+            return -(value * log_pi).sum(), {}
+
+        return train_policies([self._policy], train, config, loss, seed=self._seed)

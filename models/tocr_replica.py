@@ -1,0 +1,109 @@
+"""TOCR replica: the published replication with its faults, for the record only. Use `tocr`.
+
+What public copies and the replication that this benchmark started from do instead of Chen et al.,
+WSDM 2019: the ratio and lambda_K are taken at freshly sampled actions instead of the logged one, no
+gradient is blocked in them, and one loss moves all variables. A weight that does not depend on the
+logged action corrects nothing: what is left is REINFORCE with noise, and a flatter policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from datasets.session_log import SessionLog
+from models.common.option_ranges import require_positive
+from models.common.policy_config import RewardedPolicyConfig
+from models.common.policy_recommender import PolicyRecommender
+from models.common.policy_training import Diagnostics, train_policies
+from models.common.returns import rewarded_returns
+from models.common.softmax_policy import Columns, PolicyStep, log_probability
+from models.recommender import Progress
+
+
+@dataclass(frozen=True)
+class TocrReplicaConfig(RewardedPolicyConfig):
+    """Options of the replica; no cap, as the replication has none."""
+
+    K: int = 16
+    """Size of the recommended set in lambda_K."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive(self, "K")
+
+
+class TocrReplica(PolicyRecommender):
+    """Both heads on one state, weighted at sampled actions."""
+
+    Config = TocrReplicaConfig
+    heads = ("policy", "behaviour")
+
+    def fit(self, train: SessionLog) -> Iterator[Progress]:
+        """Train all variables on the one loss of the replication; yields 20 times an epoch.
+
+        The weight needs both policies over the whole catalogue, though the likelihood is sampled:
+        a step holds batch_size x truncation x n_items numbers for each head.
+
+        Raises:
+            ValueError: if no training action has a positive reward, or a horizon lacks times.
+        """
+        config: TocrReplicaConfig = self.config
+        _, returns = rewarded_returns(train, discount=config.discount, horizon=config.horizon)
+        self._draw(train.n_items)
+        catalogue = torch.arange(train.n_items, device=self.device)
+
+        def loss(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
+            states = self._policy.states(step)
+            columns = _over(catalogue, step.columns)
+            policy = self._policy.head("policy", columns)
+            behaviour = self._policy.head("behaviour", columns)
+            weight = sampled_action_weight(
+                torch.log_softmax(states @ policy.values.t(), dim=1),
+                torch.log_softmax(states @ behaviour.values.t(), dim=1),
+                k=config.K,
+            )
+            value = torch.as_tensor(returns[step.actions], device=self.device)
+            log_pi = log_probability(states, policy, columns)
+            log_beta = log_probability(states.detach(), behaviour, columns)
+            return -(weight * value * log_pi).sum() - log_beta.sum(), {
+                "behaviour loss": (-log_beta.detach().sum(), len(log_beta)),
+                "pi(a')/beta(a'') lambda_K": (weight.detach().sum(), len(weight)),
+            }
+
+        return train_policies([self._policy], train, config, loss, seed=self._seed)
+
+
+def sampled_action_weight(log_pi: Tensor, log_beta: Tensor, *, k: int) -> Tensor:
+    """pi(a') / beta(a'') lambda_K(a') with a' ~ pi and a'' ~ beta, nothing cut, (A,).
+
+    Args:
+        log_pi: of every item, (A, n_items).
+        log_beta: of every item, (A, n_items).
+        k: K.
+    """
+    of_policy = log_pi.gather(1, _draw(log_pi)).squeeze(1)
+    of_behaviour = log_beta.gather(1, _draw(log_beta)).squeeze(1)
+    factor = k * (1 - of_policy.exp()) ** (k - 1)
+    return torch.exp(of_policy - of_behaviour) * factor
+
+
+@torch.no_grad()
+def _draw(log_probabilities: Tensor) -> Tensor:
+    """One item of each row's distribution, (A, 1)."""
+    return torch.multinomial(log_probabilities.exp(), 1)
+
+
+def _over(catalogue: Tensor, columns: Columns) -> Columns:
+    """The step's targets and negatives as places in the whole catalogue."""
+    if columns.negatives is None:
+        return columns
+    return Columns(
+        catalogue,
+        columns.items[columns.targets],
+        columns.items[columns.negatives],
+        columns.log_expected,
+    )

@@ -1,0 +1,83 @@
+"""Weighted likelihood: R / max(beta, floor) times the log-likelihood of logged actions.
+
+Importance weighting without the policy in the weight: of the family that Aouali and Sakhi (2025)
+find easier to optimise over large action spaces than objectives in pi / beta. With a floor of 1 it
+is REINFORCE without correction, R log pi, the simplest lower bound of Liang and Vlassis (2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datasets.session_log import SessionLog
+from models.common.policy_config import RewardedPolicyConfig
+from models.common.policy_recommender import PolicyRecommender
+from models.common.policy_training import Diagnostics, train_policies
+from models.common.returns import rewarded_returns
+from models.common.softmax_policy import PolicyStep, log_probability
+from models.recommender import Progress
+
+
+@dataclass(frozen=True)
+class WeightedLikelihoodConfig(RewardedPolicyConfig):
+    """Options of weighted likelihood."""
+
+    floor: float = 0.01
+    """Propensities below this count as this, so that no weight is above 1 / floor."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.floor <= 1:
+            raise ValueError(f"floor must be above 0 and at most 1, not {self.floor}")
+
+
+class WeightedLikelihood(PolicyRecommender):
+    """A user state, a policy head on it, and a behaviour head on the detached state.
+
+    Its fixed point in one state is pi proportional to R where no propensity is below the floor.
+    """
+
+    Config = WeightedLikelihoodConfig
+    heads = ("policy", "behaviour")
+
+    def fit(self, train: SessionLog) -> Iterator[Progress]:
+        """Train on -w R log pi, and the behaviour head on -log beta; yields 20 times an epoch.
+
+        Raises:
+            ValueError: if no training action has a positive reward, or a horizon lacks times.
+        """
+        config: WeightedLikelihoodConfig = self.config
+        rewarded, returns = rewarded_returns(
+            train, discount=config.discount, horizon=config.horizon
+        )
+        self._draw(train.n_items)
+
+        def losses(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
+            states = self._policy.states(step)
+            behaviour = self._policy.head("behaviour", step.columns)
+            log_beta = log_probability(states.detach(), behaviour, step.columns)
+            acting = np.flatnonzero(rewarded[step.actions])
+            rows = torch.as_tensor(acting, device=self.device)
+            policy = self._policy.head("policy", step.columns)
+            log_pi = log_probability(states[rows], policy, step.columns, rows)
+            weight = propensity_weight(log_beta[rows], floor=config.floor)
+            value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
+            loss = -(weight * value * log_pi).sum() - log_beta.sum()
+            floored = (weight >= 1 / config.floor).sum()
+            return loss, {
+                "behaviour loss": (-log_beta.detach().sum(), len(log_beta)),
+                "share at the floor": (floored, len(weight)),
+            }
+
+        return train_policies([self._policy], train, config, losses, seed=self._seed)
+
+
+@torch.no_grad()
+def propensity_weight(log_beta: Tensor, *, floor: float) -> Tensor:
+    """1 / max(beta, floor) of each logged action, cut from the graph, (A,)."""
+    return 1 / log_beta.exp().clamp(min=floor)
