@@ -18,12 +18,19 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from datasets.session_log import SessionLog
-from models.common.adagrad import Adagrad, touch
+from models.common.adagrad import Adagrad, TouchedRows, touch
 from models.common.cells import GruCell, SessionEncoder
 from models.common.initialisation import uniform_matrix
 from models.common.negative_sampler import NegativeSampler
 from models.common.option_ranges import require_not_negative, require_positive, require_share
-from models.common.session_batches import SessionBatches
+from models.common.ranking_losses import (
+    Columns,
+    bpr_max,
+    cross_entropy,
+    exact_logq,
+    official_logq,
+)
+from models.common.session_batches import SessionBatches, Window
 from models.common.session_states import session_states
 from models.common.training_log import TrainingLog
 from models.recommender import Factors, FloatMatrix, Progress
@@ -58,7 +65,7 @@ class Gru4RecConfig:
     logq_form: Literal["official", "exact"] = "exact"
     """official: the authors' two scales; exact: log expected count, own target's hits removed."""
     dropout_embedding: float = 0.5
-    """Share of the input embedding dropped."""
+    """Share of the input embedding dropped; embedding none has no input embedding."""
     dropout_hidden: float = 0.3
     """Share of each layer's output dropped, also in the state that is carried on."""
     momentum: float = 0.0
@@ -103,7 +110,7 @@ class Gru4Rec:
             seed=self._seed,
             device=self.device,
         )
-        support = torch.as_tensor(train.item_counts(), device=self.device)
+        support = self._tensor(train.item_counts())
         tables = [self._item_table, self._item_bias]
         if self._input_table is not None:
             tables.append(self._input_table)
@@ -113,77 +120,90 @@ class Gru4Rec:
             learning_rate=config.learning_rate,
             momentum=config.momentum,
         )
-        items = self._tensor(np.asarray(train.items, dtype=np.int64))
+        items = np.asarray(train.items, dtype=np.int64)
         batches = SessionBatches(train, batch_size=config.batch_size, window=config.truncation)
         log = TrainingLog(batches.n_targets, len(batches))
         for epoch in range(1, config.epochs + 1):
             self._encoder.train()
             state = self._encoder.initial_state(batches.n_slots, self.device)
             for window in batches:
-                slots = self._tensor(window.slots)
-                inputs = items[self._tensor(window.events)]
-                targets = items[self._tensor(window.events.ravel()[window.acting] + 1)]
-                columns = torch.cat([targets, sampler.draw(config.negatives)])
-
+                targets = self._tensor(items[window.events.ravel()[window.acting] + 1])
+                column_items = torch.cat([targets, sampler.draw(config.negatives)])
+                if len(column_items) == 1:
+                    # A lone target has nothing to be ranked above: the authors' epoch ends here.
+                    yield from log.step(epoch, torch.zeros((), device=self.device), 1)
+                    continue
+                inputs = self._tensor(items[window.events])
                 if self._input_table is None:
                     used, places = torch.unique(
-                        torch.cat([columns, inputs.flatten()]), return_inverse=True
+                        torch.cat([column_items, inputs.flatten()]), return_inverse=True
                     )
-                    output_rows = input_rows = touch(self._item_table, used)
-                    column_places = places[: len(columns)]
-                    input_places = places[len(columns) :]
+                    item_rows = input_rows = touch(self._item_table, used)
+                    input_places = places[len(column_items) :]
                 else:
-                    used, column_places = torch.unique(columns, return_inverse=True)
-                    output_rows = touch(self._item_table, used)
+                    used, places = torch.unique(column_items, return_inverse=True)
+                    item_rows = touch(self._item_table, used)
                     used_inputs, input_places = torch.unique(inputs, return_inverse=True)
                     input_rows = touch(self._input_table, used_inputs)
-                bias_rows = touch(self._item_bias, output_rows.index)
-
                 embedded = nn.functional.embedding(input_places.view_as(inputs), input_rows.values)
-                embedded = nn.functional.dropout(embedded, config.dropout_embedding)
-                before = [layer[slots] for layer in state]
-                states, after = self._encoder(embedded, before, self._tensor(window.starts))
-                for layer, last in zip(state, after, strict=True):
-                    layer[slots] = last.detach()
-                flat = states.flatten(0, 1)[self._tensor(window.acting)]
-                column_vectors = nn.functional.embedding(column_places, output_rows.values)
-                scores = torch.addmm(bias_rows.values[column_places], flat, column_vectors.t())
-                loss = self._loss(scores, columns, support, sampler.probabilities)
-                total = loss.sum() / (config.batch_size * config.truncation)
-                total.backward()
-                touched = [output_rows, bias_rows]
-                if input_rows is not output_rows:
+                states = self._states(window, embedded, state)
+
+                columns = Columns(
+                    column_items, places[: len(column_items)], len(targets), len(used)
+                )
+                bias_rows = touch(self._item_bias, used[columns.holds_item])
+                losses, by_score = self._loss(
+                    states.detach(), item_rows, columns, support, sampler.probabilities
+                )
+                by_score /= config.batch_size * config.truncation
+                bias_rows.values.grad = by_score.sum(dim=0)[columns.holds_item]
+                item_rows.values.grad = by_score.t() @ states.detach()
+                states.backward(by_score @ item_rows.values.detach())
+                touched = [item_rows, bias_rows]
+                if input_rows is not item_rows:
                     touched.append(input_rows)
                 optimiser.step(touched)
-                yield from log.step(epoch, loss.detach().sum(), len(loss))
+                yield from log.step(epoch, losses.sum(), len(targets))
             yield log.end_of_epoch(epoch)
 
+    def _states(self, window: Window, embedded: Tensor, state: list[Tensor]) -> Tensor:
+        """State before each target, (R, width); the last ones are carried on in `state`."""
+        if self.config.embedding != "none":
+            embedded = nn.functional.dropout(embedded, self.config.dropout_embedding)
+        slots = self._tensor(window.slots)
+        states, after = self._encoder(
+            embedded,
+            [layer.index_select(0, slots) for layer in state],
+            self._tensor(window.starts),
+        )
+        for layer, last in zip(state, after, strict=True):
+            layer.index_copy_(0, slots, last.detach())
+        flat: Tensor = states.flatten(0, 1)
+        return flat if window.busy is None else flat.index_select(0, self._tensor(window.acting))
+
+    @torch.no_grad()
     def _loss(
-        self, scores: Tensor, columns: Tensor, support: Tensor, probabilities: Tensor
-    ) -> Tensor:
-        """Loss of each row of scores (R, R + negatives); row r's target is column r."""
+        self,
+        states: Tensor,
+        item_rows: TouchedRows,
+        columns: Columns,
+        support: Tensor,
+        probabilities: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Loss of each row (R,), and the gradient of their sum by the scores (R, U)."""
         config = self.config
-        if scores.shape[1] == 1:
-            # A lone target without negatives has nothing to be ranked above.
-            return 0.0 * scores.flatten()
+        bias = self._item_bias.index_select(0, item_rows.index)
+        scores = torch.addmm(bias, states, item_rows.values.t())
         if config.loss == "bpr-max":
-            return bpr_max(scores, elu=config.elu, bpreg=config.bpreg)
-        if config.logq > 0:
-            correction = (
-                official_logq(columns, len(scores), support, config.negative_alpha)
-                if config.logq_form == "official"
-                else exact_logq(columns, len(scores), support, probabilities)
-            )
-            scores = scores - config.logq * correction
-            if config.logq_form == "exact":
-                # The target stands for itself: uncorrected, and no hit of it among the columns.
-                rows = torch.arange(len(scores), device=scores.device)
-                hits = columns[: len(scores), None] == columns[None, :]
-                hits[rows, rows] = False
-                own = torch.zeros_like(scores)
-                own[rows, rows] = config.logq * correction[: len(scores)]
-                scores = (scores + own).masked_fill(hits, -torch.inf)
-        return cross_entropy(scores)
+            return bpr_max(scores, columns, elu=config.elu, bpreg=config.bpreg)
+        exact = config.logq > 0 and config.logq_form == "exact"
+        if exact:
+            log_q = exact_logq(columns, support, probabilities)
+        elif config.logq > 0:
+            log_q = official_logq(columns, support, config.negative_alpha)
+        else:
+            log_q = scores.new_zeros(len(columns.items))
+        return cross_entropy(scores, columns, config.logq * log_q, remove_hits=exact)
 
     def score(self, sessions: SessionLog) -> FloatMatrix:
         """Score of every item after every prefix, shape (n_prefixes, n_items)."""
@@ -242,47 +262,3 @@ class Gru4Rec:
         elif config.embedding == "none":
             gates = [uniform_matrix(n_items, config.layers[0]) for _ in range(3)]
             self._input_table = torch.cat(gates, dim=1).to(self.device)
-
-
-def cross_entropy(scores: Tensor) -> Tensor:
-    """-log softmax of the diagonal: (R, C) -> (R,). CIKM 2018, section 3.1."""
-    targets = torch.arange(len(scores), device=scores.device)
-    return nn.functional.cross_entropy(scores.float(), targets, reduction="none")
-
-
-def bpr_max(scores: Tensor, *, elu: float, bpreg: float) -> Tensor:
-    """BPR-max of the diagonal against all other columns: (R, C) -> (R,). CIKM 2018, eq. 10.
-
-    s = softmax over negatives only;
-    L = -log(sum_j s_j sigma(o_t - o_j) + 1e-24) + bpreg sum_j s_j o_j^2.
-    """
-    scores = scores.float()
-    if elu > 0:
-        scores = nn.functional.elu(scores, alpha=elu)
-    rows = torch.arange(len(scores), device=scores.device)
-    own = torch.zeros_like(scores, dtype=torch.bool)
-    own[rows, rows] = True
-    weights = torch.softmax(scores.masked_fill(own, -torch.inf), dim=1)
-    target = scores.diagonal().unsqueeze(1)
-    better = (weights * torch.sigmoid(target - scores)).sum(dim=1)
-    return -torch.log(better + 1e-24) + bpreg * (weights * scores.square()).sum(dim=1)
-
-
-def official_logq(columns: Tensor, n_in_batch: int, support: Tensor, alpha: float) -> Tensor:
-    """log of raw support for in-batch columns, of support ** alpha for drawn ones, (C,).
-
-    As the authors' code has it: the two groups stand on different scales.
-    """
-    counts = support[columns].float()
-    log_counts = counts.log()
-    return torch.cat([log_counts[:n_in_batch], alpha * log_counts[n_in_batch:]])
-
-
-def exact_logq(columns: Tensor, n_in_batch: int, support: Tensor, probabilities: Tensor) -> Tensor:
-    """log of how often an item is expected among a row's negatives, (C,).
-
-    (R - 1) p_i from the other targets of the batch and m q_i from the draws.
-    """
-    n_drawn = len(columns) - n_in_batch
-    in_batch = (support[columns] / support.sum()).float() * (n_in_batch - 1)
-    return (in_batch + n_drawn * probabilities[columns]).log()

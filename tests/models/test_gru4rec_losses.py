@@ -8,13 +8,43 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.gru4rec import Gru4RecConfig, bpr_max, cross_entropy, exact_logq, official_logq
+from models.common import ranking_losses
+from models.common.ranking_losses import Columns, cross_entropy, exact_logq, official_logq
+from models.gru4rec import Gru4RecConfig
+
+
+def distinct(scores: Tensor) -> Columns:
+    """Every column another item, the first ones the rows' targets."""
+    places = torch.arange(scores.shape[1])
+    return Columns(places, places, len(scores), len(places))
+
+
+def bpr_max(scores: Tensor, *, elu: float, bpreg: float) -> Tensor:
+    return ranking_losses.bpr_max(scores, distinct(scores), elu=elu, bpreg=bpreg)[0]
 
 
 def test_cross_entropy_takes_the_diagonal_as_target() -> None:
     scores = torch.tensor([[0.0, math.log(3), -9.0], [math.log(3), 0.0, -9.0]])
     scores[:, 2] = -torch.inf
-    torch.testing.assert_close(cross_entropy(scores), torch.full((2,), math.log(4)))
+    losses, _ = cross_entropy(scores, distinct(scores), torch.zeros(3))
+    torch.testing.assert_close(losses, torch.full((2,), math.log(4)))
+
+
+@pytest.mark.parametrize("remove_hits", [False, True])
+def test_an_item_of_two_columns_is_scored_once_and_counts_twice(remove_hits: bool) -> None:
+    """Three columns of two items: the target, its own draw, another item's draw."""
+    score = torch.tensor([[0.3, -0.2]], dtype=torch.float64)
+    columns = Columns(torch.tensor([7, 7, 9]), torch.tensor([0, 0, 1]), 1, 2)
+    correction = torch.tensor([0.1, 0.4, 0.7], dtype=torch.float64)
+    losses, gradient = cross_entropy(score, columns, correction, remove_hits=remove_hits)
+    scores = score.clone().requires_grad_()
+    own, drawn, other = scores[0, 0], scores[0, 0] - 0.4, scores[0, 1] - 0.7
+    own = own if remove_hits else own - 0.1
+    beside = [other] if remove_hits else [drawn, other]
+    expected = torch.logsumexp(torch.stack([own, *beside]), dim=0) - own
+    expected.backward()
+    torch.testing.assert_close(losses[0], expected.detach())
+    torch.testing.assert_close(gradient, scores.grad)
 
 
 @pytest.mark.parametrize("n_columns", [2, 3, 50])
@@ -30,9 +60,8 @@ def test_bpr_max_of_a_target_above_its_negatives() -> None:
 
 def test_bpr_max_gives_the_target_no_part_in_the_softmax() -> None:
     """Regularisation would see the target's own score otherwise."""
-    scores = torch.tensor([[50.0, 0.0, 0.0]], requires_grad=True)
-    loss = bpr_max(scores, elu=0.0, bpreg=1.0)
-    assert float(loss.detach()) == pytest.approx(0.0, abs=1e-6)
+    loss = bpr_max(torch.tensor([[50.0, 0.0, 0.0]]), elu=0.0, bpreg=1.0)
+    assert float(loss) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_bpr_max_weighs_negatives_by_their_softmax() -> None:
@@ -57,23 +86,22 @@ def test_elu_bends_the_negative_scores() -> None:
     )
 
 
-def columns() -> tuple[Tensor, Tensor]:
-    """Three targets and two drawn negatives; support of the catalogue."""
-    return torch.tensor([2, 0, 1, 3, 0]), torch.tensor([10, 20, 30, 40])
+SUPPORT = torch.tensor([10, 20, 30, 40])
+CODES = torch.tensor([2, 0, 1, 3, 0])
+COLUMNS = Columns(CODES, CODES, n_targets=3, n_distinct=4)
+"""Three targets and two drawn negatives."""
 
 
 def test_official_logq_has_the_authors_two_scales() -> None:
-    codes, support = columns()
-    found = official_logq(codes, 3, support, alpha=0.5)
+    found = official_logq(COLUMNS, SUPPORT, alpha=0.5)
     expected = torch.tensor([30.0, 10.0, 20.0, 40**0.5, 10**0.5]).log()
     torch.testing.assert_close(found, expected)
 
 
 def test_exact_logq_is_the_log_of_the_expected_count() -> None:
-    codes, support = columns()
     drawn = torch.tensor([0.4, 0.3, 0.2, 0.1])
-    found = exact_logq(codes, 3, support, drawn)
-    expected = [2 * support[i] / 100 + 2 * drawn[i] for i in codes.tolist()]
+    found = exact_logq(COLUMNS, SUPPORT, drawn)
+    expected = [2 * SUPPORT[i] / 100 + 2 * drawn[i] for i in CODES.tolist()]
     torch.testing.assert_close(found, torch.tensor(expected).log())
 
 
