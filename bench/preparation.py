@@ -34,7 +34,7 @@ class Prepared:
     events: TestEvents
     device: str
     notes: tuple[str, ...]
-    """What the reader of the table must know about the data."""
+    """What the reader of the table must know about models and data."""
     trials: tuple[TrialSpec, ...]
     """Models in the plan's order, the seeds of each together."""
     versions: dict[str, str]
@@ -90,8 +90,19 @@ def prepare(plan: Plan, notify: Callable[[str], None]) -> Prepared:
         for seed in plan.seeds
     )
     events = events_from(split.test)
-    notes = dict.fromkeys(dataset.notes + (() if test is None else test.notes))
+    notes = dict.fromkeys(
+        (*_model_notes(models), *dataset.notes, *(() if test is None else test.notes))
+    )
     return Prepared(plan, dataset, split, options, events, device, tuple(notes), trials, versions())
+
+
+def _model_notes(models: Sequence[LoadedModel]) -> list[str]:
+    """Each note once, after the labels of the models that have it."""
+    labels: dict[str, list[str]] = {}
+    for model in models:
+        if model.note:
+            labels.setdefault(model.note, []).append(model.label)
+    return [f"{', '.join(names)}: {note}" for note, names in labels.items()]
 
 
 def _options(plan: Plan, model: LoadedModel) -> dict[str, Any]:

@@ -61,6 +61,9 @@ class Recommender(Protocol):
     A prefix is the first 1..n-1 events of a session of n events. `score` answers for every prefix
     of every session, in the order of the log, and a prefix's scores may depend on nothing that
     comes after it, nor on the other sessions of the call.
+
+    A class may have a `name`, its label in tables, and a `note` that stands under every table with
+    the model in it.
     """
 
     Config: ClassVar[type[Any]]

@@ -41,6 +41,8 @@ class LoadedModel:
     model_class: type[Any]
     file: Path
     """Source file of the class."""
+    note: str = ""
+    """What the reader of a table must know about the model: the class's `note`, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,8 @@ def load_model(name: str) -> LoadedModel:
             raise InputError(f"{reference}: {module_name} has no class '{class_name}'")
         label = getattr(model_class, "name", None) or class_name
     _check(model_class, reference)
-    return LoadedModel(label, reference, model_class, Path(inspect.getfile(model_class)))
+    note = str(getattr(model_class, "note", ""))
+    return LoadedModel(label, reference, model_class, Path(inspect.getfile(model_class)), note)
 
 
 def _class_named_as(stem: str, tree: ast.Module) -> ast.ClassDef | None:

@@ -64,6 +64,11 @@ class Tocr(PolicyRecommender):
     """A user state, a policy head on it, and an estimate of the behaviour policy."""
 
     Config = TocrConfig
+    note = (
+        "corrected for how often the log took an action, it has no reason to repeat what the log "
+        "does next, which is what Recall asks; docs/models/tocr.md has the ladder from "
+        "cross-entropy to here"
+    )
     _behaviour: SoftmaxPolicy
     """The network of the head `behaviour`: the policy's own, or one apart."""
 

@@ -40,6 +40,7 @@ class TocrReplica(PolicyRecommender):
     """Both heads on one state, weighted at sampled actions."""
 
     Config = TocrReplicaConfig
+    note = "faulty on purpose, as published, for the record; tocr is the paper's"
     heads = ("policy", "behaviour")
 
     def fit(self, train: SessionLog) -> Iterator[Progress]:

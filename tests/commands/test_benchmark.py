@@ -262,7 +262,16 @@ def test_one_model_runs_under_several_names(bench: Bench, log: Path, folder: Pat
     assert found == {"narrow": ([4], 8, 1, "gru4rec"), "gru4rec": ([8], 16, 1, "gru4rec")}
 
 
+def test_a_model_s_note_stands_under_the_table_once(bench: Bench, folder: Path) -> None:
+    write_table(folder / "log.csv", ["ABC", "XBD"] * 5)
+    small = ("--set", "tocr.epochs=1", "--set", "tocr.width=4")
+    run = bench("--models", "one=tocr,popularity,two=tocr", "--dataset", "log.csv", *small)
+    assert run.status == 0
+    (line,) = [line for line in run.table.splitlines() if "what the log does next" in line]
+    assert line.startswith("- one, two: ")
+
+
 def test_two_models_of_one_name_are_refused(bench: Bench, log: Path) -> None:
     run = bench("--models", "a=gru4rec,a=tocr", "--dataset", str(log))
     assert run.status == 2
-    assert "two models called 'a'; give one an alias, as in other=gru4rec" in run.progress
+    assert "two models called 'a'; give one an alias, as in other=gru4rec" in run.stderr
