@@ -100,11 +100,8 @@ def _draw(log_probabilities: Tensor) -> Tensor:
 
 def _over(catalogue: Tensor, columns: Columns) -> Columns:
     """The step's targets and negatives as places in the whole catalogue."""
-    if columns.negatives is None:
+    if columns.log_weights is None:
         return columns
-    return Columns(
-        catalogue,
-        columns.items[columns.targets],
-        columns.items[columns.negatives],
-        columns.log_expected,
-    )
+    log_weights = columns.log_weights.new_full((len(catalogue),), -torch.inf)
+    log_weights[columns.items] = columns.log_weights
+    return Columns(catalogue, columns.items[columns.targets], log_weights)

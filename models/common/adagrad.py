@@ -57,13 +57,13 @@ class Adagrad:
             gradient = parameter.grad
             if gradient is None:
                 continue
-            accumulator = self._accumulators[id(parameter)]
-            accumulator.addcmul_(gradient, gradient)
-            update = gradient.mul_((accumulator + EPSILON).rsqrt_()).mul_(-self._learning_rate)
+            accumulator = self._accumulators[id(parameter)].addcmul_(gradient, gradient)
+            scale = accumulator.add(EPSILON).sqrt_()
             if self._momentum > 0:
-                velocity = self._velocities[id(parameter)]
-                update = velocity.mul_(self._momentum).add_(update)
-            parameter.add_(update)
+                velocity = self._velocities[id(parameter)].mul_(self._momentum)
+                parameter.add_(velocity.addcdiv_(gradient, scale, value=-self._learning_rate))
+            else:
+                parameter.addcdiv_(gradient, scale, value=-self._learning_rate)
             parameter.grad = None
         for rows in touched:
             gradient = rows.values.grad
@@ -72,9 +72,14 @@ class Adagrad:
             accumulator = self._accumulators[id(rows.table)]
             accumulated = accumulator.index_select(0, rows.index).addcmul_(gradient, gradient)
             accumulator.index_copy_(0, rows.index, accumulated)
-            update = gradient.mul_(accumulated.add_(EPSILON).rsqrt_()).mul_(-self._learning_rate)
+            scale = accumulated.add_(EPSILON).sqrt_()
             if self._momentum > 0:
-                velocity = self._velocities[id(rows.table)]
-                update.add_(velocity.index_select(0, rows.index), alpha=self._momentum)
-                velocity.index_copy_(0, rows.index, update)
-            rows.table.index_copy_(0, rows.index, update.add_(rows.values))
+                velocities = self._velocities[id(rows.table)]
+                velocity = velocities.index_select(0, rows.index).mul_(self._momentum)
+                velocity.addcdiv_(gradient, scale, value=-self._learning_rate)
+                velocities.index_copy_(0, rows.index, velocity)
+                rows.values.add_(velocity)
+            else:
+                rows.values.addcdiv_(gradient, scale, value=-self._learning_rate)
+            rows.table.index_copy_(0, rows.index, rows.values)
+            rows.values.grad = None

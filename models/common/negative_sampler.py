@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets.session_log import IntArray
@@ -20,15 +21,45 @@ class NegativeSampler:
         probabilities = weights / weights.sum()
         self.probabilities = torch.as_tensor(probabilities, dtype=torch.float32, device=device)
         """Probability of each item, shape (n_items,)."""
-        cumulative = np.cumsum(probabilities)
-        self._last = int(np.flatnonzero(weights)[-1])
-        self._cumulative = torch.as_tensor(cumulative, dtype=torch.float64, device=device)
+        held = np.flatnonzero(weights)
+        share, other = _alias_table(probabilities[held])
+        self._share = torch.as_tensor(share, device=device)
+        self._first = torch.as_tensor(held, device=device)
+        self._second = torch.as_tensor(held[other], device=device)
         self._generator = torch.Generator(device=device).manual_seed(seed)
 
     def draw(self, n: int) -> Tensor:
         """`n` independent item codes, int64, shape (n,)."""
+        n_cells = len(self._share)
         uniform = torch.rand(
-            n, generator=self._generator, dtype=torch.float64, device=self._cumulative.device
+            n, generator=self._generator, dtype=torch.float64, device=self._share.device
         )
-        drawn = torch.searchsorted(self._cumulative, uniform, right=True)
-        return drawn.clamp_(max=self._last)
+        scaled = uniform.mul_(n_cells)
+        cell = scaled.long().clamp_(max=n_cells - 1)
+        takes_first = (scaled - cell) < self._share.index_select(0, cell)
+        return torch.where(
+            takes_first, self._first.index_select(0, cell), self._second.index_select(0, cell)
+        )
+
+
+def _alias_table(probabilities: NDArray[np.float64]) -> tuple[NDArray[np.float64], IntArray]:
+    """Vose, IEEE Trans. Software Engineering 1991: equal cells of at most two outcomes each.
+
+    Cell i yields outcome i with probability `share[i]`, else `other[i]`, so that a draw costs two
+    look-ups however many outcomes there are.
+    """
+    share = probabilities * len(probabilities)
+    other = np.arange(len(probabilities))
+    left, partner = share.tolist(), other.tolist()
+    small = np.flatnonzero(share < 1).tolist()
+    large = np.flatnonzero(share >= 1).tolist()
+    while small and large:
+        needy, giver = small.pop(), large[-1]
+        partner[needy] = giver
+        left[giver] -= 1 - left[needy]
+        if left[giver] < 1:
+            small.append(large.pop())
+    # What rounding has left over is a whole cell.
+    for cell in small + large:
+        left[cell] = 1.0
+    return np.array(left), np.array(partner, dtype=np.int64)

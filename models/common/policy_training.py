@@ -13,6 +13,7 @@ from datasets.session_log import SessionLog
 from models.common.adagrad import Adagrad
 from models.common.negative_sampler import NegativeSampler
 from models.common.policy_config import PolicyConfig
+from models.common.sampled_softmax import draw_log_weights
 from models.common.session_batches import SessionBatches
 from models.common.softmax_policy import Columns, PolicyStep, SoftmaxPolicy, observed_events
 from models.common.training_log import TrainingLog
@@ -63,7 +64,7 @@ def train_policies(
             actions = window.events.ravel()[acting] + 1
             targets = items[tensor(actions)]
             if n_items <= config.full_softmax_items:
-                columns = Columns(torch.arange(n_items, device=device), targets, None, None)
+                columns = Columns(torch.arange(n_items, device=device), targets, None)
             else:
                 columns = _sampled_columns(targets, sampler, config.negatives)
             step = PolicyStep(
@@ -84,7 +85,9 @@ def train_policies(
 
 def _sampled_columns(targets: Tensor, sampler: NegativeSampler, n_negatives: int) -> Columns:
     """Targets (A,) and the negatives of one step, each distinct item once."""
-    negatives = sampler.draw(n_negatives)
-    used, places = torch.unique(torch.cat([targets, negatives]), return_inverse=True)
-    log_expected = (n_negatives * sampler.probabilities[negatives]).log()
-    return Columns(used, places[: len(targets)], places[len(targets) :], log_expected)
+    drawn = sampler.draw(n_negatives)
+    items, places = torch.unique(torch.cat([targets, drawn]), return_inverse=True)
+    log_weights = draw_log_weights(
+        places[len(targets) :], len(items), sampler.probabilities.index_select(0, items)
+    )
+    return Columns(items, places[: len(targets)], log_weights)

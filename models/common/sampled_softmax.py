@@ -7,33 +7,46 @@ sum over negatives estimates the partition function without bias; the target sta
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 
-def sampled_log_probability(
-    target_logits: Tensor,
-    negative_logits: Tensor,
-    log_expected: Tensor,
-    accidental_hits: Tensor,
-) -> Tensor:
+def sampled_log_probability(logits: Tensor, targets: Tensor, log_weights: Tensor) -> Tensor:
     """log pi(target), with the partition function estimated from shared negatives.
 
-    log pi = o_t - log(exp(o_t) + sum_{j != t} exp(o_j) / (m q_j)), in float32.
+    log pi = o_t - log(exp(o_t) + sum_{j != t} w_j exp(o_j)), in float32, over distinct items j.
 
     Args:
-        target_logits: logit of each row's target, (R,).
-        negative_logits: logits of the shared negatives, (R, m).
-        log_expected: log(m q) of each negative, (m,).
-        accidental_hits: where a negative is the row's own target, bool (R, m).
+        logits: of the scored items, each once, (R, C).
+        targets: place of each row's target among them, (R,).
+        log_weights: log w of each item, (C,), from `draw_log_weights`; -inf where none was drawn.
 
     Returns:
         log-probability of each target, (R,).
     """
-    corrected = negative_logits.float() - log_expected
-    corrected = corrected.masked_fill(accidental_hits, -torch.inf)
-    target = target_logits.float()
-    return -torch.nn.functional.softplus(torch.logsumexp(corrected, dim=1) - target)
+    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    log_probability: Tensor = _SampledLogProbability.apply(  # type: ignore[no-untyped-call]
+        exact, targets, log_weights
+    )
+    return log_probability
+
+
+def draw_log_weights(draws: Tensor, n_items: int, probabilities: Tensor) -> Tensor:
+    """log of w = (number of draws) / (expected number of draws) of each scored item, (C,).
+
+    Each draw of item j counts 1 / (m q_j), which makes the sum of w_j exp(o_j) unbiased.
+
+    Args:
+        draws: place of each of the m draws among the scored items, (m,).
+        n_items: C.
+        probabilities: q of each scored item, (C,).
+    """
+    counts = probabilities.new_zeros(n_items).index_add_(
+        0, draws, torch.ones_like(draws, dtype=probabilities.dtype)
+    )
+    return (counts / (len(draws) * probabilities)).log()
 
 
 def full_log_probability(logits: Tensor, targets: Tensor) -> Tensor:
@@ -44,3 +57,27 @@ def full_log_probability(logits: Tensor, targets: Tensor) -> Tensor:
         targets: item code of each row's target, (R,).
     """
     return torch.log_softmax(logits.float(), dim=1).gather(1, targets.unsqueeze(1)).squeeze(1)
+
+
+class _SampledLogProbability(torch.autograd.Function):
+    """The gradient is written out: one pass over the scores instead of automatic ones."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, log_weights: Tensor) -> Tensor:
+        column = targets.unsqueeze(1)
+        corrected = logits + log_weights
+        # Uncorrected, and in place of what was drawn of it.
+        corrected.scatter_(1, column, logits.gather(1, column))
+        log_softmax = torch.log_softmax(corrected, dim=1)
+        log_probability = log_softmax.gather(1, column).squeeze(1)
+        ctx.save_for_backward(log_softmax, column)
+        return log_probability
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        log_softmax, column = ctx.saved_tensors
+        (by_log_probability,) = gradients
+        scale = by_log_probability.unsqueeze(1)
+        by_logits = log_softmax.exp().mul_(-scale)
+        by_logits.scatter_add_(1, column, scale)
+        return by_logits, None, None

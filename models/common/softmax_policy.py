@@ -28,10 +28,9 @@ class Columns:
     """Distinct items, (C,)."""
     targets: Tensor
     """Place of each action's item in `items`, (A,)."""
-    negatives: Tensor | None
-    """Place of each negative, (m,); None: `items` is the whole catalogue."""
-    log_expected: Tensor | None
-    """log(m q) of each negative, (m,)."""
+    log_weights: Tensor | None
+    """What the draws of each item weigh in the partition function, (C,); None: `items` is the whole
+    catalogue."""
 
 
 @dataclass(frozen=True)
@@ -141,15 +140,8 @@ def log_probability(
         actions: which of the step's actions `states` belongs to, (A,); None: all.
         temperature: T.
     """
-    states = states / temperature
-    targets = columns.targets if actions is None else columns.targets[actions]
-    if columns.negatives is None or columns.log_expected is None:
-        return full_log_probability(states @ head.values.t(), targets)
-    target_vectors = nn.functional.embedding(targets, head.values)
-    negative_vectors = nn.functional.embedding(columns.negatives, head.values)
-    return sampled_log_probability(
-        (states * target_vectors).sum(dim=1),
-        states @ negative_vectors.t(),
-        columns.log_expected,
-        targets.unsqueeze(1) == columns.negatives,
-    )
+    targets = columns.targets if actions is None else columns.targets.index_select(0, actions)
+    logits = (states if temperature == 1 else states / temperature) @ head.values.t()
+    if columns.log_weights is None:
+        return full_log_probability(logits, targets)
+    return sampled_log_probability(logits, targets, columns.log_weights)

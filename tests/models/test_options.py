@@ -37,10 +37,11 @@ CHANGES: dict[type, list[tuple[dict[str, Any], dict[str, Any]]]] = {
             "cell": "gru", "zero_reward_in_state": True, "K": 3, "cap": 0.5, "off_policy": False,
             "reward_weighted": False, "discount": 0.5, "temperature": 2.0,
             "full_softmax_items": 20, "dropout_embedding": 0.1, "dropout_hidden": 0.1,
-            "momentum": 0.3,
+            "momentum": 0.3, "normalised": True, "kl": 0.5, "behaviour": "network",
         }.items()
     ]
     + [
+        ({"width": 8, "epochs": 2}, {"warm_start": 1}),
         ({"width": 8, "full_softmax_items": 20}, {"negatives": 11}),
         ({"width": 8, "full_softmax_items": 20}, {"negative_alpha": 0.9}),
     ],

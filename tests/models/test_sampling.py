@@ -10,7 +10,11 @@ import torch
 from torch import Tensor
 
 from models.common.negative_sampler import NegativeSampler
-from models.common.sampled_softmax import full_log_probability, sampled_log_probability
+from models.common.sampled_softmax import (
+    draw_log_weights,
+    full_log_probability,
+    sampled_log_probability,
+)
 
 CPU = torch.device("cpu")
 CHI_SQUARE_9_AT_1_PERCENT = 21.67
@@ -62,13 +66,10 @@ def mean_gradient_error(n_negatives: int, *, log_q: bool, target: int = 4) -> fl
     n_draws = 1500
     leaf = logits.float().requires_grad_()
     for _ in range(n_draws):
-        negatives = torch.multinomial(proposal, n_negatives, True, generator=generator)
-        expected = (n_negatives * proposal[negatives]).log().float()
+        drawn = torch.multinomial(proposal, n_negatives, True, generator=generator)
+        q = proposal.float() if log_q else torch.full((50,), 1 / n_negatives)
         log_pi = sampled_log_probability(
-            leaf[target : target + 1],
-            leaf[negatives].unsqueeze(0),
-            expected if log_q else torch.zeros_like(expected),
-            (negatives == target).unsqueeze(0),
+            leaf.unsqueeze(0), torch.tensor([target]), draw_log_weights(drawn, 50, q)
         )
         (-log_pi.sum() / n_draws).backward()
     full = torch.softmax(logits, 0)
@@ -93,17 +94,14 @@ def test_the_partition_function_is_estimated_without_bias() -> None:
     negatives = torch.multinomial(
         proposal.expand(draws, -1), m, True, generator=torch.Generator().manual_seed(2)
     )
-    log_pi = torch.stack(
+    log_pi = torch.cat(
         [
             sampled_log_probability(
-                logits[target : target + 1],
-                logits[row].unsqueeze(0),
-                (m * proposal[row]).log(),
-                (row == target).unsqueeze(0),
-            )[0]
+                logits.unsqueeze(0), torch.tensor([target]), draw_log_weights(row, 50, proposal)
+            )
             for row in negatives
         ]
-    ).double()
+    )
     estimates = torch.exp(logits[target] - log_pi)
     error = float(estimates.mean() - logits.exp().sum())
     assert abs(error) < 3 * float(estimates.std()) / math.sqrt(draws)
@@ -112,22 +110,17 @@ def test_the_partition_function_is_estimated_without_bias() -> None:
 def test_the_whole_catalogue_drawn_once_is_the_full_softmax() -> None:
     logits = torch.randn(4, 9, generator=torch.Generator().manual_seed(1))
     targets = torch.tensor([0, 3, 8, 3])
-    sampled = sampled_log_probability(
-        logits.gather(1, targets[:, None]).squeeze(1),
-        logits,
-        torch.zeros(9),
-        targets[:, None] == torch.arange(9),
-    )
+    weights = draw_log_weights(torch.arange(9), 9, torch.full((9,), 1 / 9))
+    sampled = sampled_log_probability(logits, targets, weights)
     torch.testing.assert_close(sampled, full_log_probability(logits, targets), rtol=1e-6, atol=1e-6)
 
 
 def test_the_correction_has_the_sign_of_minus_log_q() -> None:
     """A negative drawn with Q = .05 at logit 2 counts e^2 / .05, so the target gets less."""
+    q = torch.tensor([0.25, 0.05, 0.7])
+    drawn = torch.tensor([1, 2])  # expected 2 q times each
     log_pi = sampled_log_probability(
-        torch.tensor([1.0]),
-        torch.tensor([[2.0, 0.5]]),
-        torch.tensor([0.05, 0.7]).log(),
-        torch.zeros(1, 2, dtype=torch.bool),
+        torch.tensor([[1.0, 2.0, 0.5]]), torch.tensor([0]), draw_log_weights(drawn, 3, q / 2)
     )
     partition = math.e + math.exp(2) / 0.05 + math.exp(0.5) / 0.7
     assert float(log_pi) == pytest.approx(math.log(math.e / partition), abs=1e-6)
@@ -143,10 +136,32 @@ def test_an_unlikely_action_stays_finite_in_half_precision(dtype: torch.dtype) -
     torch.testing.assert_close(
         logits.grad.float(), torch.tensor([[-1.0, 2.06e-9, 1.0]]), rtol=0, atol=1e-7
     )
-    sampled = sampled_log_probability(
-        torch.tensor([0.0], dtype=dtype),
-        torch.tensor([[20.0, 40.0]], dtype=dtype),
-        torch.zeros(2),
-        torch.zeros(1, 2, dtype=torch.bool),
-    )
+    sampled = sampled_log_probability(logits.detach(), torch.tensor([0]), torch.zeros(3))
     assert float(sampled) == pytest.approx(-40.0, abs=1e-2)
+
+
+def test_its_gradient_is_that_of_its_formula() -> None:
+    """Targets that were drawn, others that were not, an item drawn twice, one not drawn."""
+    generator = torch.Generator().manual_seed(4)
+    logits = torch.randn(3, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+    targets = torch.tensor([0, 2, 5])
+    q = torch.softmax(torch.randn(6, generator=generator, dtype=torch.float64), 0)
+    draws = torch.tensor([1, 2, 2, 4])
+    log_weights = draw_log_weights(draws, 6, q)
+
+    def formula(scores: Tensor) -> Tensor:
+        rows = []
+        for row, target in zip(scores, targets.tolist(), strict=True):
+            others = [row[j] - (4 * q[j]).log() for j in draws.tolist() if j != target]
+            rows.append(row[target] - torch.logsumexp(torch.stack([row[target], *others]), 0))
+        return torch.stack(rows)
+
+    found = sampled_log_probability(logits, targets, log_weights)
+    torch.testing.assert_close(found, formula(logits))
+    weight = torch.tensor([0.3, -2.0, 1.1], dtype=torch.float64)
+    (expected,) = torch.autograd.grad((formula(logits) * weight).sum(), logits)
+    (gradient,) = torch.autograd.grad((found * weight).sum(), logits)
+    torch.testing.assert_close(gradient, expected)
+    torch.autograd.gradcheck(
+        lambda scores: sampled_log_probability(scores, targets, log_weights), logits
+    )

@@ -141,7 +141,7 @@ def head_probabilities(logits: list[float], temperature: float) -> Tensor:
     """Probability that a head gives each item, where the state is 1 and the width is 1."""
     n = len(logits)
     table = torch.tensor(logits)[:, None]
-    columns = Columns(torch.arange(n), torch.arange(n), None, None)
+    columns = Columns(torch.arange(n), torch.arange(n), None)
     head = touch(table, columns.items)
     rows = torch.arange(n)
     return log_probability(torch.ones(n, 1), head, columns, rows, temperature).exp().detach()
