@@ -1,0 +1,196 @@
+"""Training sessions as neighbours of prefixes: a sparse index, and the nearest of the most recent.
+
+The sampling by recency is that of Jannach, Ludewig: When Recurrent Neural Networks Meet the
+Neighborhood for Session-Based Recommendation, RecSys 2017, section 2.2.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse  # type: ignore[import-untyped]
+
+from datasets.session_log import IntArray, ItemCodes, SessionLog
+from models.common.prefixes import Prefixes, next_of_item
+from models.common.ragged import places, ranges
+
+Float64Array = NDArray[np.float64]
+
+
+class Neighbours(NamedTuple):
+    """Pairs of a prefix and a training session that share an item, prefix by prefix."""
+
+    rows: IntArray
+    """Prefix of each pair, ascending, (n_pairs,)."""
+    sessions: IntArray
+    """Session of each pair, from 0, the most recent, (n_pairs,)."""
+    similarities: Float64Array
+    """(n_pairs,)."""
+
+
+class NeighbourItems(NamedTuple):
+    """The distinct items of neighbours."""
+
+    pairs: IntArray
+    """Neighbour that holds each item, an index into `Neighbours`, (n_entries,)."""
+    rows: IntArray
+    """Prefix of that neighbour, (n_entries,)."""
+    items: ItemCodes
+    """(n_entries,)."""
+    positions: ItemCodes
+    """Place of the item's last event in the neighbour, from 1, (n_entries,)."""
+
+
+class SessionIndex:
+    """The sessions of a training log as sets of items, in both directions.
+
+    Sessions are numbered by recency from 0: by the time of their last event, where times are equal
+    or the log has none by their place in the log, the later one first.
+    """
+
+    def __init__(
+        self,
+        offsets: IntArray,
+        items: ItemCodes,
+        positions: ItemCodes,
+        times: Float64Array | None,
+        *,
+        n_items: int,
+        sample_size: int,
+    ) -> None:
+        self.offsets = offsets
+        """Where the items of each session begin and end, (n_sessions + 1,)."""
+        self.items = items
+        """Items of the sessions, each once a session, (n_entries,)."""
+        self.positions = positions
+        """Place of the item's last event in its session, from 1, (n_entries,)."""
+        self.times = times
+        """Time of each session's last event, (n_sessions,); None: the log has no times."""
+        self.n_items = n_items
+        self.lengths: IntArray = np.diff(offsets)
+        """Distinct items of each session, (n_sessions,)."""
+        self.session_counts: IntArray = np.bincount(items, minlength=n_items)
+        """Sessions that hold each item, (n_items,)."""
+        self._sample_size = sample_size
+        # Whatever is among the most recent sessions of a prefix is also among those of each of its
+        # items, so that older ones need not be kept: the sample and its similarities stay exact.
+        self._by_item = _first_columns(
+            sparse.csr_array(
+                (np.ones(len(items)), items, offsets), shape=(len(self.lengths), n_items)
+            ).T.tocsr(),
+            sample_size,
+        )
+
+    @classmethod
+    def from_log(cls, train: SessionLog, *, sample_size: int) -> SessionIndex:
+        """Index the sessions of `train`."""
+        last_events = train.offsets[1:] - 1
+        times = None if train.times is None else train.times[last_events]
+        places_in_log = np.arange(train.n_sessions)
+        by_age = places_in_log if times is None else np.lexsort((places_in_log, times))
+        by_recency = by_age[::-1]
+        is_last = next_of_item(train) == train.n_events
+        kept = np.flatnonzero(is_last)
+        lengths = np.bincount(train.session_of_event[kept], minlength=train.n_sessions)
+        starts = np.cumsum(lengths) - lengths
+        kept = kept[ranges(starts[by_recency], lengths[by_recency])]
+        return cls(
+            np.concatenate([[0], np.cumsum(lengths[by_recency])]),
+            train.items[kept],
+            (train.position_in_session[kept] + 1).astype(np.int32),
+            None if times is None else times[by_recency].astype(np.float64),
+            n_items=train.n_items,
+            sample_size=sample_size,
+        )
+
+    def costs(self, prefixes: Prefixes, k: int) -> IntArray:
+        """About how many numbers each prefix needs in the longest arrays, (n_prefixes,)."""
+        sought = np.diff(self._by_item.indptr)[prefixes.sessions.items]
+        before = np.concatenate([[0], np.cumsum(sought, dtype=np.int64)])
+        scored = self.n_items + int(k * self.lengths.mean())
+        costs: IntArray = before[prefixes.ends + 1] - before[prefixes.starts] + scored
+        return costs
+
+    def candidates(
+        self, rows: IntArray, items: ItemCodes, weights: Float64Array, *, n_rows: int
+    ) -> Neighbours:
+        """The `sample_size` most recent sessions that share an item with each prefix.
+
+        A prefix is given by its entries: the items `items` of prefix `rows`, each once, with
+        weights of at least 0; an item of weight 0 is none. The similarity is the sum of the shared
+        items' weights; pairs stand by prefix, and the most recent session first.
+        """
+        weighty = weights > 0
+        rows, items, weights = rows[weighty], items[weighty], weights[weighty]
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))])
+        prefixes = sparse.csr_array((weights, items, offsets), shape=(n_rows, self.n_items))
+        products = prefixes @ self._by_item
+        products.sort_indices()
+        sample = _first_columns(products, self._sample_size)
+        return Neighbours(
+            np.repeat(np.arange(n_rows), np.diff(sample.indptr)),
+            sample.indices.astype(np.int64),
+            sample.data,
+        )
+
+    def items_of(self, neighbours: Neighbours) -> NeighbourItems:
+        """All items of all neighbours, one neighbour after another."""
+        lengths = self.lengths[neighbours.sessions]
+        pairs = np.repeat(np.arange(len(lengths)), lengths)
+        entries = ranges(self.offsets[neighbours.sessions], lengths)
+        return NeighbourItems(
+            pairs, neighbours.rows[pairs], self.items[entries], self.positions[entries]
+        )
+
+    def sums(self, found: NeighbourItems, values: Float64Array, *, n_rows: int) -> Float64Array:
+        """The sum of each item's values (n_entries,) after each prefix, (n_rows, n_items)."""
+        cells = found.rows * self.n_items + found.items
+        sums = np.bincount(cells, values, minlength=n_rows * self.n_items)
+        return sums.reshape(n_rows, self.n_items).astype(np.float64, copy=False)
+
+    def save(self, file: Path) -> None:
+        """Write the index as arrays."""
+        np.savez(
+            file,
+            offsets=self.offsets,
+            items=self.items,
+            positions=self.positions,
+            # An array that may be missing is empty in the file.
+            times=np.empty(0) if self.times is None else self.times,
+            n_items=self.n_items,
+        )
+
+    @classmethod
+    def from_file(cls, file: Path, *, sample_size: int) -> SessionIndex:
+        """Read what `save` wrote."""
+        with np.load(file, allow_pickle=False) as arrays:
+            return cls(
+                arrays["offsets"],
+                arrays["items"],
+                arrays["positions"],
+                arrays["times"] if len(arrays["times"]) else None,
+                n_items=int(arrays["n_items"]),
+                sample_size=sample_size,
+            )
+
+
+def nearest(candidates: Neighbours, k: int) -> Neighbours:
+    """The `k` most similar candidates of each prefix; of equally similar ones the most recent."""
+    # The sort is stable, and candidates stand by recency.
+    order = np.lexsort((-candidates.similarities, candidates.rows))
+    counts = np.bincount(candidates.rows)
+    kept = order[places(counts) < k]
+    return Neighbours(
+        candidates.rows[kept], candidates.sessions[kept], candidates.similarities[kept]
+    )
+
+
+def _first_columns(matrix: Any, n: int) -> Any:
+    """The first `n` entries of each row of a sparse matrix in CSR form."""
+    lengths = np.diff(matrix.indptr)
+    kept = places(lengths) < n
+    offsets = np.concatenate([[0], np.cumsum(np.minimum(lengths, n))])
+    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)

@@ -1,0 +1,141 @@
+"""VSkNN: items of the most similar training sessions, recent items of the session weighing most.
+
+Vector multiplication session-based kNN (V-SkNN). Ludewig, Jannach: Evaluation of Session-based
+Recommendation Algorithms, UMUAI 28, 2018 (arXiv 1803.09587), section 3.2. The weighting functions
+are those of its authors' code, session-rec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from datasets.session_log import IntArray, SessionLog
+from models.common.neighbour_sessions import Float64Array, SessionIndex, nearest
+from models.common.option_ranges import require_not_negative, require_positive
+from models.common.prefixes import Prefixes
+from models.common.ragged import blocks
+from models.recommender import FloatMatrix, Progress
+
+COST_PER_BLOCK = 2**21
+"""About how many numbers a block of prefixes may need in the longest of its arrays."""
+
+
+@dataclass(frozen=True)
+class VSkNNConfig:
+    """Options of V-SkNN; the defaults are session-rec's."""
+
+    k: int = 100
+    """Neighbours: training sessions whose items are scored."""
+    sample_size: int = 1000
+    """Most recent training sessions sharing an item among which the neighbours are sought."""
+    similarity: Literal["dot", "cosine"] = "dot"
+    """Of the weighted prefix and a session's set of items; dot is the paper's."""
+    weighting: Literal["div", "linear", "log", "quadratic", "same"] = "div"
+    """Decay of an item's weight in the prefix with its distance from the prefix's end."""
+    weighting_score: Literal["div", "linear", "log", "quadratic", "same"] = "div"
+    """Decay of a neighbour's weight with the distance of the last shared item from the end."""
+    idf_weighting: float = 0.0
+    """Strength of the inverse document frequency in an item's score; 0: none."""
+
+    def __post_init__(self) -> None:
+        require_positive(self, "k", "sample_size")
+        require_not_negative(self, "idf_weighting")
+
+
+class VSkNN:
+    """s(i) = sum of sim(p, n) d(p, n) (1 + w idf(i)) over the neighbours n that hold item i."""
+
+    Config = VSkNNConfig
+
+    def __init__(self, config: VSkNNConfig, *, seed: int, device: str) -> None:
+        self.config = config
+        self._index: SessionIndex
+
+    def fit(self, train: SessionLog) -> Iterator[Progress]:
+        """Index the training sessions; rewards are not looked at."""
+        self._index = SessionIndex.from_log(train, sample_size=self.config.sample_size)
+        yield Progress(1, True, train.n_targets, train.n_targets, loss=None)
+
+    def score(self, sessions: SessionLog) -> FloatMatrix:
+        """Score of every item after every prefix, shape (n_prefixes, n_items)."""
+        prefixes = Prefixes(sessions)
+        scores = np.empty((len(prefixes), sessions.n_items), dtype=np.float32)
+        costs = self._index.costs(prefixes, self.config.k)
+        for start, stop in blocks(costs, COST_PER_BLOCK):
+            scores[start:stop] = self._scores(prefixes, start, stop)
+        return scores
+
+    def _scores(self, prefixes: Prefixes, start: int, stop: int) -> Float64Array:
+        """Scores of prefixes `start` to `stop` (exclusive), shape (stop - start, n_items)."""
+        config, index, n_rows = self.config, self._index, stop - start
+        rows, events = prefixes.distinct(start, stop)
+        items = prefixes.sessions.items[events]
+        positions = prefixes.sessions.position_in_session[events] + 1
+        lengths = prefixes.lengths[start:stop]
+        weights = position_weights(config.weighting, positions, lengths[rows])
+        candidates = index.candidates(rows, items, weights, n_rows=n_rows)
+        if config.similarity == "cosine":
+            norms = np.sqrt(np.bincount(rows, weights**2, minlength=n_rows))
+            candidates = candidates._replace(
+                similarities=candidates.similarities
+                / (norms[candidates.rows] * np.sqrt(index.lengths[candidates.sessions]))
+            )
+        neighbours = nearest(candidates, config.k)
+
+        found = index.items_of(neighbours)
+        position_of = np.zeros((n_rows, index.n_items), dtype=np.int32)
+        position_of[rows, items] = positions
+        last_shared = np.zeros(len(neighbours.rows), dtype=np.int32)
+        np.maximum.at(last_shared, found.pairs, position_of[found.rows, found.items])
+        steps = lengths[neighbours.rows] - last_shared + 1
+        values = neighbours.similarities * step_weights(config.weighting_score, steps)
+        scores = index.sums(found, values[found.pairs], n_rows=n_rows)
+        return scores * self._item_weights() if config.idf_weighting > 0 else scores
+
+    def _item_weights(self) -> Float64Array:
+        """1 + w idf(i), with idf(i) = log(sessions / sessions that hold i), (n_items,)."""
+        counts = np.maximum(self._index.session_counts, 1)
+        weights: Float64Array = 1 + self.config.idf_weighting * np.log(
+            len(self._index.lengths) / counts
+        )
+        return weights
+
+    def save(self, folder: Path) -> None:
+        """Write the indexed sessions."""
+        self._index.save(folder / "sessions.npz")
+
+    def load(self, folder: Path) -> None:
+        """Read the indexed sessions."""
+        self._index = SessionIndex.from_file(
+            folder / "sessions.npz", sample_size=self.config.sample_size
+        )
+
+
+def position_weights(weighting: str, positions: IntArray, lengths: IntArray) -> Float64Array:
+    """Weight of an item at a position, from 1, of a prefix of a length; all (n_entries,)."""
+    if weighting in ("div", "quadratic"):
+        return (positions / lengths) ** (2 if weighting == "quadratic" else 1)
+    return _weights_by_distance(weighting, lengths - positions)
+
+
+def step_weights(weighting: str, steps: IntArray) -> Float64Array:
+    """Weight of a neighbour whose last shared item is the prefix's last but `steps - 1`; (n,)."""
+    if weighting in ("div", "quadratic"):
+        return np.float64(1) / steps ** (2 if weighting == "quadratic" else 1)
+    return _weights_by_distance(weighting, steps)
+
+
+def _weights_by_distance(weighting: str, distances: IntArray) -> Float64Array:
+    if weighting == "same":
+        return np.ones(len(distances))
+    weights: Float64Array
+    if weighting == "log":
+        weights = 1 / np.log10(distances + 1.7)
+    else:
+        weights = np.maximum(1 - 0.1 * distances, 0)
+    return weights
