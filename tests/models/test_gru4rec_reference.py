@@ -15,7 +15,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from models.common import ranking_losses
 from models.common.negative_sampler import NegativeSampler
+from models.common.ranking_losses import Columns
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from tests.models.logs import make_log, trained, weights
 
@@ -188,6 +190,18 @@ def train_reference(config: Gru4RecConfig, initial: dict[str, Tensor]) -> tuple[
             touched[reference.inputs] = touched.get(reference.inputs, set()) | set(inputs)
             reference.update(touched)
     return reference, means
+
+
+def test_bpr_max_holds_a_target_down_that_is_its_own_negative() -> None:
+    """The authors' code as well: so a log of a few items needs another loss, or no bpreg."""
+
+    def slope(items: list[int]) -> float:
+        """Of the loss by the target's score, item 0; the other columns follow it."""
+        columns = Columns(torch.tensor(items), torch.tensor(items), 1, 3)
+        scores = torch.tensor([[2.0, 0.1, -0.3]])
+        return float(ranking_losses.bpr_max(scores, columns, elu=0, bpreg=1.0)[1][0, 0])
+
+    assert slope([0, 1, 1, 2]) < 0 < slope([0, 1, 0, 2])
 
 
 CROSS_ENTROPY = Gru4RecConfig(
