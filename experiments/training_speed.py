@@ -20,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import torch
 from tabulate import tabulate
@@ -33,7 +34,7 @@ from datasets.session_log import SessionLog
 from datasets.splits import SplitOptions, make_split
 from models.common import training_log
 from models.gru4rec import Gru4Rec, Gru4RecConfig
-from models.recommender import Progress
+from models.recommender import Progress, Recommender
 from models.tocr import Tocr, TocrConfig
 
 BATCH, HIDDEN, NEGATIVES = 64, 100, 2048
@@ -59,7 +60,7 @@ class SteppedFit:
 
     def seconds_per_event(self, steps: int) -> float:
         """Median over `steps` updates of the seconds an update takes for each of its events."""
-        times = []
+        times: list[float] = []
         while len(times) < steps:
             start = time.perf_counter()
             progress = next(self._fit)
@@ -116,7 +117,7 @@ def measure(log: SessionLog, source: str, rounds: int, steps: int) -> dict[str, 
         found.setdefault("products", []).append(median_seconds(products, steps))
         found.setdefault("square", []).append(median_seconds(lambda: square @ square, 10))
         start = time.perf_counter()
-        rank_targets(gru4rec, split.test, model_name="gru4rec")
+        rank_targets(cast(Recommender, gru4rec), split.test, model_name="gru4rec")
         seconds = time.perf_counter() - start
         found.setdefault("ranking", []).append(seconds / split.test.n_targets)
     return {name: statistics.median(values) for name, values in found.items()}

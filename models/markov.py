@@ -1,7 +1,7 @@
 """Markov: the items that most often came right after the last one, then the popular ones.
 
 First order, the counts as they are: Ludewig, Jannach: Evaluation of Session-based Recommendation
-Algorithms, UMUAI 28, 2018, section 3.1 (simple Markov chains).
+Algorithms, UMUAI 28, 2018, where it is the simple Markov chain.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """SessionPopularity: the items that the session holds most often, then the popular ones.
 
 S-POP of Hidasi, Karatzoglou, Baltrunas, Tikk: Session-based Recommendations with Recurrent Neural
-Networks, ICLR 2016, section 4 (baselines).
+Networks, ICLR 2016.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """VSkNN: items of the most similar training sessions, recent items of the session weighing most.
 
 Vector multiplication session-based kNN (V-SkNN). Ludewig, Jannach: Evaluation of Session-based
-Recommendation Algorithms, UMUAI 28, 2018 (arXiv 1803.09587), section 3.2. The weighting functions
-are those of its authors' code, session-rec.
+Recommendation Algorithms, UMUAI 28, 2018 (arXiv 1803.09587). The weighting functions are those of
+its authors' code, session-rec.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Training sessions as neighbours of prefixes: a sparse index, and the nearest of the most recent.
 
 The sampling by recency is that of Jannach, Ludewig: When Recurrent Neural Networks Meet the
-Neighborhood for Session-Based Recommendation, RecSys 2017, section 2.2.
+Neighborhood for Session-Based Recommendation, RecSys 2017.
 """
 
 from __future__ import annotations

@@ -35,9 +35,10 @@ class Scripted:
         self.epoch = 0
 
     def fit(self, train: SessionLog) -> Iterator[Progress]:
-        for self.epoch, letter in enumerate(self.script, start=1):
+        for epoch, letter in enumerate(self.script, start=1):
+            self.epoch = epoch
             warming_up = letter.lower() == "w"
-            yield Progress(self.epoch, True, 1, 1, loss=1.0, warming_up=warming_up)
+            yield Progress(epoch, True, 1, 1, loss=1.0, warming_up=warming_up)
 
     def score(self, sessions: SessionLog) -> FloatMatrix:
         right = self.script[self.epoch - 1] in "w+"

@@ -1,0 +1,119 @@
+"""Faults of public copies of TOCR, as small replacements of what `models.tocr` calls.
+
+Each is one row of a list of faults in other people's code. In the simulation of section 6.1 the
+weight gets all ten actions, each once, so that what a copy draws is replaced by its expectation.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from experiments.paper_policies import Objective, Simulation
+from models import tocr
+from models.common import sampled_softmax
+from models.common.returns import rewarded_returns
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault: what it replaces, where it is looked up, and by what."""
+
+    target: str
+    """The name through which the code calls it."""
+    replacement: Callable[..., Any]
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """The code with this fault in it."""
+        with patch(self.target, self.replacement):
+            yield
+
+
+def weight_of_sampled_actions(
+    log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any
+) -> Tensor:
+    """F1: ratio and lambda_K at a' ~ pi and a'' ~ beta; the mean is n sum pi^2 lambda_K for all."""
+    pi = log_pi.detach().exp()
+    return torch.full_like(pi, float(len(pi) * (pi**2 * tocr.top_k_factor(pi.log(), k)).sum()))
+
+
+def uncut_weight_of_sampled_actions(
+    log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any
+) -> Tensor:
+    """F1b: the same with nothing cut; what is drawn from pi has no gradient by its drawing."""
+    pi = log_pi.exp()
+    factor = k * (1 - pi) ** (k - 1)
+    return (len(pi) * (pi.detach() * pi * factor).sum()).expand(len(pi))
+
+
+def weight_that_moves_the_behaviour(
+    log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any
+) -> Tensor:
+    """F3: L_pi is minimised over the behaviour head too."""
+    ratio = torch.exp(log_pi.detach() - log_beta).clamp(max=cap)
+    return ratio * tocr.top_k_factor(log_pi.detach(), k)
+
+
+@torch.no_grad()
+def capped_product(log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any) -> Tensor:
+    """F11: the cap acts on the ratio times lambda_K."""
+    return (torch.exp(log_pi - log_beta) * tocr.top_k_factor(log_pi, k)).clamp(max=cap)
+
+
+@torch.no_grad()
+def uncapped(log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any) -> Tensor:
+    """F11: no cap."""
+    return torch.exp(log_pi - log_beta) * tocr.top_k_factor(log_pi, k)
+
+
+@torch.no_grad()
+def inclusion_ratio(log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any) -> Tensor:
+    """F12: alpha / beta before the gradient of log pi instead of that of log alpha."""
+    return (tocr.top_k_inclusion(log_pi, k) / log_beta.exp()).clamp(max=cap)
+
+
+def draw_weights_without_log_q(draws: Tensor, n_items: int, probabilities: Tensor) -> Tensor:
+    """F7: each draw counts 1, however likely it was."""
+    return sampled_softmax.draw_log_weights(
+        draws, n_items, torch.full_like(probabilities, 1 / len(draws))
+    )
+
+
+def normalised_returns(*arguments: Any, **options: Any) -> tuple[Any, Any]:
+    """F8: returns less their mean, over their standard deviation."""
+    rewarded, returns = rewarded_returns(*arguments, **options)
+    standardised = (returns - returns.mean()) / returns.std()
+    return rewarded, standardised.astype(np.float32)
+
+
+def gradient_with_subscript_j(
+    logits: Tensor, simulation: Simulation, objective: Objective
+) -> Tensor:
+    """O14: the update of section 6.1.2 as printed, with pi(a_j) / beta(a_j) before theta_j."""
+    log_pi = torch.log_softmax(logits, dim=0)
+    pi, beta = log_pi.exp(), simulation.behaviour
+    taken = beta * simulation.rewards * tocr.top_k_factor(log_pi, objective.k)
+    return -(pi / beta) * (taken - pi * taken.sum())
+
+
+WEIGHT = "models.tocr.action_weight"
+F1 = Mutant(WEIGHT, weight_of_sampled_actions)
+F1B = Mutant(WEIGHT, uncut_weight_of_sampled_actions)
+F2 = Mutant(WEIGHT, inspect.unwrap(tocr.action_weight))
+"""The weight is not cut from the graph: the real code without its `no_grad`."""
+F3 = Mutant(WEIGHT, weight_that_moves_the_behaviour)
+F7 = Mutant("models.common.policy_training.draw_log_weights", draw_weights_without_log_q)
+F8 = Mutant("models.tocr.rewarded_returns", normalised_returns)
+F11_PRODUCT = Mutant(WEIGHT, capped_product)
+F11_NONE = Mutant(WEIGHT, uncapped)
+F12 = Mutant(WEIGHT, inclusion_ratio)
+O14 = Mutant("experiments.paper_policies.policy_gradient", gradient_with_subscript_j)
