@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.ranking import rank_targets
 from models.common.popularity_ties import popularity_levels, ranks_in_rows
 from models.conformance import check_recommender
 from models.markov import Markov, MarkovConfig
 from models.session_popularity import SessionPopularity, SessionPopularityConfig
-from tests.models.logs import fixed_split, make_log, random_log, trained
+from tests.models.logs import make_log, random_log, trained
 
 TRAIN = random_log(60, n_items=20, longest=9, seed=5)
 TEST = random_log(15, n_items=20, longest=12, seed=6)
@@ -53,14 +52,6 @@ def test_markov_orders_by_count_after_the_last_item_then_by_support() -> None:
     for prefix, scores in zip(prefixes(), model.score(TEST), strict=True):
         keys = [(follows[prefix[-1], item], support[item]) for item in range(20)]
         assert_same_order(scores, keys)
-
-
-def test_a_first_order_chain_ties_what_followed_as_often() -> None:
-    """C and D stand after B as often, whatever came before: ties count against both."""
-    train, test = make_log(["ABC", "XBD"] * 30), make_log(["ABC", "XBD"])
-    model, _ = trained(Markov, MarkovConfig(), train)
-    ranks = rank_targets(model, fixed_split(train, test).test, model_name="markov").ranks
-    np.testing.assert_array_equal(ranks, [1, 2, 1, 2])
 
 
 def test_a_pair_across_two_sessions_is_none() -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +11,9 @@ from bench.metrics import recall_at, reciprocal_rank_at
 from bench.ranking import rank_targets
 from datasets.session_log import SessionLog
 from models.gru4rec import Gru4Rec, Gru4RecConfig
+from models.markov import Markov, MarkovConfig
 from models.popularity import Popularity
-from models.recommender import DivergedError, FloatMatrix, Progress
+from models.recommender import DivergedError
 from models.tocr import Tocr, TocrConfig
 from tests.models.logs import fixed_split, make_log, trained
 
@@ -23,39 +21,6 @@ MODELS = [Popularity, Gru4Rec, Tocr]
 SIX_SESSIONS = ["abc", "bc", "ca", "acb", "ba", "cba"]
 MEMORY = ["ABC", "XBD"] * 30
 """What follows B depends on what came before it."""
-
-
-class Markov:
-    """First order: an item scores by how often it followed the prefix's last item."""
-
-    Config = dict
-
-    def __init__(self, config: Any, *, seed: int, device: str) -> None:
-        self.follows: Counter[tuple[int, int]] = Counter()
-
-    def fit(self, train: SessionLog) -> Iterator[Progress]:
-        inside = train.position_in_session[1:] > 0
-        pairs = zip(
-            train.items[:-1][inside].tolist(), train.items[1:][inside].tolist(), strict=True
-        )
-        self.follows.update(pairs)
-        yield Progress(1, True, train.n_targets, train.n_targets, loss=None)
-
-    def score(self, sessions: SessionLog) -> FloatMatrix:
-        ends = np.flatnonzero(sessions.position_in_session > 0) - 1
-        return np.array(
-            [
-                [self.follows[last, item] for item in range(sessions.n_items)]
-                for last in sessions.items[ends].tolist()
-            ],
-            dtype=np.float32,
-        )
-
-    def save(self, folder: Path) -> None:
-        raise NotImplementedError
-
-    def load(self, folder: Path) -> None:
-        raise NotImplementedError
 
 
 def ranked(model: Any, train: SessionLog, test: SessionLog, **options: Any) -> Any:
@@ -137,7 +102,7 @@ def test_gru4rec_remembers_the_item_before_the_last(options: Any) -> None:
 
 def test_a_first_order_markov_chain_does_not() -> None:
     train, test = make_log(MEMORY), make_log(["ABC", "XBD"])
-    model, _ = trained(Markov, {}, train)
+    model, _ = trained(Markov, MarkovConfig(), train)
     ranks = ranked(model, train, test)
     np.testing.assert_array_equal(ranks, [1, 2, 1, 2])
     assert recall_at(ranks, 1).mean() == 0.5
