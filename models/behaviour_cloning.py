@@ -35,7 +35,7 @@ class BehaviourCloning(PolicyRecommender):
 
         def loss(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
             states = self._policy.states(step)
-            policy = self._policy.head("policy", step.columns)
-            return -log_probability(states, policy, step.columns).sum(), {}
+            policy = self._policy.head("policy", step.scored)
+            return -log_probability(states, policy, step.scored).sum(), {}
 
         return train_policies([self._policy], train, self.config, loss, seed=self._seed)

@@ -131,9 +131,13 @@ def _class_named_as(stem: str, tree: ast.Module) -> ast.ClassDef | None:
     wanted = stem.replace("_", "")
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name.lower() == wanted:
+            # Its methods may come from a base class that stands elsewhere.
+            has_config = any(
+                isinstance(item, ast.Assign) and ast.unparse(item.targets[0]) == "Config"
+                for item in node.body
+            )
             methods = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-            # Its other methods may come from a base class that stands elsewhere.
-            if "fit" in methods and "Protocol" not in map(ast.unparse, node.bases):
+            if (has_config or "fit" in methods) and "Protocol" not in map(ast.unparse, node.bases):
                 return node
     return None
 

@@ -52,8 +52,8 @@ class Reinforce(PolicyRecommender):
             acting = np.flatnonzero(rewarded[step.actions])
             rows = torch.as_tensor(acting, device=self.device)
             states = self._policy.states(step)
-            policy = self._policy.head("policy", step.columns)
-            log_pi = log_probability(states[rows], policy, step.columns, rows)
+            policy = self._policy.head("policy", step.scored)
+            log_pi = log_probability(states[rows], policy, step.scored, rows)
             value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
             return -(value * log_pi).sum(), {}
 

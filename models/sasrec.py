@@ -21,8 +21,8 @@ from datasets.session_log import IntArray, SessionLog
 from models.common.negative_sampler import NegativeSampler
 from models.common.option_ranges import require_not_negative, require_positive, require_share
 from models.common.sampled_softmax import (
-    draw_log_weights,
     full_log_probability,
+    sampled_items,
     sampled_log_probability,
 )
 from models.common.session_batches import BoolArray
@@ -130,13 +130,10 @@ class SasRec:
         table = self._network.items
         if sampler is None:
             return full_log_probability(states @ table.t(), targets)
-        drawn = sampler.draw(self.config.negatives)
-        scored, places = torch.unique(torch.cat([targets, drawn]), return_inverse=True)
-        logits = states @ nn.functional.embedding(scored, table).t()
-        log_weights = draw_log_weights(
-            places[len(targets) :], len(scored), sampler.probabilities[scored]
-        )
-        return sampled_log_probability(logits, places[: len(targets)], log_weights)
+        scored = sampled_items(targets, sampler.draw(self.config.negatives), sampler.probabilities)
+        logits = states @ nn.functional.embedding(scored.items, table).t()
+        assert scored.log_weights is not None
+        return sampled_log_probability(logits, scored.targets, scored.log_weights)
 
     def score(self, sessions: SessionLog) -> FloatMatrix:
         """Logit of every item after every prefix, shape (n_prefixes, n_items)."""

@@ -6,21 +6,14 @@ Recommendations: STAN, SIGIR 2019. Three decays on top of cosine session-based k
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from datasets.session_log import SessionLog
-from models.common.neighbour_sessions import Float64Array, Neighbours, SessionIndex, nearest
+from models.common.neighbour_recommender import NeighbourRecommender
+from models.common.neighbour_sessions import Float64Array, Neighbours, nearest
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.prefixes import Prefixes
-from models.common.ragged import blocks
-from models.recommender import FloatMatrix, Progress
-
-COST_PER_BLOCK = 2**21
-"""About how many numbers a block of prefixes may need in the longest of its arrays."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class StanConfig:
         require_not_negative(self, "lambda_position", "lambda_age", "lambda_distance")
 
 
-class Stan:
+class Stan(NeighbourRecommender):
     """s(i) = sum over the neighbours n that hold item i of w2(n) w3(i, n) cos(w1 p, n).
 
     w1(j) = exp(-(|p| - pos(j, p)) / lambda 1) for the items j of the prefix p;
@@ -54,24 +47,6 @@ class Stan:
     """
 
     Config = StanConfig
-
-    def __init__(self, config: StanConfig, *, seed: int, device: str) -> None:
-        self.config = config
-        self._index: SessionIndex
-
-    def fit(self, train: SessionLog) -> Iterator[Progress]:
-        """Index the training sessions; rewards are not looked at."""
-        self._index = SessionIndex.from_log(train, sample_size=self.config.sample_size)
-        yield Progress(1, True, train.n_targets, train.n_targets, loss=None)
-
-    def score(self, sessions: SessionLog) -> FloatMatrix:
-        """Score of every item after every prefix, shape (n_prefixes, n_items)."""
-        prefixes = Prefixes(sessions)
-        scores = np.empty((len(prefixes), sessions.n_items), dtype=np.float32)
-        costs = self._index.costs(prefixes, self.config.k)
-        for start, stop in blocks(costs, COST_PER_BLOCK):
-            scores[start:stop] = self._scores(prefixes, start, stop)
-        return scores
 
     def _scores(self, prefixes: Prefixes, start: int, stop: int) -> Float64Array:
         """Scores of prefixes `start` to `stop` (exclusive), shape (stop - start, n_items)."""
@@ -113,16 +88,6 @@ class Stan:
         own = times[candidates.sessions]
         newest = np.repeat(own[firsts[counts > 0]], counts[counts > 0])
         return _decay(newest - own, self.config.lambda_age * self.config.units_per_day)
-
-    def save(self, folder: Path) -> None:
-        """Write the indexed sessions."""
-        self._index.save(folder / "sessions.npz")
-
-    def load(self, folder: Path) -> None:
-        """Read the indexed sessions."""
-        self._index = SessionIndex.from_file(
-            folder / "sessions.npz", sample_size=self.config.sample_size
-        )
 
 
 def _decay(distances: np.ndarray, length: float) -> Float64Array:

@@ -66,8 +66,8 @@ class Tocr(PolicyRecommender):
     Config = TocrConfig
     note = (
         "corrected for how often the log took an action, it has no reason to repeat what the log "
-        "does next, which is what Recall asks; docs/models/tocr.md has the ladder from "
-        "cross-entropy to here"
+        "does next, which is what Recall asks; docs/models.md has the ladder from cross-entropy "
+        "to here"
     )
     _behaviour: SoftmaxPolicy
     """The network of the head `behaviour`: the policy's own, or one apart."""
@@ -94,12 +94,12 @@ class Tocr(PolicyRecommender):
                 states.detach() if self._behaviour is self._policy else self._behaviour.states(step)
             )
             log_beta = log_probability(
-                behaviour_states, self._behaviour.head("behaviour", step.columns), step.columns
+                behaviour_states, self._behaviour.head("behaviour", step.scored), step.scored
             )
-            policy = self._policy.head("policy", step.columns)
+            policy = self._policy.head("policy", step.scored)
             if epoch <= config.warm_start:
                 log_pi = log_probability(
-                    states, policy, step.columns, temperature=config.temperature
+                    states, policy, step.scored, temperature=config.temperature
                 )
                 every = torch.arange(len(log_pi), device=self.device)
                 return -(log_pi + log_beta).sum(), diagnostics(log_pi, log_beta, every, config)
@@ -109,13 +109,13 @@ class Tocr(PolicyRecommender):
             if config.kl > 0:
                 # KL(beta || pi) = E_beta[log beta - log pi]: the logged actions are draws of beta.
                 log_pi = log_probability(
-                    states, policy, step.columns, temperature=config.temperature
+                    states, policy, step.scored, temperature=config.temperature
                 )
                 divergence = -config.kl * log_pi.sum()
                 log_pi = log_pi[rows]
             else:
                 log_pi = log_probability(
-                    states[rows], policy, step.columns, rows, config.temperature
+                    states[rows], policy, step.scored, rows, config.temperature
                 )
             weight = action_weight(
                 log_pi,

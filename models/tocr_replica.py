@@ -20,7 +20,8 @@ from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import Diagnostics, train_policies
 from models.common.returns import rewarded_returns
-from models.common.softmax_policy import Columns, PolicyStep, log_probability
+from models.common.sampled_softmax import ScoredItems
+from models.common.softmax_policy import PolicyStep, log_probability
 from models.recommender import Progress
 
 
@@ -59,17 +60,17 @@ class TocrReplica(PolicyRecommender):
 
         def loss(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
             states = self._policy.states(step)
-            columns = _over(catalogue, step.columns)
-            policy = self._policy.head("policy", columns)
-            behaviour = self._policy.head("behaviour", columns)
+            scored = _over(catalogue, step.scored)
+            policy = self._policy.head("policy", scored)
+            behaviour = self._policy.head("behaviour", scored)
             weight = sampled_action_weight(
                 torch.log_softmax(states @ policy.values.t(), dim=1),
                 torch.log_softmax(states @ behaviour.values.t(), dim=1),
                 k=config.K,
             )
             value = torch.as_tensor(returns[step.actions], device=self.device)
-            log_pi = log_probability(states, policy, columns)
-            log_beta = log_probability(states.detach(), behaviour, columns)
+            log_pi = log_probability(states, policy, scored)
+            log_beta = log_probability(states.detach(), behaviour, scored)
             return -(weight * value * log_pi).sum() - log_beta.sum(), {
                 "behaviour loss": (-log_beta.detach().sum(), len(log_beta)),
                 "pi(a')/beta(a'') lambda_K": (weight.detach().sum(), len(weight)),
@@ -86,22 +87,22 @@ def sampled_action_weight(log_pi: Tensor, log_beta: Tensor, *, k: int) -> Tensor
         log_beta: of every item, (A, n_items).
         k: K.
     """
-    of_policy = log_pi.gather(1, _draw(log_pi)).squeeze(1)
-    of_behaviour = log_beta.gather(1, _draw(log_beta)).squeeze(1)
+    of_policy = log_pi.gather(1, _sample(log_pi)).squeeze(1)
+    of_behaviour = log_beta.gather(1, _sample(log_beta)).squeeze(1)
     factor = k * (1 - of_policy.exp()) ** (k - 1)
     return torch.exp(of_policy - of_behaviour) * factor
 
 
 @torch.no_grad()
-def _draw(log_probabilities: Tensor) -> Tensor:
+def _sample(log_probabilities: Tensor) -> Tensor:
     """One item of each row's distribution, (A, 1)."""
     return torch.multinomial(log_probabilities.exp(), 1)
 
 
-def _over(catalogue: Tensor, columns: Columns) -> Columns:
+def _over(catalogue: Tensor, scored: ScoredItems) -> ScoredItems:
     """The step's targets and negatives as places in the whole catalogue."""
-    if columns.log_weights is None:
-        return columns
-    log_weights = columns.log_weights.new_full((len(catalogue),), -torch.inf)
-    log_weights[columns.items] = columns.log_weights
-    return Columns(catalogue, columns.items[columns.targets], log_weights)
+    if scored.log_weights is None:
+        return scored
+    log_weights = scored.log_weights.new_full((len(catalogue),), -torch.inf)
+    log_weights[scored.items] = scored.log_weights
+    return ScoredItems(catalogue, scored.items[scored.targets], log_weights)

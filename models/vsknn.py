@@ -7,22 +7,16 @@ its authors' code, session-rec.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from datasets.session_log import IntArray, SessionLog
-from models.common.neighbour_sessions import Float64Array, SessionIndex, nearest
+from datasets.session_log import IntArray
+from models.common.neighbour_recommender import NeighbourRecommender
+from models.common.neighbour_sessions import Float64Array, nearest
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.prefixes import Prefixes
-from models.common.ragged import blocks
-from models.recommender import FloatMatrix, Progress
-
-COST_PER_BLOCK = 2**21
-"""About how many numbers a block of prefixes may need in the longest of its arrays."""
 
 
 @dataclass(frozen=True)
@@ -47,28 +41,10 @@ class VSkNNConfig:
         require_not_negative(self, "idf_weighting")
 
 
-class VSkNN:
+class VSkNN(NeighbourRecommender):
     """s(i) = sum of sim(p, n) d(p, n) (1 + w idf(i)) over the neighbours n that hold item i."""
 
     Config = VSkNNConfig
-
-    def __init__(self, config: VSkNNConfig, *, seed: int, device: str) -> None:
-        self.config = config
-        self._index: SessionIndex
-
-    def fit(self, train: SessionLog) -> Iterator[Progress]:
-        """Index the training sessions; rewards are not looked at."""
-        self._index = SessionIndex.from_log(train, sample_size=self.config.sample_size)
-        yield Progress(1, True, train.n_targets, train.n_targets, loss=None)
-
-    def score(self, sessions: SessionLog) -> FloatMatrix:
-        """Score of every item after every prefix, shape (n_prefixes, n_items)."""
-        prefixes = Prefixes(sessions)
-        scores = np.empty((len(prefixes), sessions.n_items), dtype=np.float32)
-        costs = self._index.costs(prefixes, self.config.k)
-        for start, stop in blocks(costs, COST_PER_BLOCK):
-            scores[start:stop] = self._scores(prefixes, start, stop)
-        return scores
 
     def _scores(self, prefixes: Prefixes, start: int, stop: int) -> Float64Array:
         """Scores of prefixes `start` to `stop` (exclusive), shape (stop - start, n_items)."""
@@ -104,16 +80,6 @@ class VSkNN:
             len(self._index.lengths) / counts
         )
         return weights
-
-    def save(self, folder: Path) -> None:
-        """Write the indexed sessions."""
-        self._index.save(folder / "sessions.npz")
-
-    def load(self, folder: Path) -> None:
-        """Read the indexed sessions."""
-        self._index = SessionIndex.from_file(
-            folder / "sessions.npz", sample_size=self.config.sample_size
-        )
 
 
 def position_weights(weighting: str, positions: IntArray, lengths: IntArray) -> Float64Array:

@@ -59,12 +59,12 @@ class WeightedLikelihood(PolicyRecommender):
 
         def losses(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
             states = self._policy.states(step)
-            behaviour = self._policy.head("behaviour", step.columns)
-            log_beta = log_probability(states.detach(), behaviour, step.columns)
+            behaviour = self._policy.head("behaviour", step.scored)
+            log_beta = log_probability(states.detach(), behaviour, step.scored)
             acting = np.flatnonzero(rewarded[step.actions])
             rows = torch.as_tensor(acting, device=self.device)
-            policy = self._policy.head("policy", step.columns)
-            log_pi = log_probability(states[rows], policy, step.columns, rows)
+            policy = self._policy.head("policy", step.scored)
+            log_pi = log_probability(states[rows], policy, step.scored, rows)
             weight = propensity_weight(log_beta[rows], floor=config.floor)
             value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
             loss = -(weight * value * log_pi).sum() - log_beta.sum()

@@ -13,9 +13,9 @@ from datasets.session_log import SessionLog
 from models.common.adagrad import Adagrad
 from models.common.negative_sampler import NegativeSampler
 from models.common.policy_config import PolicyConfig
-from models.common.sampled_softmax import draw_log_weights
+from models.common.sampled_softmax import ScoredItems, sampled_items
 from models.common.session_batches import SessionBatches
-from models.common.softmax_policy import Columns, PolicyStep, SoftmaxPolicy, observed_events
+from models.common.softmax_policy import PolicyStep, SoftmaxPolicy, observed_events
 from models.common.training_log import TrainingLog
 from models.recommender import Progress
 
@@ -64,9 +64,10 @@ def train_policies(
             actions = window.events.ravel()[acting] + 1
             targets = items[tensor(actions)]
             if n_items <= config.full_softmax_items:
-                columns = Columns(torch.arange(n_items, device=device), targets, None)
+                scored = ScoredItems(torch.arange(n_items, device=device), targets, None)
             else:
-                columns = _sampled_columns(targets, sampler, config.negatives)
+                draws = sampler.draw(config.negatives)
+                scored = sampled_items(targets, draws, sampler.probabilities)
             step = PolicyStep(
                 inputs=items[tensor(window.events)],
                 starts=tensor(window.starts),
@@ -74,20 +75,10 @@ def train_policies(
                 slots=tensor(window.slots),
                 acting=tensor(acting),
                 actions=actions,
-                columns=columns,
+                scored=scored,
             )
             loss, diagnostics = step_loss(epoch, step)
             (loss / (config.batch_size * config.truncation)).backward()
             optimiser.step([rows for network in networks for rows in network.take_touched()])
             yield from log.step(epoch, loss.detach(), len(actions), diagnostics)
         yield log.end_of_epoch(epoch)
-
-
-def _sampled_columns(targets: Tensor, sampler: NegativeSampler, n_negatives: int) -> Columns:
-    """Targets (A,) and the negatives of one step, each distinct item once."""
-    drawn = sampler.draw(n_negatives)
-    items, places = torch.unique(torch.cat([targets, drawn]), return_inverse=True)
-    log_weights = draw_log_weights(
-        places[len(targets) :], len(items), sampler.probabilities.index_select(0, items)
-    )
-    return Columns(items, places[: len(targets)], log_weights)

@@ -7,10 +7,36 @@ sum over negatives estimates the partition function without bias; the target sta
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ScoredItems:
+    """The items that one step scores: its targets and the negatives that all its heads share."""
+
+    items: Tensor
+    """Distinct items, (C,)."""
+    targets: Tensor
+    """Place of each target in `items`, (R,)."""
+    log_weights: Tensor | None
+    """What the draws of each item weigh in the partition function, (C,); None: `items` is the whole
+    catalogue."""
+
+
+def sampled_items(targets: Tensor, draws: Tensor, probabilities: Tensor) -> ScoredItems:
+    """Targets (R,) and draws (m,), each distinct item once.
+
+    `probabilities` is q of every item of the catalogue, (n_items,).
+    """
+    items, places = torch.unique(torch.cat([targets, draws]), return_inverse=True)
+    log_weights = draw_log_weights(
+        places[len(targets) :], len(items), probabilities.index_select(0, items)
+    )
+    return ScoredItems(items, places[: len(targets)], log_weights)
 
 
 def sampled_log_probability(logits: Tensor, targets: Tensor, log_weights: Tensor) -> Tensor:

@@ -14,23 +14,14 @@ from models.common.adagrad import TouchedRows, touch
 from models.common.cells import CfnCell, GruCell, SessionEncoder
 from models.common.initialisation import uniform_matrix
 from models.common.policy_config import PolicyConfig
-from models.common.sampled_softmax import full_log_probability, sampled_log_probability
+from models.common.sampled_softmax import (
+    ScoredItems,
+    full_log_probability,
+    sampled_log_probability,
+)
 from models.common.session_batches import BoolArray
 from models.common.session_states import session_states
 from models.recommender import FloatMatrix
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The items that one step scores: its targets and the negatives that all heads share."""
-
-    items: Tensor
-    """Distinct items, (C,)."""
-    targets: Tensor
-    """Place of each action's item in `items`, (A,)."""
-    log_weights: Tensor | None
-    """What the draws of each item weigh in the partition function, (C,); None: `items` is the whole
-    catalogue."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,7 @@ class PolicyStep:
     """Places of the flattened (T, W) that are followed by an action, (A,)."""
     actions: IntArray
     """Event of the log that each action is, (A,)."""
-    columns: Columns
+    scored: ScoredItems
 
 
 class SoftmaxPolicy:
@@ -98,9 +89,9 @@ class SoftmaxPolicy:
         flat: Tensor = states.flatten(0, 1)
         return flat.index_select(0, step.acting)
 
-    def head(self, name: str, columns: Columns) -> TouchedRows:
+    def head(self, name: str, scored: ScoredItems) -> TouchedRows:
         """The head's rows for the step's items, ready to collect a gradient."""
-        rows = self._touched[name] = touch(self.heads[name], columns.items)
+        rows = self._touched[name] = touch(self.heads[name], scored.items)
         return rows
 
     def take_touched(self) -> list[TouchedRows]:
@@ -127,7 +118,7 @@ def observed_events(log: SessionLog, config: PolicyConfig) -> BoolArray | None:
 def log_probability(
     states: Tensor,
     head: TouchedRows,
-    columns: Columns,
+    scored: ScoredItems,
     actions: Tensor | None = None,
     temperature: float = 1.0,
 ) -> Tensor:
@@ -135,13 +126,13 @@ def log_probability(
 
     Args:
         states: one row for each action asked for, (A, width).
-        head: the head's rows for `columns.items`.
-        columns: what the step scores.
+        head: the head's rows for `scored.items`.
+        scored: what the step scores.
         actions: which of the step's actions `states` belongs to, (A,); None: all.
         temperature: T.
     """
-    targets = columns.targets if actions is None else columns.targets.index_select(0, actions)
+    targets = scored.targets if actions is None else scored.targets.index_select(0, actions)
     logits = (states if temperature == 1 else states / temperature) @ head.values.t()
-    if columns.log_weights is None:
+    if scored.log_weights is None:
         return full_log_probability(logits, targets)
-    return sampled_log_probability(logits, targets, columns.log_weights)
+    return sampled_log_probability(logits, targets, scored.log_weights)

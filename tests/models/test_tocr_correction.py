@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.common.adagrad import touch
-from models.common.softmax_policy import Columns, log_probability
+from models.common.sampled_softmax import ScoredItems
+from models.common.softmax_policy import log_probability
 from models.tocr import (
     TocrConfig,
     action_weight,
@@ -141,10 +142,10 @@ def head_probabilities(logits: list[float], temperature: float) -> Tensor:
     """Probability that a head gives each item, where the state is 1 and the width is 1."""
     n = len(logits)
     table = torch.tensor(logits)[:, None]
-    columns = Columns(torch.arange(n), torch.arange(n), None)
-    head = touch(table, columns.items)
+    scored = ScoredItems(torch.arange(n), torch.arange(n), None)
+    head = touch(table, scored.items)
     rows = torch.arange(n)
-    return log_probability(torch.ones(n, 1), head, columns, rows, temperature).exp().detach()
+    return log_probability(torch.ones(n, 1), head, scored, rows, temperature).exp().detach()
 
 
 def test_the_temperature_divides_the_logits() -> None:

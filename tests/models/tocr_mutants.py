@@ -19,8 +19,8 @@ from torch import Tensor
 
 from experiments.paper_policies import Objective, Simulation
 from models import tocr
-from models.common import sampled_softmax
 from models.common.returns import rewarded_returns
+from models.common.sampled_softmax import draw_log_weights
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,7 @@ def inclusion_ratio(log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_
 
 def draw_weights_without_log_q(draws: Tensor, n_items: int, probabilities: Tensor) -> Tensor:
     """F7: each draw counts 1, however likely it was."""
-    return sampled_softmax.draw_log_weights(
-        draws, n_items, torch.full_like(probabilities, 1 / len(draws))
-    )
+    return draw_log_weights(draws, n_items, torch.full_like(probabilities, 1 / len(draws)))
 
 
 def normalised_returns(*arguments: Any, **options: Any) -> tuple[Any, Any]:
@@ -111,7 +109,7 @@ F1B = Mutant(WEIGHT, uncut_weight_of_sampled_actions)
 F2 = Mutant(WEIGHT, inspect.unwrap(tocr.action_weight))
 """The weight is not cut from the graph: the real code without its `no_grad`."""
 F3 = Mutant(WEIGHT, weight_that_moves_the_behaviour)
-F7 = Mutant("models.common.policy_training.draw_log_weights", draw_weights_without_log_q)
+F7 = Mutant("models.common.sampled_softmax.draw_log_weights", draw_weights_without_log_q)
 F8 = Mutant("models.tocr.rewarded_returns", normalised_returns)
 F11_PRODUCT = Mutant(WEIGHT, capped_product)
 F11_NONE = Mutant(WEIGHT, uncapped)
