@@ -17,7 +17,7 @@ import torch._dynamo  # torch.optim loads it at its first use, which the clock o
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from datasets.session_log import IntArray, SessionLog
+from datasets.session_log import SessionLog
 from models.common.negative_sampler import NegativeSampler
 from models.common.option_ranges import require_not_negative, require_positive, require_share
 from models.common.sampled_softmax import (
@@ -25,7 +25,7 @@ from models.common.sampled_softmax import (
     sampled_items,
     sampled_log_probability,
 )
-from models.common.session_batches import BoolArray
+from models.common.session_chunks import events_of_chunks, session_chunks, similar_lengths
 from models.common.training_log import TrainingLog
 from models.recommender import Factors, FloatMatrix, Progress
 
@@ -112,7 +112,7 @@ class SasRec:
                 chunks = batches[number]
                 # Scoring between yields switches dropout off.
                 self._network.train()
-                events, held = _events(firsts[chunks], lengths[chunks])
+                events, held = events_of_chunks(firsts[chunks], lengths[chunks])
                 states = self._network(items[self._tensor(events)])[self._tensor(held)]
                 loss = -self._log_probability(
                     states, items[self._tensor(events[held] + 1)], sampler
@@ -157,7 +157,7 @@ class SasRec:
         starts = sessions.offsets[:-1][sessions.lengths >= 2]
         lengths = np.minimum(sessions.lengths[sessions.lengths >= 2] - 1, longest)
         for batch in similar_lengths(lengths, SCORING_PLACES):
-            events, held = _events(starts[batch], lengths[batch])
+            events, held = events_of_chunks(starts[batch], lengths[batch])
             states = self._network(self._tensor(codes[events]))
             rows[row_of_event[events[held]]] = states[self._tensor(held)].cpu().numpy()
 
@@ -264,51 +264,3 @@ class CausalBlock(nn.Module):
         hidden = torch.relu(self.feed_forward_in(self.feed_forward_norm(states)))
         added: Tensor = self.dropout(self.feed_forward_out(self.dropout(hidden)))
         return states + added
-
-
-def session_chunks(
-    log: SessionLog, longest: int, rng: np.random.Generator
-) -> tuple[IntArray, IntArray]:
-    """Cut sessions into runs of at most `longest` inputs, so that every target comes once.
-
-    A session of more targets is cut on a grid that starts before it by a random number of events,
-    so that the cuts move from epoch to epoch.
-
-    Returns:
-        first input event of each chunk and its number of inputs, both (n_chunks,). The target of an
-        input is the event after it, so a chunk covers one event more.
-    """
-    sessions = np.flatnonzero(log.lengths >= 2)
-    n_inputs = log.lengths[sessions] - 1
-    before = np.where(n_inputs > longest, rng.integers(longest, size=len(sessions)), 0)
-    n_chunks = -(-(n_inputs + before) // longest)
-    of_chunk = np.repeat(np.arange(len(sessions)), n_chunks)
-    number = np.arange(len(of_chunk)) - np.repeat(np.cumsum(n_chunks) - n_chunks, n_chunks)
-    cuts = number * longest - before[of_chunk]
-    firsts = np.maximum(cuts, 0)
-    lengths = np.minimum(cuts + longest, n_inputs[of_chunk]) - firsts
-    return log.offsets[:-1][sessions][of_chunk] + firsts, lengths
-
-
-def similar_lengths(
-    lengths: IntArray, places: int, rng: np.random.Generator | None = None
-) -> list[IntArray]:
-    """Indices in groups of similar length, each of at most `places` with its padding, or one index.
-
-    The longest come first; `rng` draws the order of equal lengths.
-    """
-    chance = np.zeros(len(lengths)) if rng is None else rng.random(len(lengths))
-    order = np.lexsort((chance, -lengths))
-    groups, start = [], 0
-    while start < len(order):
-        stop = start + max(1, places // int(lengths[order[start]]))
-        groups.append(order[start:stop])
-        start = stop
-    return groups
-
-
-def _events(firsts: IntArray, lengths: IntArray) -> tuple[IntArray, BoolArray]:
-    """Events of each run, (W, T), and where they are its own; the last one fills up the rest."""
-    steps = np.arange(lengths.max())
-    held = steps < lengths[:, None]
-    return firsts[:, None] + np.minimum(steps, lengths[:, None] - 1), held
