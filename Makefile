@@ -23,7 +23,7 @@ ui: $(VENV)/runtime-installed  ## browse the runs at http://127.0.0.1:5000
 lock: $(VENV)/bin/python  ## renew both lock files from pyproject.toml, in a throw-away venv
 	@set -e; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
 	$(VENV)/bin/python -m venv "$$work/venv"; pip="$$work/venv/bin/pip"; \
-	$(VENV)/bin/python -c 'import sys, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*project["dependencies"], sep="\n", file=open(sys.argv[1] + "/runtime.in", "w")); print(*project["optional-dependencies"]["dev"], sep="\n", file=open(sys.argv[1] + "/dev.in", "w"))' "$$work"; \
+	$(VENV)/bin/python -c 'import sys, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*project["dependencies"], *project["optional-dependencies"]["fast"], sep="\n", file=open(sys.argv[1] + "/runtime.in", "w")); print(*project["optional-dependencies"]["dev"], sep="\n", file=open(sys.argv[1] + "/dev.in", "w"))' "$$work"; \
 	"$$pip" install -r "$$work/runtime.in" >&2; \
 	"$$pip" $(FREEZE) > "$$work/runtime.lock"; \
 	"$$pip" install -c "$$work/runtime.lock" -r "$$work/dev.in" >&2; \

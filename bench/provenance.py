@@ -13,7 +13,7 @@ from pathlib import Path
 
 from datasets.errors import InputError
 
-PACKAGES = ("torch", "numpy", "pandas", "mlflow")
+PACKAGES = ("torch", "numpy", "pandas", "mlflow", "numba")
 UNKNOWN = "unknown"
 
 

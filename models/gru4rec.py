@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from datasets.session_log import SessionLog
 from models.common.adagrad import Adagrad, TouchedRows, touch
 from models.common.cells import GruCell, SessionEncoder
+from models.common.distinct import distinct
 from models.common.initialisation import uniform_matrix
 from models.common.negative_sampler import NegativeSampler
 from models.common.option_ranges import require_not_negative, require_positive, require_share
@@ -135,33 +136,35 @@ class Gru4Rec:
                     continue
                 inputs = self._tensor(items[window.events])
                 if self._input_table is None:
-                    used, places = torch.unique(
-                        torch.cat([column_items, inputs.flatten()]), return_inverse=True
-                    )
+                    used, places = distinct(torch.cat([column_items, inputs.flatten()]))
                     item_rows = input_rows = touch(self._item_table, used)
                     input_places = places[len(column_items) :]
                 else:
-                    used, places = torch.unique(column_items, return_inverse=True)
+                    used, places = distinct(column_items)
                     item_rows = touch(self._item_table, used)
-                    used_inputs, input_places = torch.unique(inputs, return_inverse=True)
+                    used_inputs, input_places = distinct(inputs.flatten())
                     input_rows = touch(self._input_table, used_inputs)
-                embedded = nn.functional.embedding(input_places.view_as(inputs), input_rows.values)
-                states = self._states(window, embedded, state)
+                embedded = input_rows.values.detach().index_select(0, input_places)
+                embedded.requires_grad_()
+                states = self._states(window, embedded.view(*inputs.shape, -1), state)
 
                 columns = Columns(
                     column_items, places[: len(column_items)], len(targets), len(used)
                 )
-                bias_rows = touch(self._item_bias, used[columns.holds_item])
                 losses, by_score = self._loss(
                     states.detach(), item_rows, columns, support, sampler.probabilities
                 )
-                by_score /= config.batch_size * config.truncation
-                bias_rows.values.grad = by_score.sum(dim=0)[columns.holds_item]
-                item_rows.values.grad = by_score.t() @ states.detach()
-                states.backward(by_score @ item_rows.values.detach())
-                touched = [item_rows, bias_rows]
+                scale = 1 / (config.batch_size * config.truncation)
+                scaled = states.detach() * scale
+                item_rows.values.grad = by_score.t() @ scaled
+                states.backward((by_score @ item_rows.values.detach()).mul_(scale))
+                by_bias = by_score.new_full((1, len(targets)), scale).mm(by_score).squeeze(0)
+                touched = [item_rows, self._bias_rows(columns, used, by_bias)]
                 if input_rows is not item_rows:
+                    input_rows.values.grad = torch.zeros_like(input_rows.values)
                     touched.append(input_rows)
+                assert input_rows.values.grad is not None and embedded.grad is not None
+                input_rows.values.grad.index_add_(0, input_places, embedded.grad)
                 optimiser.step(touched)
                 yield from log.step(epoch, losses.sum(), len(targets))
             yield log.end_of_epoch(epoch)
@@ -177,9 +180,18 @@ class Gru4Rec:
             self._tensor(window.starts),
         )
         for layer, last in zip(state, after, strict=True):
-            layer.index_copy_(0, slots, last.detach())
+            layer.index_copy_(0, slots, last)
         flat: Tensor = states.flatten(0, 1)
         return flat if window.busy is None else flat.index_select(0, self._tensor(window.acting))
+
+    def _bias_rows(self, columns: Columns, used: Tensor, by_bias: Tensor) -> TouchedRows:
+        """The item biases of a step with their gradient, (U,)."""
+        if self.config.momentum > 0:
+            # Momentum moves every row that is touched, and an item that is input alone is not.
+            used, by_bias = used[columns.holds_item], by_bias[columns.holds_item]
+        rows = touch(self._item_bias, used)
+        rows.values.grad = by_bias
+        return rows
 
     @torch.no_grad()
     def _loss(

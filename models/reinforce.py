@@ -53,7 +53,7 @@ class Reinforce(PolicyRecommender):
             rows = torch.as_tensor(acting, device=self.device)
             states = self._policy.states(step)
             policy = self._policy.head("policy", step.scored)
-            log_pi = log_probability(states[rows], policy, step.scored, rows)
+            log_pi = log_probability(states, policy, step.scored, rows)
             value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
             return -(value * log_pi).sum(), {}
 

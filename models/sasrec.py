@@ -129,11 +129,15 @@ class SasRec:
         """log pi(target) of each state (R, width), over the catalogue or the sampler's draws."""
         table = self._network.items
         if sampler is None:
-            return full_log_probability(states @ table.t(), targets)
+            return full_log_probability(states, table, targets)
         scored = sampled_items(targets, sampler.draw(self.config.negatives), sampler.probabilities)
-        logits = states @ nn.functional.embedding(scored.items, table).t()
         assert scored.log_weights is not None
-        return sampled_log_probability(logits, scored.targets, scored.log_weights)
+        return sampled_log_probability(
+            states,
+            nn.functional.embedding(scored.items, table),
+            scored.targets,
+            scored.log_weights,
+        )
 
     def score(self, sessions: SessionLog) -> FloatMatrix:
         """Logit of every item after every prefix, shape (n_prefixes, n_items)."""

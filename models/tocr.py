@@ -114,9 +114,7 @@ class Tocr(PolicyRecommender):
                 divergence = -config.kl * log_pi.sum()
                 log_pi = log_pi[rows]
             else:
-                log_pi = log_probability(
-                    states[rows], policy, step.scored, rows, config.temperature
-                )
+                log_pi = log_probability(states, policy, step.scored, rows, config.temperature)
             weight = action_weight(
                 log_pi,
                 log_beta[rows],

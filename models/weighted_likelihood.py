@@ -64,7 +64,7 @@ class WeightedLikelihood(PolicyRecommender):
             acting = np.flatnonzero(rewarded[step.actions])
             rows = torch.as_tensor(acting, device=self.device)
             policy = self._policy.head("policy", step.scored)
-            log_pi = log_probability(states[rows], policy, step.scored, rows)
+            log_pi = log_probability(states, policy, step.scored, rows)
             weight = propensity_weight(log_beta[rows], floor=config.floor)
             value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
             loss = -(weight * value * log_pi).sum() - log_beta.sum()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.common.adagrad_kernel import compiled_row_update
+
 EPSILON = 1e-6
 
 
@@ -42,44 +44,51 @@ class Adagrad:
         learning_rate: float,
         momentum: float = 0.0,
     ) -> None:
-        self._parameters = parameters
         self._learning_rate = learning_rate
         self._momentum = momentum
-        self._accumulators = {id(p): torch.zeros_like(p) for p in [*parameters, *tables]}
-        self._velocities = (
-            {id(p): torch.zeros_like(p) for p in [*parameters, *tables]} if momentum > 0 else {}
+        # A parameter is a table of which each step touches every row.
+        self._parameters = [(p, torch.arange(len(p), device=p.device)) for p in parameters]
+        everything = [*parameters, *tables]
+        self._accumulators = {id(p): torch.zeros_like(p) for p in everything}
+        self._velocities = {id(p): torch.zeros_like(p) for p in everything if momentum > 0}
+        plain = momentum == 0 and all(
+            p.device.type == "cpu" and p.dtype == torch.float32 for p in everything
         )
+        self._compiled = compiled_row_update() if plain else None
 
     @torch.no_grad()
     def step(self, touched: list[TouchedRows]) -> None:
         """Update every parameter and the touched rows from their gradients, and clear those."""
-        for parameter in self._parameters:
-            gradient = parameter.grad
-            if gradient is None:
-                continue
-            accumulator = self._accumulators[id(parameter)].addcmul_(gradient, gradient)
-            scale = accumulator.add(EPSILON).sqrt_()
-            if self._momentum > 0:
-                velocity = self._velocities[id(parameter)].mul_(self._momentum)
-                parameter.add_(velocity.addcdiv_(gradient, scale, value=-self._learning_rate))
-            else:
-                parameter.addcdiv_(gradient, scale, value=-self._learning_rate)
-            parameter.grad = None
+        for parameter, every_row in self._parameters:
+            if parameter.grad is not None:
+                self._update(parameter, every_row, parameter.grad)
+                parameter.grad = None
         for rows in touched:
-            gradient = rows.values.grad
-            if gradient is None:
-                continue
-            accumulator = self._accumulators[id(rows.table)]
-            accumulated = accumulator.index_select(0, rows.index).addcmul_(gradient, gradient)
-            accumulator.index_copy_(0, rows.index, accumulated)
-            scale = accumulated.add_(EPSILON).sqrt_()
-            if self._momentum > 0:
-                velocities = self._velocities[id(rows.table)]
-                velocity = velocities.index_select(0, rows.index).mul_(self._momentum)
-                velocity.addcdiv_(gradient, scale, value=-self._learning_rate)
-                velocities.index_copy_(0, rows.index, velocity)
-                rows.values.add_(velocity)
-            else:
-                rows.values.addcdiv_(gradient, scale, value=-self._learning_rate)
-            rows.table.index_copy_(0, rows.index, rows.values)
-            rows.values.grad = None
+            if rows.values.grad is not None:
+                self._update(rows.table, rows.index, rows.values.grad)
+                rows.values.grad = None
+
+    def _update(self, table: Tensor, index: Tensor, gradient: Tensor) -> None:
+        accumulator = self._accumulators[id(table)]
+        if self._compiled is not None:
+            self._compiled(
+                table.detach().view(len(table), -1).numpy(),
+                accumulator.detach().view(len(table), -1).numpy(),
+                index.numpy(),
+                gradient.reshape(len(index), -1).numpy(),
+                self._learning_rate,
+                EPSILON,
+            )
+            return
+        accumulated = accumulator.index_select(0, index).addcmul_(gradient, gradient)
+        accumulator.index_copy_(0, index, accumulated)
+        scale = accumulated.add_(EPSILON).sqrt_()
+        if self._momentum > 0:
+            velocities = self._velocities[id(table)]
+            velocity = velocities.index_select(0, index).mul_(self._momentum)
+            velocity.addcdiv_(gradient, scale, value=-self._learning_rate)
+            velocities.index_copy_(0, index, velocity)
+            table.index_add_(0, index, velocity)
+        else:
+            step = torch.div(gradient, scale).mul_(-self._learning_rate)
+            table.index_add_(0, index, step)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.common.initialisation import uniform_matrix
+from models.common.recurrence import Backward, run_window
 
 
 def _gate_matrices(n_gates: int, rows: int, columns: int) -> nn.Parameter:
@@ -39,11 +40,34 @@ class GruCell(nn.Module):
     def step(self, projected: Tensor, state: Tensor) -> Tensor:
         """One step: (W, 3 width) and (W, width) -> (W, width)."""
         recurrent = torch.nn.functional.linear(state, self.state_weight, self.state_bias)
-        input_gates, input_new = projected.split((2 * self.width, self.width), dim=-1)
-        state_gates, state_new = recurrent.split((2 * self.width, self.width), dim=-1)
-        reset, update = torch.sigmoid(input_gates + state_gates).chunk(2, dim=-1)
-        new = torch.tanh(torch.addcmul(input_new, reset, state_new))
-        return torch.lerp(new, state, update)
+        return self.forward_step(projected, recurrent, state)[0]
+
+    @staticmethod
+    def forward_step(
+        projected: Tensor, recurrent: Tensor, state: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """As `models.common.recurrence.StepFunctions` asks."""
+        width = state.shape[-1]
+        gates = torch.sigmoid(projected[:, : 2 * width] + recurrent[:, : 2 * width])
+        reset, update = gates.chunk(2, dim=-1)
+        state_new = recurrent[:, 2 * width :]
+        new = torch.addcmul(projected[:, 2 * width :], reset, state_new).tanh_()
+        return torch.lerp(new, state, update), (gates, state_new, new)
+
+    @staticmethod
+    def backward_step(by_next: Tensor, state: Tensor, saved: tuple[Tensor, ...]) -> Backward:
+        """As `models.common.recurrence.StepFunctions` asks."""
+        gates, state_new, new = saved
+        reset, update = gates.chunk(2, dim=-1)
+        by_state = by_next * update
+        by_new = torch.ops.aten.tanh_backward(by_next - by_state, new)
+        by_gates = torch.cat([by_new * state_new, by_next * (state - new)], dim=-1)
+        by_gates = torch.ops.aten.sigmoid_backward(by_gates, gates)
+        return Backward(
+            torch.cat([by_gates, by_new], dim=-1),
+            torch.cat([by_gates, by_new * reset], dim=-1),
+            by_state,
+        )
 
 
 class CfnCell(nn.Module):
@@ -57,7 +81,7 @@ class CfnCell(nn.Module):
         super().__init__()
         self.width = width
         self.input_weight = _gate_matrices(3, width, input_width)
-        self.gate_bias = nn.Parameter(torch.zeros(2 * width))
+        self.state_bias = nn.Parameter(torch.zeros(2 * width))
         self.state_weight = _gate_matrices(2, width, width)
 
     def project(self, inputs: Tensor) -> Tensor:
@@ -66,10 +90,34 @@ class CfnCell(nn.Module):
 
     def step(self, projected: Tensor, state: Tensor) -> Tensor:
         """One step: (W, 3 width) and (W, width) -> (W, width)."""
-        input_gates, candidate = projected.split((2 * self.width, self.width), dim=-1)
-        recurrent = torch.nn.functional.linear(state, self.state_weight, self.gate_bias)
-        keep, take = torch.sigmoid(input_gates + recurrent).chunk(2, dim=-1)
-        return keep * torch.tanh(state) + take * torch.tanh(candidate)
+        recurrent = torch.nn.functional.linear(state, self.state_weight, self.state_bias)
+        return self.forward_step(projected, recurrent, state)[0]
+
+    @staticmethod
+    def forward_step(
+        projected: Tensor, recurrent: Tensor, state: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """As `models.common.recurrence.StepFunctions` asks."""
+        width = state.shape[-1]
+        gates = torch.sigmoid(projected[:, : 2 * width] + recurrent)
+        keep, take = gates.chunk(2, dim=-1)
+        squashed = torch.tanh(state)
+        candidate = torch.tanh(projected[:, 2 * width :])
+        return torch.addcmul(keep * squashed, take, candidate), (gates, squashed, candidate)
+
+    @staticmethod
+    def backward_step(by_next: Tensor, state: Tensor, saved: tuple[Tensor, ...]) -> Backward:
+        """As `models.common.recurrence.StepFunctions` asks."""
+        gates, squashed, candidate = saved
+        keep, take = gates.chunk(2, dim=-1)
+        by_gates = torch.cat([by_next * squashed, by_next * candidate], dim=-1)
+        by_gates = torch.ops.aten.sigmoid_backward(by_gates, gates)
+        by_candidate = torch.ops.aten.tanh_backward(by_next * take, candidate)
+        return Backward(
+            torch.cat([by_gates, by_candidate], dim=-1),
+            by_gates,
+            torch.ops.aten.tanh_backward(by_next * keep, squashed),
+        )
 
 
 class SessionEncoder(nn.Module):
@@ -107,21 +155,21 @@ class SessionEncoder(nn.Module):
             states of the last layer (T, W, width), and each layer's last state (W, width).
         """
         carried = (~starts).to(embedded.dtype).unsqueeze(-1)
-        kept = None if observed is None else observed.unsqueeze(-1)
+        enters = None if observed is None else observed.unsqueeze(-1)
+        dropout = self.dropout if self.training else 0.0
         outputs, last = embedded, []
-        for cell, hidden in zip(self._cells(), state, strict=True):
-            projected = cell.project(outputs)
-            states = []
-            for t in range(projected.shape[0]):
-                before = hidden * carried[t]
-                hidden = cell.step(projected[t], before)
-                if self.training and self.dropout > 0:
-                    hidden = nn.functional.dropout(hidden, self.dropout)
-                if kept is not None:
-                    hidden = torch.where(kept[t], hidden, before)
-                states.append(hidden)
-            outputs = torch.stack(states)
-            last.append(hidden)
+        for cell, before in zip(self._cells(), state, strict=True):
+            outputs = run_window(
+                type(cell),
+                cell.project(outputs),
+                before,
+                cell.state_weight,
+                cell.state_bias,
+                carried=carried,
+                observed=enters,
+                dropout=dropout,
+            )
+            last.append(outputs[-1].detach())
         return outputs, last
 
     def _cells(self) -> list[GruCell | CfnCell]:

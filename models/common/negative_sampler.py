@@ -9,6 +9,9 @@ from torch import Tensor
 
 from datasets.session_log import IntArray
 
+DRAWS_AHEAD = 64
+"""Updates whose negatives are drawn at once: a draw costs less than the calls around it."""
+
 
 class NegativeSampler:
     """Draws item codes with P(i) = support_i^alpha / sum over items that training holds.
@@ -27,9 +30,16 @@ class NegativeSampler:
         self._first = torch.as_tensor(held, device=device)
         self._second = torch.as_tensor(held[other], device=device)
         self._generator = torch.Generator(device=device).manual_seed(seed)
+        self._ahead = self._first[:0]
 
     def draw(self, n: int) -> Tensor:
         """`n` independent item codes, int64, shape (n,)."""
+        if len(self._ahead) < n:
+            self._ahead = torch.cat([self._ahead, self._drawn(n * DRAWS_AHEAD)])
+        drawn, self._ahead = self._ahead[:n], self._ahead[n:]
+        return drawn
+
+    def _drawn(self, n: int) -> Tensor:
         n_cells = len(self._share)
         uniform = torch.rand(
             n, generator=self._generator, dtype=torch.float64, device=self._share.device

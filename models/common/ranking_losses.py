@@ -52,7 +52,7 @@ def cross_entropy(
     """-log softmax of the target among all columns. CIKM 2018, section 3.1.
 
     Args:
-        scores: score of each distinct item for each row, (R, U).
+        scores: score of each distinct item for each row, (R, U); overwritten.
         columns: what the columns stand for.
         correction: what is taken from the score of each column, (C,); zeros for none.
         remove_hits: the target stands for itself, uncorrected, and its other columns are left out.
@@ -60,14 +60,16 @@ def cross_entropy(
     Returns:
         loss of each row (R,), and the gradient of their sum by the scores (R, U).
     """
+    weights = columns.sum_by_item(torch.exp(-correction)).log()
     own = scores.gather(1, columns.targets)
-    logits = scores + columns.sum_by_item(torch.exp(-correction)).log()
+    logits = scores.add_(weights)
     if remove_hits:
         logits.scatter_(1, columns.targets, own)
     else:
         own = own - correction[: columns.n_targets].unsqueeze(1)
+    weighted_own = logits.gather(1, columns.targets)
     log_softmax = torch.log_softmax(logits, dim=1)
-    log_partition = logits.gather(1, columns.targets) - log_softmax.gather(1, columns.targets)
+    log_partition = weighted_own - log_softmax.gather(1, columns.targets)
     gradient = log_softmax.exp_()
     gradient.scatter_add_(1, columns.targets, torch.full_like(own, -1.0))
     return (log_partition - own).squeeze(1), gradient
@@ -94,19 +96,22 @@ def bpr_max(scores: Tensor, columns: Columns, *, elu: float, bpreg: float) -> tu
     logits = bent + counts.log()
     logits.scatter_(1, columns.targets, own + (counts[columns.targets] - 1).log())
     weights = torch.softmax(logits, dim=1)
-    above = torch.sigmoid(own - bent)
-    squares = bent.square()
-    better = (weights * above).sum(dim=1, keepdim=True)
-    penalty = (weights * squares).sum(dim=1, keepdim=True)
+    above = torch.sub(own, bent, out=logits).sigmoid_()
+    better = torch.linalg.vecdot(weights, above).unsqueeze(1)
+    above.square_()
+    above_squared = torch.linalg.vecdot(weights, above).unsqueeze(1)
+    penalty = torch.linalg.vecdot(weights, bent.square()).unsqueeze(1)
     losses = -torch.log(better + LOG_EPSILON) + bpreg * penalty
 
-    by_above = weights / (better + LOG_EPSILON)
-    by_margin = by_above * above * (1 - above)
-    gradient = by_margin - by_above * (above - better)
-    gradient += bpreg * weights * (squares - penalty + 2 * bent)
-    gradient.scatter_add_(1, columns.targets, -by_margin.sum(dim=1, keepdim=True))
+    # By score j, with w the softmax, a = sigma(o_t - o_j) and b = sum_j w_j a_j:
+    # w_j ((b - a_j^2) / b + bpreg ((o_j + 1)^2 - 1 - penalty)).
+    by_better = 1 / (better + LOG_EPSILON)
+    by_weight = (bent + 1).square_().mul_(bpreg)
+    by_weight.addcmul_(above, -by_better).add_(better * by_better - bpreg * (1 + penalty))
+    gradient = by_weight.mul_(weights)
+    gradient.scatter_add_(1, columns.targets, (above_squared - better) * by_better)
     if elu > 0:
-        gradient *= torch.where(scores > 0, 1.0, bent + elu)
+        gradient = torch.ops.aten.elu_backward(gradient, elu, 1, 1, True, bent)
     return losses.squeeze(1), gradient
 
 

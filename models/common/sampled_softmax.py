@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.common.distinct import distinct
+
 
 @dataclass(frozen=True)
 class ScoredItems:
@@ -32,31 +34,42 @@ def sampled_items(targets: Tensor, draws: Tensor, probabilities: Tensor) -> Scor
 
     `probabilities` is q of every item of the catalogue, (n_items,).
     """
-    items, places = torch.unique(torch.cat([targets, draws]), return_inverse=True)
+    items, places = distinct(torch.cat([targets, draws]))
     log_weights = draw_log_weights(
         places[len(targets) :], len(items), probabilities.index_select(0, items)
     )
     return ScoredItems(items, places[: len(targets)], log_weights)
 
 
-def sampled_log_probability(logits: Tensor, targets: Tensor, log_weights: Tensor) -> Tensor:
+def sampled_log_probability(
+    states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor
+) -> Tensor:
     """log pi(target), with the partition function estimated from shared negatives.
 
-    log pi = o_t - log(exp(o_t) + sum_{j != t} w_j exp(o_j)), in float32, over distinct items j.
+    log pi = o_t - log(exp(o_t) + sum_{j != t} w_j exp(o_j)) with o = state . item, in float32, over
+    distinct items j.
 
     Args:
-        logits: of the scored items, each once, (R, C).
+        states: (R, width).
+        items: rows of the scored items, each once, (C, width).
         targets: place of each row's target among them, (R,).
         log_weights: log w of each item, (C,), from `draw_log_weights`; -inf where none was drawn.
 
     Returns:
         log-probability of each target, (R,).
     """
-    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    log_probability: Tensor = _SampledLogProbability.apply(  # type: ignore[no-untyped-call]
-        exact, targets, log_weights
-    )
-    return log_probability
+    return _log_probability(states, items, targets, log_weights)
+
+
+def full_log_probability(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
+    """log pi(target) over the whole catalogue, in float32, (R,).
+
+    Args:
+        states: (R, width).
+        items: row of every item, (n_items, width).
+        targets: item code of each row's target, (R,).
+    """
+    return _log_probability(states, items, targets, None)
 
 
 def draw_log_weights(draws: Tensor, n_items: int, probabilities: Tensor) -> Tensor:
@@ -75,35 +88,44 @@ def draw_log_weights(draws: Tensor, n_items: int, probabilities: Tensor) -> Tens
     return (counts / (len(draws) * probabilities)).log()
 
 
-def full_log_probability(logits: Tensor, targets: Tensor) -> Tensor:
-    """log pi(target) over the whole catalogue, in float32.
+def _log_probability(
+    states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor | None
+) -> Tensor:
+    exact = torch.promote_types(states.dtype, torch.float32)
+    with torch.autocast(states.device.type, enabled=False):
+        log_probability: Tensor = _LogProbability.apply(  # type: ignore[no-untyped-call]
+            states.to(exact), items.to(exact), targets, log_weights
+        )
+    return log_probability
 
-    Args:
-        logits: (R, n_items).
-        targets: item code of each row's target, (R,).
-    """
-    return torch.log_softmax(logits.float(), dim=1).gather(1, targets.unsqueeze(1)).squeeze(1)
 
-
-class _SampledLogProbability(torch.autograd.Function):
-    """The gradient is written out: one pass over the scores instead of automatic ones."""
+class _LogProbability(torch.autograd.Function):
+    """The gradient is written out: one pass over the scores, and no product transposed."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Tensor, log_weights: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor | None
+    ) -> Tensor:
         column = targets.unsqueeze(1)
-        corrected = logits + log_weights
-        # Uncorrected, and in place of what was drawn of it.
-        corrected.scatter_(1, column, logits.gather(1, column))
-        log_softmax = torch.log_softmax(corrected, dim=1)
+        if log_weights is None:
+            logits = states @ items.t()
+        else:
+            logits = torch.addmm(log_weights.to(states.dtype), states, items.t())
+            # The target stands for itself, in place of what was drawn of it.
+            own = torch.linalg.vecdot(states, items.index_select(0, targets))
+            logits.scatter_(1, column, own.unsqueeze(1))
+        log_softmax = torch.log_softmax(logits, dim=1)
         log_probability = log_softmax.gather(1, column).squeeze(1)
-        ctx.save_for_backward(log_softmax, column)
+        by_logits = log_softmax.exp_()
+        by_logits.scatter_add_(1, column, torch.full_like(column, -1, dtype=by_logits.dtype))
+        ctx.save_for_backward(states, items, by_logits)
         return log_probability
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        log_softmax, column = ctx.saved_tensors
-        (by_log_probability,) = gradients
-        scale = by_log_probability.unsqueeze(1)
-        by_logits = log_softmax.exp().mul_(-scale)
-        by_logits.scatter_add_(1, column, scale)
-        return by_logits, None, None
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        states, items, by_logits = ctx.saved_tensors
+        scale = -gradients[0].unsqueeze(1)
+        by_states = (by_logits @ items).mul_(scale) if ctx.needs_input_grad[0] else None
+        by_items = by_logits.t() @ (states * scale) if ctx.needs_input_grad[1] else None
+        return by_states, by_items, None, None

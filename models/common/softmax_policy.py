@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from datasets.session_log import IntArray, SessionLog
 from models.common.adagrad import TouchedRows, touch
 from models.common.cells import CfnCell, GruCell, SessionEncoder
+from models.common.distinct import distinct
 from models.common.initialisation import uniform_matrix
 from models.common.policy_config import PolicyConfig
 from models.common.sampled_softmax import (
@@ -75,17 +76,17 @@ class SoftmaxPolicy:
 
     def states(self, step: PolicyStep) -> Tensor:
         """State before each action of the step, (A, width); the last ones are carried on."""
-        input_items, places = torch.unique(step.inputs, return_inverse=True)
+        input_items, places = distinct(step.inputs.flatten())
         rows = self._touched["inputs"] = touch(self.input_table, input_items)
-        embedded = nn.functional.embedding(places, rows.values)
+        embedded = nn.functional.embedding(places.view_as(step.inputs), rows.values)
         states, after = self.encoder(
             nn.functional.dropout(embedded, self._dropout),
-            [layer[step.slots] for layer in self._state],
+            [layer.index_select(0, step.slots) for layer in self._state],
             step.starts,
             step.observed,
         )
         for layer, last in zip(self._state, after, strict=True):
-            layer[step.slots] = last.detach()
+            layer.index_copy_(0, step.slots, last)
         flat: Tensor = states.flatten(0, 1)
         return flat.index_select(0, step.acting)
 
@@ -112,7 +113,8 @@ class SoftmaxPolicy:
 
 def observed_events(log: SessionLog, config: PolicyConfig) -> BoolArray | None:
     """Which events enter the user state, bool (n_events,); None: all."""
-    return None if config.zero_reward_in_state else np.asarray(log.rewards) > 0
+    rewarded = np.asarray(log.rewards) > 0
+    return None if config.zero_reward_in_state or rewarded.all() else rewarded
 
 
 def log_probability(
@@ -125,14 +127,17 @@ def log_probability(
     """Log-probability of logged actions under a softmax head on their states (eq. 6), (A,).
 
     Args:
-        states: one row for each action asked for, (A, width).
+        states: before each action of the step, (R, width).
         head: the head's rows for `scored.items`.
         scored: what the step scores.
-        actions: which of the step's actions `states` belongs to, (A,); None: all.
+        actions: which of the step's actions are asked for, rising, (A,); None: all.
         temperature: T.
     """
-    targets = scored.targets if actions is None else scored.targets.index_select(0, actions)
-    logits = (states if temperature == 1 else states / temperature) @ head.values.t()
+    targets = scored.targets
+    if actions is not None and len(actions) < len(targets):
+        states, targets = states.index_select(0, actions), targets.index_select(0, actions)
+    if temperature != 1:
+        states = states / temperature
     if scored.log_weights is None:
-        return full_log_probability(logits, targets)
-    return sampled_log_probability(logits, targets, scored.log_weights)
+        return full_log_probability(states, head.values, targets)
+    return sampled_log_probability(states, head.values, targets, scored.log_weights)

@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.common import adagrad
 from models.common.adagrad import Adagrad, touch
+from models.common.adagrad_kernel import compiled_row_update
 
 
 def steps(gradients: list[float], *, momentum: float = 0.0) -> list[float]:
@@ -75,3 +77,26 @@ def test_a_parameter_without_gradient_stays() -> None:
     parameter = nn.Parameter(torch.ones(2))
     Adagrad([parameter], [], learning_rate=0.1).step([])
     assert torch.equal(parameter, torch.ones(2))
+
+
+def test_the_compiled_update_is_that_of_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def after(*, compiled: bool) -> tuple[Tensor, Tensor]:
+        if not compiled:
+            monkeypatch.setattr(adagrad, "compiled_row_update", lambda: None)
+        generator = torch.Generator().manual_seed(3)
+        table = torch.randn(7, 5, generator=generator)
+        parameter = nn.Parameter(torch.randn(4, generator=generator))
+        optimiser = Adagrad([parameter], [table], learning_rate=0.1)
+        for _ in range(5):
+            index = torch.randperm(7, generator=generator)[:4].sort().values
+            rows = touch(table, index)
+            rows.values.grad = torch.randn(7, 5, generator=generator)[index]
+            parameter.grad = torch.randn(4, generator=generator)
+            optimiser.step([rows])
+        return table, parameter.detach()
+
+    assert compiled_row_update() is not None
+    for by_numba, by_torch in zip(after(compiled=True), after(compiled=False), strict=True):
+        torch.testing.assert_close(by_numba, by_torch, rtol=1e-6, atol=1e-7)

@@ -22,6 +22,7 @@ from models.common.sampled_softmax import (
 )
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.tocr import Tocr, TocrConfig
+from tests.models.logits import full_of_logits, sampled_of_logits
 from tests.models.logs import fixed_split, make_log, trained
 
 
@@ -94,7 +95,7 @@ def corrected_by_sampled_softmax(logits: Tensor, q: Tensor) -> Tensor:
 def corrected_by_gru4rec(logits: Tensor, q: Tensor) -> Tensor:
     """What the softmax of cross-entropy is taken of, up to its constant."""
     columns = Columns(torch.arange(len(q)), torch.arange(len(q)), 1, len(q))
-    _, gradient = cross_entropy(logits.unsqueeze(0), columns, q.log())
+    _, gradient = cross_entropy(logits.unsqueeze(0).clone(), columns, q.log())
     probabilities = gradient[0] + torch.tensor([1.0] + [0.0] * (len(q) - 1))
     corrected = probabilities.log()
     return corrected - corrected[0] + logits[0] - q[0].log()
@@ -113,13 +114,13 @@ def test_r091_the_whole_catalogue_once_is_the_full_softmax(cases_dir: Path) -> N
     targets = torch.tensor([0, 1, 2, 1, 0]) % n
     uniform = torch.full((n,), 1 / n)
     weights = draw_log_weights(torch.arange(n), n, uniform)
-    full = full_log_probability(logits, targets)
-    found = sampled_log_probability(logits, targets, weights)
+    full = full_of_logits(logits, targets)
+    found = sampled_of_logits(logits, targets, weights)
     np.testing.assert_allclose(found, full, rtol=0, atol=1e-6)
     for row, target in enumerate(targets.tolist()):
         order = [target, *(item for item in range(n) if item != target)]
         columns = Columns(torch.tensor(order), torch.tensor(order), 1, n)
-        loss, _ = cross_entropy(logits[row : row + 1], columns, uniform.log())
+        loss, _ = cross_entropy(logits[row : row + 1].clone(), columns, uniform.log())
         np.testing.assert_allclose(-loss, full[row : row + 1], rtol=0, atol=1e-6)
 
 
@@ -132,12 +133,12 @@ def test_r082_an_unlikely_item_stays_finite_under_autocast(
     items = torch.tensor(case["logits"]).float().unsqueeze(1).requires_grad_()
     target = torch.tensor([case["target"]])
     with torch.autocast("cpu", dtype=dtype):
-        logits = torch.ones(1, 1) @ items.t()
-        assert logits.dtype == dtype
+        state = torch.ones(1, 1)
+        assert (state @ items.t()).dtype == dtype
         if sampled:
-            log_pi = sampled_log_probability(logits, target, torch.zeros(len(items)))
+            log_pi = sampled_log_probability(state, items, target, torch.zeros(len(items)))
         else:
-            log_pi = full_log_probability(logits, target)
+            log_pi = full_log_probability(state, items, target)
     assert log_pi.dtype == torch.float32
     assert float(log_pi.detach()) == pytest.approx(case["log_prob"], abs=1e-2)
     (-log_pi.sum()).backward()

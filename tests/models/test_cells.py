@@ -24,7 +24,7 @@ def cfn_by_hand(cell: CfnCell, inputs: Tensor, state: Tensor) -> Tensor:
     """Eq. 5, gate by gate."""
     w_z, w_i, w_a = cell.input_weight.chunk(3)
     u_z, u_i = cell.state_weight.chunk(2)
-    b_z, b_i = cell.gate_bias.chunk(2)
+    b_z, b_i = cell.state_bias.chunk(2)
     z = torch.sigmoid(state @ u_z.T + inputs @ w_z.T + b_z)
     i = torch.sigmoid(state @ u_i.T + inputs @ w_i.T + b_i)
     return z * torch.tanh(state) + i * torch.tanh(inputs @ w_a.T)

@@ -36,7 +36,7 @@ def test_an_item_of_two_columns_is_scored_once_and_counts_twice(remove_hits: boo
     score = torch.tensor([[0.3, -0.2]], dtype=torch.float64)
     columns = Columns(torch.tensor([7, 7, 9]), torch.tensor([0, 0, 1]), 1, 2)
     correction = torch.tensor([0.1, 0.4, 0.7], dtype=torch.float64)
-    losses, gradient = cross_entropy(score, columns, correction, remove_hits=remove_hits)
+    losses, gradient = cross_entropy(score.clone(), columns, correction, remove_hits=remove_hits)
     scores = score.clone().requires_grad_()
     own, drawn, other = scores[0, 0], scores[0, 0] - 0.4, scores[0, 1] - 0.7
     own = own if remove_hits else own - 0.1

@@ -10,11 +10,8 @@ import torch
 from torch import Tensor
 
 from models.common.negative_sampler import NegativeSampler
-from models.common.sampled_softmax import (
-    draw_log_weights,
-    full_log_probability,
-    sampled_log_probability,
-)
+from models.common.sampled_softmax import draw_log_weights
+from tests.models.logits import full_of_logits, sampled_of_logits
 
 CPU = torch.device("cpu")
 CHI_SQUARE_9_AT_1_PERCENT = 21.67
@@ -68,7 +65,7 @@ def mean_gradient_error(n_negatives: int, *, log_q: bool, target: int = 4) -> fl
     for _ in range(n_draws):
         drawn = torch.multinomial(proposal, n_negatives, True, generator=generator)
         q = proposal.float() if log_q else torch.full((50,), 1 / n_negatives)
-        log_pi = sampled_log_probability(
+        log_pi = sampled_of_logits(
             leaf.unsqueeze(0), torch.tensor([target]), draw_log_weights(drawn, 50, q)
         )
         (-log_pi.sum() / n_draws).backward()
@@ -96,7 +93,7 @@ def test_the_partition_function_is_estimated_without_bias() -> None:
     )
     log_pi = torch.cat(
         [
-            sampled_log_probability(
+            sampled_of_logits(
                 logits.unsqueeze(0), torch.tensor([target]), draw_log_weights(row, 50, proposal)
             )
             for row in negatives
@@ -111,15 +108,15 @@ def test_the_whole_catalogue_drawn_once_is_the_full_softmax() -> None:
     logits = torch.randn(4, 9, generator=torch.Generator().manual_seed(1))
     targets = torch.tensor([0, 3, 8, 3])
     weights = draw_log_weights(torch.arange(9), 9, torch.full((9,), 1 / 9))
-    sampled = sampled_log_probability(logits, targets, weights)
-    torch.testing.assert_close(sampled, full_log_probability(logits, targets), rtol=1e-6, atol=1e-6)
+    sampled = sampled_of_logits(logits, targets, weights)
+    torch.testing.assert_close(sampled, full_of_logits(logits, targets), rtol=1e-6, atol=1e-6)
 
 
 def test_the_correction_has_the_sign_of_minus_log_q() -> None:
     """A negative drawn with Q = .05 at logit 2 counts e^2 / .05, so the target gets less."""
     q = torch.tensor([0.25, 0.05, 0.7])
     drawn = torch.tensor([1, 2])  # expected 2 q times each
-    log_pi = sampled_log_probability(
+    log_pi = sampled_of_logits(
         torch.tensor([[1.0, 2.0, 0.5]]), torch.tensor([0]), draw_log_weights(drawn, 3, q / 2)
     )
     partition = math.e + math.exp(2) / 0.05 + math.exp(0.5) / 0.7
@@ -129,14 +126,14 @@ def test_the_correction_has_the_sign_of_minus_log_q() -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_an_unlikely_action_stays_finite_in_half_precision(dtype: torch.dtype) -> None:
     logits = torch.tensor([[0.0, 20.0, 40.0]], dtype=dtype, requires_grad=True)
-    log_pi = full_log_probability(logits, torch.tensor([0]))
+    log_pi = full_of_logits(logits, torch.tensor([0]))
     assert float(log_pi.detach()) == pytest.approx(-40.0, abs=1e-2)
     (-log_pi.sum()).backward()
     assert logits.grad is not None
     torch.testing.assert_close(
         logits.grad.float(), torch.tensor([[-1.0, 2.06e-9, 1.0]]), rtol=0, atol=1e-7
     )
-    sampled = sampled_log_probability(logits.detach(), torch.tensor([0]), torch.zeros(3))
+    sampled = sampled_of_logits(logits.detach(), torch.tensor([0]), torch.zeros(3))
     assert float(sampled) == pytest.approx(-40.0, abs=1e-2)
 
 
@@ -156,12 +153,10 @@ def test_its_gradient_is_that_of_its_formula() -> None:
             rows.append(row[target] - torch.logsumexp(torch.stack([row[target], *others]), 0))
         return torch.stack(rows)
 
-    found = sampled_log_probability(logits, targets, log_weights)
+    found = sampled_of_logits(logits, targets, log_weights)
     torch.testing.assert_close(found, formula(logits))
     weight = torch.tensor([0.3, -2.0, 1.1], dtype=torch.float64)
     (expected,) = torch.autograd.grad((formula(logits) * weight).sum(), logits)
     (gradient,) = torch.autograd.grad((found * weight).sum(), logits)
     torch.testing.assert_close(gradient, expected)
-    torch.autograd.gradcheck(
-        lambda scores: sampled_log_probability(scores, targets, log_weights), logits
-    )
+    torch.autograd.gradcheck(lambda scores: sampled_of_logits(scores, targets, log_weights), logits)

@@ -1,0 +1,19 @@
+"""Which items a step uses, each once."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def distinct(codes: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct `codes` in rising order (U,), and the place of each code among them (n,)."""
+    if codes.device.type == "cpu":
+        # For a few thousand codes numpy's sort takes a third of the time of torch's.
+        in_order, places_in_order = np.unique(codes.numpy(), return_inverse=True)
+        return torch.from_numpy(in_order), torch.from_numpy(places_in_order)
+    used: Tensor
+    places: Tensor
+    used, places = torch.unique(codes, return_inverse=True)
+    return used, places
