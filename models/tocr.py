@@ -23,8 +23,17 @@ from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import Diagnostics, train_policies
 from models.common.returns import rewarded_returns
-from models.common.softmax_policy import PolicyStep, SoftmaxPolicy, log_probability
-from models.recommender import Progress
+from models.common.sampled_softmax import full_log_probability
+from models.common.softmax_policy import (
+    PolicyStep,
+    SoftmaxPolicy,
+    log_probability,
+    observed_events,
+)
+from models.recommender import FloatMatrix, Progress
+
+PROPENSITY_ROWS = 512
+"""Prefixes whose propensities are computed at once."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,8 @@ class TocrConfig(RewardedPolicyConfig):
     """Weight of KL(beta || pi), which keeps the policy near the logger (section 4.4, TRPO)."""
     behaviour: Literal["head", "network"] = "head"
     """Where beta comes from: a head on the policy's state, cut off from it, or a network apart."""
+    behaviour_negatives: int = 2048
+    """How many of an update's negatives the behaviour is scored on; the policy takes all."""
     warm_start: int = 0
     """Epochs of plain cross-entropy before the weights act; no model is chosen from them."""
     temperature: float = 1.0
@@ -52,7 +63,7 @@ class TocrConfig(RewardedPolicyConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_positive(self, "K", "cap", "temperature")
+        require_positive(self, "K", "cap", "temperature", "behaviour_negatives")
         require_not_negative(self, "kl", "warm_start")
         if self.warm_start >= self.epochs:
             raise ValueError(
@@ -93,9 +104,8 @@ class Tocr(PolicyRecommender):
             behaviour_states = (
                 states.detach() if self._behaviour is self._policy else self._behaviour.states(step)
             )
-            log_beta = log_probability(
-                behaviour_states, self._behaviour.head("behaviour", step.scored), step.scored
-            )
+            behaviour = self._behaviour.head("behaviour", step.behaviour_scored)
+            log_beta = log_probability(behaviour_states, behaviour, step.behaviour_scored)
             policy = self._policy.head("policy", step.scored)
             if epoch <= config.warm_start:
                 log_pi = log_probability(
@@ -128,9 +138,33 @@ class Tocr(PolicyRecommender):
             return loss, diagnostics(log_pi, log_beta, rows, config)
 
         networks = list(dict.fromkeys([self._policy, self._behaviour]))
-        for progress in train_policies(networks, train, config, losses, seed=self._seed):
+        for progress in train_policies(
+            networks,
+            train,
+            config,
+            losses,
+            seed=self._seed,
+            behaviour_negatives=config.behaviour_negatives,
+        ):
             warming_up = progress.epoch <= config.warm_start
             yield dataclasses.replace(progress, warming_up=warming_up)
+
+    @torch.no_grad()
+    def log_propensities(self, sessions: SessionLog) -> FloatMatrix:
+        """Estimated log beta of the action after each prefix, over all items, (n_prefixes,).
+
+        The rows are those of `score`.
+        """
+        states = torch.from_numpy(
+            self._behaviour.scoring_states(sessions, observed_events(sessions, self.config))
+        )
+        position = sessions.position_in_session
+        actions = torch.from_numpy(sessions.items[position > 0].astype(np.int64))
+        table = self._behaviour.heads["behaviour"].cpu()
+        blocks = zip(states.split(PROPENSITY_ROWS), actions.split(PROPENSITY_ROWS), strict=True)
+        of_blocks = [full_log_probability(rows, table, taken) for rows, taken in blocks]
+        log_beta = torch.cat(of_blocks) if of_blocks else torch.empty(0)
+        return np.asarray(log_beta.numpy(), dtype=np.float32)
 
     def recommend(
         self, sessions: SessionLog, *, k: int, greedy: int, candidates: int, seed: int

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Before torch is imported, here and in processes that tests start: threads that wait for each other
+# on cores shared with others make small products many times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # A slow machine is no fault of the code.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")

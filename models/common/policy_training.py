@@ -31,8 +31,11 @@ def train_policies(
     step_loss: StepLoss,
     *,
     seed: int,
+    behaviour_negatives: int | None = None,
 ) -> Iterator[Progress]:
     """Minimise `step_loss` over all weights of `networks`; yields about twenty times an epoch.
+
+    `behaviour_negatives` of a step's draws make its `behaviour_scored`; None: all.
 
     A window's loss is divided by the constant number of its places, as GRU4Rec's authors divide by
     the batch size, so that every action weighs the same in each update.
@@ -65,9 +68,16 @@ def train_policies(
             targets = items[tensor(actions)]
             if n_items <= config.full_softmax_items:
                 scored = ScoredItems(torch.arange(n_items, device=device), targets, None)
+                behaviour_scored = scored
             else:
                 draws = sampler.draw(config.negatives)
                 scored = sampled_items(targets, draws, sampler.probabilities)
+                fewer = draws[:behaviour_negatives]
+                behaviour_scored = (
+                    scored
+                    if len(fewer) == len(draws)
+                    else sampled_items(targets, fewer, sampler.probabilities)
+                )
             step = PolicyStep(
                 inputs=items[tensor(window.events)],
                 starts=tensor(window.starts),
@@ -76,6 +86,7 @@ def train_policies(
                 acting=tensor(acting),
                 actions=actions,
                 scored=scored,
+                behaviour_scored=behaviour_scored,
             )
             loss, diagnostics = step_loss(epoch, step)
             (loss / (config.batch_size * config.truncation)).backward()

@@ -42,6 +42,8 @@ class PolicyStep:
     actions: IntArray
     """Event of the log that each action is, (A,)."""
     scored: ScoredItems
+    behaviour_scored: ScoredItems
+    """What an estimate of the behaviour policy is scored on: the same, or fewer of the draws."""
 
 
 class SoftmaxPolicy:

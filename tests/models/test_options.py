@@ -44,6 +44,7 @@ CHANGES: dict[type, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ({"width": 8, "epochs": 2}, {"warm_start": 1}),
         ({"width": 8, "full_softmax_items": 20}, {"negatives": 11}),
         ({"width": 8, "full_softmax_items": 20}, {"negative_alpha": 0.9}),
+        ({"width": 8, "full_softmax_items": 20}, {"behaviour_negatives": 3}),
     ],
 }  # fmt: skip
 

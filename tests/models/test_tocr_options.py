@@ -106,3 +106,24 @@ def test_the_defaults_are_the_paper_s() -> None:
     assert (defaults.K, defaults.cap, defaults.cell) == (16, math.e**3, "cfn")
     assert not (defaults.normalised or defaults.kl or defaults.warm_start)
     assert defaults.behaviour == "head"
+
+
+def test_the_behaviour_may_be_scored_on_fewer_negatives_than_the_policy() -> None:
+    """Without ratio the policy does not read beta, so that it stays, and the behaviour changes."""
+    options: dict[str, Any] = {"off_policy": False, "epochs": 2, "full_softmax_items": 1}
+    many, _ = trained(Tocr, config(**options, negatives=40, behaviour_negatives=40), LOG)
+    few, _ = trained(Tocr, config(**options, negatives=40, behaviour_negatives=5), LOG)
+    one, two = weights(many), weights(few)
+    assert all(torch.equal(one[name], two[name]) for name in one if name != "behaviour")
+    assert not torch.equal(one["behaviour"], two["behaviour"])
+
+
+@pytest.mark.parametrize("behaviour", ["head", "network"])
+def test_propensities_of_what_was_logged_go_to_its_frequencies(behaviour: str) -> None:
+    """After a comes b three times of four, whatever the reward."""
+    log = make_log(["ab", "ab", "ab", "ac"] * 5, rewards=[1, 0] * 20, catalogue="abc")
+    model, _ = trained(
+        Tocr, config(epochs=200, batch_size=20, truncation=1, behaviour=behaviour), log
+    )
+    propensities = np.exp(model.log_propensities(make_log(["ab", "ac", "a"], catalogue="abc")))
+    np.testing.assert_allclose(propensities, [0.75, 0.25], atol=0.05)

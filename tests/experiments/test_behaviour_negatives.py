@@ -1,0 +1,38 @@
+"""The script trains one TOCR for each number and prints a row for each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_a_row_for_each_number(tmp_path: Path) -> None:
+    items = np.random.default_rng(1).integers(30, size=(120, 4))
+    rows = [
+        f"s{session},item-{item},{time}"
+        for session, row in enumerate(items.tolist())
+        for time, item in enumerate(row)
+    ]
+    table = tmp_path / "small.csv"
+    table.write_text("session_id,item_id,time\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    script = [sys.executable, "experiments/behaviour_negatives.py", "--dataset", str(table)]
+    done = subprocess.run(
+        [*script, "--numbers", "20", "5", "--epochs", "1"],
+        cwd=REPOSITORY,
+        env=os.environ | {"BENCH_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    _, _, *of_numbers, unigram = done.stdout.splitlines()
+    cells = [[float(cell) for cell in line.strip("|").split("|")[:4]] for line in of_numbers]
+    assert [row[0] for row in cells] == [20, 5]
+    # Thirty items at random: no loss is far from log 30.
+    assert all(3 < row[1] < 5 and 0 < row[2] <= 1 for row in cells)
+    assert unigram.startswith("unigram: 3.")
