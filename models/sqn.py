@@ -173,7 +173,6 @@ class Sqn:
         states, after = self._network.states(
             items[events], [layer[slots] for layer in carried], self._tensor(window.starts)
         )
-        after = [layer.detach() for layer in after]
         for layer, last in zip(carried, after, strict=True):
             layer[slots] = last
         with torch.no_grad():

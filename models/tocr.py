@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets.session_log import IntArray, SessionLog
@@ -30,7 +31,7 @@ from models.common.softmax_policy import (
     log_probability,
     observed_events,
 )
-from models.recommender import FloatMatrix, Progress
+from models.recommender import Progress
 
 PROPENSITY_ROWS = 512
 """Prefixes whose propensities are computed at once."""
@@ -54,8 +55,8 @@ class TocrConfig(RewardedPolicyConfig):
     """Weight of KL(beta || pi), which keeps the policy near the logger (section 4.4, TRPO)."""
     behaviour: Literal["head", "network"] = "head"
     """Where beta comes from: a head on the policy's state, cut off from it, or a network apart."""
-    behaviour_negatives: int = 2048
-    """How many of an update's negatives the behaviour is scored on; the policy takes all."""
+    behaviour_negatives: int = 0
+    """How many of an update's negatives the behaviour is scored on; 0: all, as the policy."""
     warm_start: int = 0
     """Epochs of plain cross-entropy before the weights act; no model is chosen from them."""
     temperature: float = 1.0
@@ -63,8 +64,8 @@ class TocrConfig(RewardedPolicyConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_positive(self, "K", "cap", "temperature", "behaviour_negatives")
-        require_not_negative(self, "kl", "warm_start")
+        require_positive(self, "K", "cap", "temperature")
+        require_not_negative(self, "kl", "warm_start", "behaviour_negatives")
         if self.warm_start >= self.epochs:
             raise ValueError(
                 f"warm_start ({self.warm_start}) must be less than epochs ({self.epochs})"
@@ -150,7 +151,7 @@ class Tocr(PolicyRecommender):
             yield dataclasses.replace(progress, warming_up=warming_up)
 
     @torch.no_grad()
-    def log_propensities(self, sessions: SessionLog) -> FloatMatrix:
+    def log_propensities(self, sessions: SessionLog) -> NDArray[np.float32]:
         """Estimated log beta of the action after each prefix, over all items, (n_prefixes,).
 
         The rows are those of `score`.

@@ -59,8 +59,8 @@ class WeightedLikelihood(PolicyRecommender):
 
         def losses(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
             states = self._policy.states(step)
-            behaviour = self._policy.head("behaviour", step.scored)
-            log_beta = log_probability(states.detach(), behaviour, step.scored)
+            behaviour = self._policy.head("behaviour", step.behaviour_scored)
+            log_beta = log_probability(states.detach(), behaviour, step.behaviour_scored)
             acting = np.flatnonzero(rewarded[step.actions])
             rows = torch.as_tensor(acting, device=self.device)
             policy = self._policy.head("policy", step.scored)

@@ -1,6 +1,6 @@
 """Adagrad's update of table rows in one pass over them, compiled by numba where that is installed.
 
-In torch the same takes eight passes and two scattered copies, a quarter of a training step.
+In torch the same takes several passes and two scattered copies.
 """
 
 from __future__ import annotations

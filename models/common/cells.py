@@ -37,11 +37,6 @@ class GruCell(nn.Module):
             return inputs + self.input_bias
         return torch.nn.functional.linear(inputs, self.input_weight, self.input_bias)
 
-    def step(self, projected: Tensor, state: Tensor) -> Tensor:
-        """One step: (W, 3 width) and (W, width) -> (W, width)."""
-        recurrent = torch.nn.functional.linear(state, self.state_weight, self.state_bias)
-        return self.forward_step(projected, recurrent, state)[0]
-
     @staticmethod
     def forward_step(
         projected: Tensor, recurrent: Tensor, state: Tensor
@@ -87,11 +82,6 @@ class CfnCell(nn.Module):
     def project(self, inputs: Tensor) -> Tensor:
         """The part of the gates that needs no state: (..., input_width) -> (..., 3 width)."""
         return torch.nn.functional.linear(inputs, self.input_weight)
-
-    def step(self, projected: Tensor, state: Tensor) -> Tensor:
-        """One step: (W, 3 width) and (W, width) -> (W, width)."""
-        recurrent = torch.nn.functional.linear(state, self.state_weight, self.state_bias)
-        return self.forward_step(projected, recurrent, state)[0]
 
     @staticmethod
     def forward_step(
@@ -152,7 +142,8 @@ class SessionEncoder(nn.Module):
             observed: which events enter the state, bool (T, W); None: all.
 
         Returns:
-            states of the last layer (T, W, width), and each layer's last state (W, width).
+            states of the last layer, (T, W, width); the last state of each layer, (W, width), cut
+            from the graph.
         """
         carried = (~starts).to(embedded.dtype).unsqueeze(-1)
         enters = None if observed is None else observed.unsqueeze(-1)

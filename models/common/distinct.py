@@ -10,7 +10,7 @@ from torch import Tensor
 def distinct(codes: Tensor) -> tuple[Tensor, Tensor]:
     """The distinct `codes` in rising order (U,), and the place of each code among them (n,)."""
     if codes.device.type == "cpu":
-        # For a few thousand codes numpy's sort takes a third of the time of torch's.
+        # The same result; for a few thousand codes numpy was the faster of the two.
         in_order, places_in_order = np.unique(codes.numpy(), return_inverse=True)
         return torch.from_numpy(in_order), torch.from_numpy(places_in_order)
     used: Tensor

@@ -10,7 +10,7 @@ from torch import Tensor
 from datasets.session_log import IntArray
 
 DRAWS_AHEAD = 64
-"""Updates whose negatives are drawn at once: a draw costs less than the calls around it."""
+"""Updates whose negatives are drawn at once, so that the calls around a draw are paid once."""
 
 
 class NegativeSampler:

@@ -31,11 +31,11 @@ def train_policies(
     step_loss: StepLoss,
     *,
     seed: int,
-    behaviour_negatives: int | None = None,
+    behaviour_negatives: int = 0,
 ) -> Iterator[Progress]:
     """Minimise `step_loss` over all weights of `networks`; yields about twenty times an epoch.
 
-    `behaviour_negatives` of a step's draws make its `behaviour_scored`; None: all.
+    `behaviour_negatives` of a step's draws make its `behaviour_scored`; 0: all.
 
     A window's loss is divided by the constant number of its places, as GRU4Rec's authors divide by
     the batch size, so that every action weighs the same in each update.
@@ -67,17 +67,14 @@ def train_policies(
             actions = window.events.ravel()[acting] + 1
             targets = items[tensor(actions)]
             if n_items <= config.full_softmax_items:
-                scored = ScoredItems(torch.arange(n_items, device=device), targets, None)
-                behaviour_scored = scored
+                every_item = torch.arange(n_items, device=device)
+                scored = behaviour_scored = ScoredItems(every_item, targets, None)
             else:
                 draws = sampler.draw(config.negatives)
-                scored = sampled_items(targets, draws, sampler.probabilities)
-                fewer = draws[:behaviour_negatives]
-                behaviour_scored = (
-                    scored
-                    if len(fewer) == len(draws)
-                    else sampled_items(targets, fewer, sampler.probabilities)
-                )
+                scored = behaviour_scored = sampled_items(targets, draws, sampler.probabilities)
+                if 0 < behaviour_negatives < config.negatives:
+                    fewer = draws[:behaviour_negatives]
+                    behaviour_scored = sampled_items(targets, fewer, sampler.probabilities)
             step = PolicyStep(
                 inputs=items[tensor(window.events)],
                 starts=tensor(window.starts),

@@ -1,7 +1,7 @@
 """Runs a recurrent cell over a window of steps, and back through time, with gradients written out.
 
-Automatic differentiation of single steps costs more than their arithmetic at the widths of session
-models; here the products of all steps with the weights are one product each.
+The gradients by the weights are one product over all steps, where automatic differentiation takes
+one for each step and adds them up.
 """
 
 from __future__ import annotations

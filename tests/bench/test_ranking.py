@@ -1,4 +1,4 @@
-"""Ranks and exposure from scores, whatever the blocks, and the test events they belong to."""
+"""Ranks and exposure from scores, whatever the blocks."""
 
 from __future__ import annotations
 
@@ -14,34 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.events import TestEvents, events_from
 from bench.metrics import apply_ties, recall_at, reciprocal_rank_at
 from bench.ranking import MISSED_RANK, Ranks, ScoreError, rank_targets
-from datasets.errors import InputError
-from datasets.held_out import HeldOut, MissedTargets
+from datasets.held_out import HeldOut
 from datasets.session_log import SessionLog
 from models.recommender import Factors, Recommender
-
-
-def log_of(sessions: list[list[int]], n_items: int) -> SessionLog:
-    items = np.array([item for session in sessions for item in session], dtype=np.int32)
-    return SessionLog(
-        items=items,
-        rewards=np.arange(len(items), dtype=np.float32),
-        offsets=np.concatenate([[0], np.cumsum([len(s) for s in sessions])]).astype(np.int64),
-        item_ids=np.array([f"i{item}" for item in range(n_items)]),
-        session_ids=np.array([str(session) for session in range(len(sessions))]),
-    )
-
-
-def held_out_of(
-    sessions: list[list[int]], n_items: int, *, missed: list[tuple[int, int]] | None = None
-) -> HeldOut:
-    log = log_of(sessions, n_items)
-    pairs = np.array(missed or [], dtype=np.int64).reshape(-1, 2)
-    rewards = np.zeros(len(pairs), dtype=np.float32)
-    columns = MissedTargets(pairs[:, 0], pairs[:, 1], rewards, None, None)
-    return HeldOut(log, log.position_in_session > 0, columns)
+from tests.bench.held_out_logs import held_out_of, log_of
 
 
 class PrefixScorer:
@@ -279,37 +257,3 @@ def test_random_scorer_hits_by_chance_over_the_whole_catalogue(block_scores: int
     assert len(ranks) == 320
     assert recall_at(ranks, 20).mean() == pytest.approx(0.10, abs=0.05)
     assert reciprocal_rank_at(ranks, 20).mean() == pytest.approx(0.0180, abs=0.015)
-
-
-def test_events_stand_in_the_order_of_ranks() -> None:
-    events = events_from(held_out_of([[2, 2, 1, 2], [1, 2]], 3, missed=[(1, 1), (2, 0)]))
-    assert events.sessions.tolist() == [0, 0, 0, 1, 1, 2]
-    assert events.positions.tolist() == [1, 2, 3, 1, 1, 0]
-    assert events.targets.tolist() == [2, 1, 2, 2, -1, -1]
-    assert events.rewards.tolist() == [1, 2, 3, 5, 0, 0]
-    assert events.repeats.tolist() == [True, False, True, False, False, False]
-    assert events.immediate_repeats.tolist() == [True, False, False, False, False, False]
-    assert events.times is None
-
-
-def test_events_are_stored_whole_or_not_at_all(tmp_path: Path) -> None:
-    events = events_from(held_out_of([[0, 1, 1]], 2))
-    events.save(tmp_path)
-    loaded = TestEvents.load(tmp_path)
-    for name, column in vars(events).items():
-        stored = getattr(loaded, name)
-        assert (stored is None) == (column is None)
-        if column is not None:
-            assert stored.dtype == column.dtype
-            assert stored.tolist() == column.tolist()
-    (tmp_path / "manifest.json").unlink()
-    with pytest.raises(InputError, match="incomplete; delete the folder"):
-        TestEvents.load(tmp_path)
-
-
-def test_events_of_another_format_are_refused(tmp_path: Path) -> None:
-    events_from(held_out_of([[0, 1, 1]], 2)).save(tmp_path)
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"format_version": 99}))
-    with pytest.raises(InputError, match="format_version 99"):
-        TestEvents.load(tmp_path)

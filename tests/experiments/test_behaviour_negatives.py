@@ -7,21 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-
 REPOSITORY = Path(__file__).parents[2]
 
 
-def test_a_row_for_each_number(tmp_path: Path) -> None:
-    items = np.random.default_rng(1).integers(30, size=(120, 4))
-    rows = [
-        f"s{session},item-{item},{time}"
-        for session, row in enumerate(items.tolist())
-        for time, item in enumerate(row)
-    ]
-    table = tmp_path / "small.csv"
-    table.write_text("session_id,item_id,time\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    script = [sys.executable, "experiments/behaviour_negatives.py", "--dataset", str(table)]
+def test_a_row_for_each_number(small_table: Path, tmp_path: Path) -> None:
+    script = [sys.executable, "experiments/behaviour_negatives.py", "--dataset", str(small_table)]
     done = subprocess.run(
         [*script, "--numbers", "20", "5", "--epochs", "1"],
         cwd=REPOSITORY,

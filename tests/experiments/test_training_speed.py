@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-
 REPOSITORY = Path(__file__).parents[2]
 POSITIVE = (
     "gru4rec_events_per_second",
@@ -21,16 +19,8 @@ POSITIVE = (
 )
 
 
-def test_one_round_on_a_small_log(tmp_path: Path) -> None:
-    items = np.random.default_rng(1).integers(30, size=(120, 4))
-    rows = [
-        f"s{session},item-{item},{time}"
-        for session, row in enumerate(items.tolist())
-        for time, item in enumerate(row)
-    ]
-    table = tmp_path / "small.csv"
-    table.write_text("session_id,item_id,time\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    script = [sys.executable, "experiments/training_speed.py", "--dataset", str(table)]
+def test_one_round_on_a_small_log(small_table: Path, tmp_path: Path) -> None:
+    script = [sys.executable, "experiments/training_speed.py", "--dataset", str(small_table)]
     done = subprocess.run(
         [*script, "--rounds", "1", "--steps", "2"],
         cwd=REPOSITORY,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.common.cells import CfnCell, GruCell, SessionEncoder
 from models.common.session_states import SCORING_SLOTS, SCORING_WINDOW, session_states
+from tests.models.cell_steps import one_step
 from tests.models.logs import make_log, random_log
 
 CPU = torch.device("cpu")
@@ -44,7 +45,7 @@ def torch_gru(cell: GruCell, input_width: int) -> nn.GRUCell:
 @torch.no_grad()
 def test_cfn_of_zero_weights_halves_the_tanh() -> None:
     cell = zeroed(CfnCell(2, 3))
-    after = cell.step(cell.project(torch.randn(1, 2)), torch.ones(1, 3))
+    after = one_step(cell, torch.randn(1, 2), torch.ones(1, 3))
     torch.testing.assert_close(after, torch.full((1, 3), 0.380797), rtol=0, atol=1e-6)
 
 
@@ -53,9 +54,8 @@ def test_cfn_without_input_falls_to_zero() -> None:
     torch.manual_seed(1)
     cell = CfnCell(2, 5)
     state = 3 * torch.randn(4, 5)
-    projected = cell.project(torch.zeros(4, 2))
     for _ in range(60):
-        after = cell.step(projected, state)
+        after = one_step(cell, torch.zeros(4, 2), state)
         assert (after.abs() < state.abs()).all()
         state = after
     assert state.abs().max() < 0.05
@@ -69,7 +69,7 @@ def test_cfn_stays_below_two() -> None:
         parameter.mul_(50).add_(torch.randn_like(parameter))
     state = torch.zeros(64, 5)
     for _ in range(50):
-        state = cell.step(cell.project(100 * torch.randn(64, 2)), state)
+        state = one_step(cell, 100 * torch.randn(64, 2), state)
         assert state.abs().max() <= 2
 
 
@@ -81,12 +81,8 @@ def test_cells_agree_with_independent_ones() -> None:
     for cell in (cfn, gru):
         for parameter in cell.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
-    torch.testing.assert_close(
-        cfn.step(cfn.project(inputs), state), cfn_by_hand(cfn, inputs, state)
-    )
-    torch.testing.assert_close(
-        gru.step(gru.project(inputs), state), torch_gru(gru, 4)(inputs, state)
-    )
+    torch.testing.assert_close(one_step(cfn, inputs, state), cfn_by_hand(cfn, inputs, state))
+    torch.testing.assert_close(one_step(gru, inputs, state), torch_gru(gru, 4)(inputs, state))
 
 
 @pytest.mark.parametrize("cell_class", [GruCell, CfnCell])
@@ -106,7 +102,7 @@ def test_batched_states_are_those_of_each_session_alone(
         for item in log.items[first : end - 1].tolist():
             layer_input = table[item : item + 1]
             for layer, cell in enumerate(cells):
-                hidden[layer] = cell.step(cell.project(layer_input), hidden[layer])
+                hidden[layer] = one_step(cell, layer_input, hidden[layer])
                 layer_input = hidden[layer]
             torch.testing.assert_close(
                 torch.from_numpy(states[row]), layer_input[0], rtol=1e-5, atol=1e-5

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.common.cells import CfnCell, GruCell
 from models.common.recurrence import run_window
+from tests.models.cell_steps import one_step
 
 T, W, WIDTH = 4, 3, 2
 
@@ -44,13 +45,13 @@ def test_gradients_are_those_of_finite_differences(
 def test_a_window_is_its_steps(cell_class: type[GruCell] | type[CfnCell]) -> None:
     torch.manual_seed(3)
     cell = cell_class(WIDTH, WIDTH)
-    projected, state = torch.randn(T, W, 3 * WIDTH), torch.randn(W, WIDTH)
+    inputs, state = torch.randn(T, W, WIDTH), torch.randn(W, WIDTH)
     carried = torch.ones(T, W, 1)
     carried[1, 2] = 0
     states = run_window(
-        cell_class, projected, state, cell.state_weight, cell.state_bias,
+        cell_class, cell.project(inputs), state, cell.state_weight, cell.state_bias,
         carried=carried, observed=None, dropout=0,
     )  # fmt: skip
     for t in range(T):
-        state = cell.step(projected[t], state * carried[t])
+        state = one_step(cell, inputs[t], state * carried[t])
         torch.testing.assert_close(states[t], state)
