@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from datasets.session_log import SessionLog
 from models.common.adagrad import Adagrad, TouchedRows, touch
+from models.common.adagrad_kernel import compiled_row_update
 from models.common.cells import GruCell, SessionEncoder
 from models.common.distinct import distinct
 from models.common.initialisation import uniform_matrix
@@ -99,6 +100,7 @@ class Gru4Rec:
         self._item_table: Tensor
         self._item_bias: Tensor
         self._input_table: Tensor | None = None
+        compiled_row_update()
 
     def fit(self, train: SessionLog) -> Iterator[Progress]:
         """Train by session-parallel windows; yields about twenty times an epoch."""

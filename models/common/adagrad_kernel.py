@@ -19,7 +19,11 @@ RowUpdate = Callable[[Matrix, Matrix, NDArray[np.int64], Matrix, float, float], 
 
 @cache
 def compiled_row_update() -> RowUpdate | None:
-    """The compiled update; None without numba."""
+    """The compiled update; None without numba.
+
+    The first call loads numba and compiles. A model makes it when it is built, so that neither a
+    command that trains nothing nor the clock of a training waits for it.
+    """
     try:
         import numba
     except ImportError:
@@ -63,7 +67,3 @@ def _update_rows(
             accumulated = accumulator[row, j] + by_value * by_value
             accumulator[row, j] = accumulated
             table[row, j] -= learning_rate * by_value / np.sqrt(accumulated + epsilon)
-
-
-# While modules load, and not in a training that is timed.
-compiled_row_update()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from datasets.session_log import SessionLog
+from models.common.adagrad_kernel import compiled_row_update
 from models.common.softmax_policy import SoftmaxPolicy, observed_events
 from models.recommender import Factors, FloatMatrix
 
@@ -27,6 +28,7 @@ class PolicyRecommender:
         self.device = torch.device(device)
         self._seed = seed
         self._policy: SoftmaxPolicy
+        compiled_row_update()
 
     def score(self, sessions: SessionLog) -> FloatMatrix:
         """Policy logit of every item after every prefix, shape (n_prefixes, n_items)."""
