@@ -178,7 +178,7 @@ def test_versions_and_machine_are_told() -> None:
 
     found = versions()
     assert found["numpy"] == np.__version__
-    assert set(found) == {"python", "torch", "numpy", "pandas", "mlflow"}
+    assert set(found) == {"python", "torch", "numpy", "pandas", "mlflow", "numba"}
     told = machine()
     assert told["cpu"]
     assert int(told["cores"]) >= 1
