@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models.common.softmax import softmax_and_log_partition
+
 LOG_EPSILON = 1e-24
 """Added inside the logarithm of BPR-max, as by the authors."""
 
@@ -67,10 +69,7 @@ def cross_entropy(
         logits.scatter_(1, columns.targets, own)
     else:
         own = own - correction[: columns.n_targets].unsqueeze(1)
-    weighted_own = logits.gather(1, columns.targets)
-    log_softmax = torch.log_softmax(logits, dim=1)
-    log_partition = weighted_own - log_softmax.gather(1, columns.targets)
-    gradient = log_softmax.exp_()
+    gradient, log_partition = softmax_and_log_partition(logits)
     gradient.scatter_add_(1, columns.targets, torch.full_like(own, -1.0))
     return (log_partition - own).squeeze(1), gradient
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from models.common.distinct import distinct
+from models.common.softmax import softmax_and_log_partition
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,8 @@ class _LogProbability(torch.autograd.Function):
             # The target stands for itself, in place of what was drawn of it.
             own = torch.linalg.vecdot(states, items.index_select(0, targets))
             logits.scatter_(1, column, own.unsqueeze(1))
-        log_softmax = torch.log_softmax(logits, dim=1)
-        log_probability = log_softmax.gather(1, column).squeeze(1)
-        by_logits = log_softmax.exp_()
+        by_logits, log_partition = softmax_and_log_partition(logits)
+        log_probability = (logits.gather(1, column) - log_partition).squeeze(1)
         by_logits.scatter_add_(1, column, torch.full_like(column, -1, dtype=by_logits.dtype))
         ctx.save_for_backward(states, items, by_logits)
         return log_probability
