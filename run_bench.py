@@ -44,6 +44,10 @@ def _run(options: argparse.Namespace) -> int:
 
     plan = make_plan(given, settings, config)
 
+    from bench.fork_server import start_fork_server
+
+    start_fork_server()
+
     from bench.execution import execute, summaries
     from bench.preparation import prepare
     from bench.progress import TrialProgress

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 from collections.abc import Callable
 
+from bench.fork_server import worker_context
 from bench.worker import Ended, Message, TrialTask, work
 
 SECONDS_TO_END = 5.0
@@ -18,10 +17,7 @@ def run_in_process(task: TrialTask, on_message: Callable[[Message], None]) -> En
     A process that dies without a word, as one killed for its memory does, is a failed trial. Where
     `on_message` or a signal raises, the process is ended first.
     """
-    # By default GNU OpenMP's threads wait for each other at full speed for milliseconds, and one
-    # other busy process then slows training tenfold and more; read when the worker loads torch.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    context = multiprocessing.get_context("spawn")
+    context = worker_context()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(task, sender), name=task.spec.id, daemon=True)
     process.start()

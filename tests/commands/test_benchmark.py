@@ -218,21 +218,6 @@ def test_plan_from_a_file_and_options_over_it(bench: Bench, log: Path, folder: P
     assert json.loads((trial / "trial.json").read_text())["parameters"]["layers"] == [8]
 
 
-def test_two_hash_seeds_give_the_same_ranks(
-    bench: Bench, log: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ranks = []
-    for seed in ("0", "1"):
-        monkeypatch.setenv("PYTHONHASHSEED", seed)
-        bench(
-            "--models", "gru4rec", "--dataset", str(log), "--output", f"results{seed}",
-            "--set", "gru4rec.epochs=2",
-        )  # fmt: skip
-        (folder,) = Path(f"results{seed}/trials").iterdir()
-        ranks.append((folder / "ranks.npy").read_bytes())
-    assert ranks[0] == ranks[1]
-
-
 def test_without_tracking_nothing_is_left_beside_the_results(bench: Bench, folder: Path) -> None:
     write_table(folder / "log.csv", ["ABC", "XBD"] * 5)
     assert bench("--models", "popularity", "--dataset", "log.csv").status == 0

@@ -131,3 +131,19 @@ def test_tracking_server_that_is_down_costs_a_warning(
     assert "| popularity" in out
     (warning,) = [line for line in err.splitlines() if "127.0.0.1:9 cannot be used" in line]
     assert "the same command run again fills MLflow" in warning
+
+
+def test_two_hash_seeds_give_the_same_ranks(
+    folder: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = []
+    for seed in ("0", "1"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        options = ("--models", "gru4rec", "--dataset", str(log), "--set", "gru4rec.epochs=2")
+        options = (*options, "--output", f"results{seed}", "--tracking-uri", "none")
+        processes.append(start(folder, *options))
+    for process in processes:
+        _, err = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, err
+    first, second = (next((folder / f"results{seed}/trials").iterdir()) for seed in ("0", "1"))
+    assert (first / "ranks.npy").read_bytes() == (second / "ranks.npy").read_bytes()

@@ -1,0 +1,33 @@
+"""The process that workers are forked from, so that a plan imports torch once and not per trial."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, SpawnContext
+
+PRELOADED = ["torch", "pandas", "numba"]
+"""What takes long to import and starts no thread by it; what is not installed is passed over."""
+
+
+def start_fork_server() -> None:
+    """Let the server import while this process does other things; without, the first worker waits.
+
+    Elsewhere than on Linux libraries do not survive a fork, and every worker starts from nothing.
+    """
+    # By default GNU OpenMP's threads wait for each other at full speed for milliseconds, and one
+    # other busy process then slows training tenfold and more; read when torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    if sys.platform == "linux":
+        forkserver.set_forkserver_preload(PRELOADED)
+        forkserver.ensure_running()
+
+
+def worker_context() -> ForkServerContext | SpawnContext:
+    """How worker processes start here."""
+    start_fork_server()
+    if sys.platform == "linux":
+        return multiprocessing.get_context("forkserver")
+    return multiprocessing.get_context("spawn")
