@@ -14,7 +14,7 @@ from torch import Tensor
 from datasets.session_log import SessionLog
 from models.common.policy_config import PolicyConfig
 from models.common.policy_recommender import PolicyRecommender
-from models.common.policy_training import Diagnostics, train_policies
+from models.common.policy_training import train_policies
 from models.common.softmax_policy import PolicyStep, log_probability
 from models.recommender import Progress
 
@@ -33,9 +33,9 @@ class BehaviourCloning(PolicyRecommender):
         """Train on -log pi; yields about twenty times an epoch."""
         self._draw(train.n_items)
 
-        def loss(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
+        def losses(epoch: int, step: PolicyStep) -> Iterator[Tensor]:
             states = self._policy.states(step)
             policy = self._policy.head("policy", step.scored)
-            return -log_probability(states, policy, step.scored).sum(), {}
+            yield -log_probability(states, policy, step.scored).sum()
 
-        return train_policies([self._policy], train, self.config, loss, seed=self._seed)
+        return train_policies([self._policy], train, self.config, losses, seed=self._seed)

@@ -16,7 +16,7 @@ from torch import Tensor
 from datasets.session_log import SessionLog
 from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
-from models.common.policy_training import Diagnostics, train_policies
+from models.common.policy_training import train_policies
 from models.common.returns import rewarded_returns
 from models.common.softmax_policy import PolicyStep, log_probability
 from models.recommender import Progress
@@ -48,13 +48,13 @@ class Reinforce(PolicyRecommender):
         )
         self._draw(train.n_items)
 
-        def loss(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
+        def losses(epoch: int, step: PolicyStep) -> Iterator[Tensor]:
             acting = np.flatnonzero(rewarded[step.actions])
             rows = torch.as_tensor(acting, device=self.device)
             states = self._policy.states(step)
             policy = self._policy.head("policy", step.scored)
             log_pi = log_probability(states, policy, step.scored, rows)
             value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
-            return -(value * log_pi).sum(), {}
+            yield -(value * log_pi).sum()
 
-        return train_policies([self._policy], train, config, loss, seed=self._seed)
+        return train_policies([self._policy], train, config, losses, seed=self._seed)

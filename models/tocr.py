@@ -22,10 +22,11 @@ from models.common.boltzmann import boltzmann_sets
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
-from models.common.policy_training import Diagnostics, train_policies
+from models.common.policy_training import train_policies
 from models.common.returns import rewarded_returns
 from models.common.sampled_softmax import full_log_probability
 from models.common.softmax_policy import (
+    Diagnostics,
     PolicyStep,
     SoftmaxPolicy,
     log_probability,
@@ -99,7 +100,7 @@ class Tocr(PolicyRecommender):
             )
         self._draw(train.n_items)
 
-        def losses(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
+        def losses(epoch: int, step: PolicyStep) -> Iterator[Tensor]:
             states = self._policy.states(step)
             # Cut off, a head on the policy's state learns from it and never shapes it.
             behaviour_states = (
@@ -107,13 +108,16 @@ class Tocr(PolicyRecommender):
             )
             behaviour = self._behaviour.head("behaviour", step.behaviour_scored)
             log_beta = log_probability(behaviour_states, behaviour, step.behaviour_scored)
+            yield -log_beta.sum()
             policy = self._policy.head("policy", step.scored)
             if epoch <= config.warm_start:
                 log_pi = log_probability(
                     states, policy, step.scored, temperature=config.temperature
                 )
                 every = torch.arange(len(log_pi), device=self.device)
-                return -(log_pi + log_beta).sum(), diagnostics(log_pi, log_beta, every, config)
+                step.diagnostics.update(diagnostics(log_pi, log_beta, every, config))
+                yield -log_pi.sum()
+                return
             acting = np.flatnonzero(rewarded[step.actions])
             rows = torch.as_tensor(acting, device=self.device)
             divergence: Tensor | float = 0.0
@@ -135,8 +139,8 @@ class Tocr(PolicyRecommender):
                 normalised=config.normalised,
             )
             value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
-            loss = policy_loss(log_pi, weight, value).sum() - log_beta.sum() + divergence
-            return loss, diagnostics(log_pi, log_beta, rows, config)
+            step.diagnostics.update(diagnostics(log_pi, log_beta, rows, config))
+            yield policy_loss(log_pi, weight, value).sum() + divergence
 
         networks = list(dict.fromkeys([self._policy, self._behaviour]))
         for progress in train_policies(

@@ -18,7 +18,7 @@ from datasets.session_log import SessionLog
 from models.common.option_ranges import require_positive
 from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
-from models.common.policy_training import Diagnostics, train_policies
+from models.common.policy_training import train_policies
 from models.common.returns import rewarded_returns
 from models.common.sampled_softmax import ScoredItems
 from models.common.softmax_policy import PolicyStep, log_probability
@@ -58,7 +58,7 @@ class TocrReplica(PolicyRecommender):
         self._draw(train.n_items)
         catalogue = torch.arange(train.n_items, device=self.device)
 
-        def loss(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
+        def one_loss(epoch: int, step: PolicyStep) -> Iterator[Tensor]:
             states = self._policy.states(step)
             scored = _over(catalogue, step.scored)
             policy = self._policy.head("policy", scored)
@@ -71,12 +71,11 @@ class TocrReplica(PolicyRecommender):
             value = torch.as_tensor(returns[step.actions], device=self.device)
             log_pi = log_probability(states, policy, scored)
             log_beta = log_probability(states.detach(), behaviour, scored)
-            return -(weight * value * log_pi).sum() - log_beta.sum(), {
-                "behaviour loss": (-log_beta.detach().sum(), len(log_beta)),
-                "pi(a')/beta(a'') lambda_K": (weight.detach().sum(), len(weight)),
-            }
+            step.diagnostics["behaviour loss"] = -log_beta.detach().sum(), len(log_beta)
+            step.diagnostics["pi(a')/beta(a'') lambda_K"] = weight.detach().sum(), len(weight)
+            yield -(weight * value * log_pi).sum() - log_beta.sum()
 
-        return train_policies([self._policy], train, config, loss, seed=self._seed)
+        return train_policies([self._policy], train, config, one_loss, seed=self._seed)
 
 
 def sampled_action_weight(log_pi: Tensor, log_beta: Tensor, *, k: int) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 from datasets.session_log import SessionLog
 from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
-from models.common.policy_training import Diagnostics, train_policies
+from models.common.policy_training import train_policies
 from models.common.returns import rewarded_returns
 from models.common.softmax_policy import PolicyStep, log_probability
 from models.recommender import Progress
@@ -57,22 +57,21 @@ class WeightedLikelihood(PolicyRecommender):
         )
         self._draw(train.n_items)
 
-        def losses(epoch: int, step: PolicyStep) -> tuple[Tensor, Diagnostics]:
+        def losses(epoch: int, step: PolicyStep) -> Iterator[Tensor]:
             states = self._policy.states(step)
             behaviour = self._policy.head("behaviour", step.behaviour_scored)
             log_beta = log_probability(states.detach(), behaviour, step.behaviour_scored)
+            yield -log_beta.sum()
             acting = np.flatnonzero(rewarded[step.actions])
             rows = torch.as_tensor(acting, device=self.device)
             policy = self._policy.head("policy", step.scored)
             log_pi = log_probability(states, policy, step.scored, rows)
             weight = propensity_weight(log_beta[rows], floor=config.floor)
             value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
-            loss = -(weight * value * log_pi).sum() - log_beta.sum()
+            step.diagnostics["behaviour loss"] = -log_beta.detach().sum(), len(log_beta)
             floored = (weight >= 1 / config.floor).sum()
-            return loss, {
-                "behaviour loss": (-log_beta.detach().sum(), len(log_beta)),
-                "share at the floor": (floored, len(weight)),
-            }
+            step.diagnostics["share at the floor"] = floored, len(weight)
+            yield -(weight * value * log_pi).sum()
 
         return train_policies([self._policy], train, config, losses, seed=self._seed)
 

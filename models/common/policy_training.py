@@ -19,21 +19,21 @@ from models.common.softmax_policy import PolicyStep, SoftmaxPolicy, observed_eve
 from models.common.training_log import TrainingLog
 from models.recommender import Progress
 
-Diagnostics = dict[str, tuple[Tensor, int]]
-StepLoss = Callable[[int, PolicyStep], tuple[Tensor, Diagnostics]]
-"""Of epoch and step: the loss summed over the step's actions, and diagnostics as (sum, number)."""
+StepLosses = Callable[[int, PolicyStep], Iterator[Tensor]]
+"""Of epoch and step: losses summed over the step's actions. Gradients are taken of each before the
+next is asked for, so that its memory is free by then; their graphs may share no operation."""
 
 
 def train_policies(
     networks: Sequence[SoftmaxPolicy],
     train: SessionLog,
     config: PolicyConfig,
-    step_loss: StepLoss,
+    step_losses: StepLosses,
     *,
     seed: int,
     behaviour_negatives: int = 0,
 ) -> Iterator[Progress]:
-    """Minimise `step_loss` over all weights of `networks`; yields about twenty times an epoch.
+    """Minimise `step_losses` over all weights of `networks`; yields about twenty times an epoch.
 
     `behaviour_negatives` of a step's draws make its `behaviour_scored`; 0: all.
 
@@ -85,8 +85,10 @@ def train_policies(
                 scored=scored,
                 behaviour_scored=behaviour_scored,
             )
-            loss, diagnostics = step_loss(epoch, step)
-            (loss / (config.batch_size * config.truncation)).backward()
+            total = torch.zeros((), device=device)
+            for loss in step_losses(epoch, step):
+                (loss / (config.batch_size * config.truncation)).backward()
+                total += loss.detach()
             optimiser.step([rows for network in networks for rows in network.take_touched()])
-            yield from log.step(epoch, loss.detach(), len(actions), diagnostics)
+            yield from log.step(epoch, total, len(actions), step.diagnostics)
         yield log.end_of_epoch(epoch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from models.common.sampled_softmax import (
 from models.common.session_batches import BoolArray
 from models.common.session_states import session_states
 from models.recommender import FloatMatrix
+
+Diagnostics = dict[str, tuple[Tensor, int]]
+"""What a step says of itself: a sum over actions, and their number, by name."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class PolicyStep:
     scored: ScoredItems
     behaviour_scored: ScoredItems
     """What an estimate of the behaviour policy is scored on: the same, or fewer of the draws."""
+    diagnostics: Diagnostics = field(default_factory=dict)
+    """Filled by the model while it computes its losses."""
 
 
 class SoftmaxPolicy:

@@ -157,7 +157,9 @@ def test_the_real_code_passes(check: Check) -> None:
 
 @pytest.mark.parametrize(("check", "mutant"), CAUGHT.values(), ids=CAUGHT)
 def test_the_mutant_is_caught(check: Check, mutant: Mutant) -> None:
-    with mutant.installed(), pytest.raises(AssertionError):
+    # RuntimeError: L_pi cannot reach the behaviour head, whose graph is gone by then.
+    caught = RuntimeError if mutant is mutants.F3 else AssertionError
+    with mutant.installed(), pytest.raises(caught):
         check()
 
 
