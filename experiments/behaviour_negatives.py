@@ -2,8 +2,8 @@
 
 One TOCR for each number, alike in everything else, trained on the same split and seed. Printed: the
 behaviour head's loss over the whole catalogue on held-out sessions (-log beta of what was logged),
-the policy's Recall@20 and MRR@20 there, and events a second. Unigram is the loss of the smoothed
-item frequencies, which a behaviour head must beat.
+the policy's Recall@20 and MRR@20 there, and events a second. The last line is one JSON object with
+all of it, and the loss of the smoothed item frequencies, which a behaviour head must beat.
 
     python experiments/behaviour_negatives.py --dataset path/to/train.csv.gz
 """
@@ -75,11 +75,11 @@ def main() -> None:
     for number in options.numbers:
         config = dataclasses.replace(plain, behaviour_negatives=number)
         rows[number] = measure(split, config, options.seed)
-        print(json.dumps({"behaviour_negatives": number} | rows[number]), file=sys.stderr)
+        print(f"{number}: behaviour loss {rows[number]['behaviour loss']:.4f}", file=sys.stderr)
     table = [(number, *row.values()) for number, row in rows.items()]
     names = ("behaviour negatives", *next(iter(rows.values())))
     print(tabulate(table, names, floatfmt=("", ".4f", ".4f", ".4f", ",.0f"), tablefmt="github"))
-    print(f"unigram: {unigram_loss(split):.4f}")
+    print(json.dumps({"behaviour_negatives": rows, "unigram_loss": unigram_loss(split)}))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ GRU4Rec at its authors' settings (hidden 100, batch 64, cross-entropy, 2,048 neg
 truncation, no dropout), TOCR at the same ones with either cell, and the bare matrix products that
 one step of GRU4Rec needs, take turns in rounds. A figure is the median over rounds of the median
 step of a round: a virtual machine stands still for hundreds of milliseconds now and then, and such
-a stall lengthens a few steps very much and the median step not at all. The last line is one JSON
-object.
+a stall lengthens a few steps very much and the median step not at all. Negatives are drawn for many
+updates at once, which the median step does not see either, so that their share is measured apart
+and added. The last line is one JSON object.
 
     python experiments/training_speed.py --dataset path/to/train.csv.gz
 """
@@ -33,6 +34,7 @@ from datasets.registry import load_dataset
 from datasets.session_log import SessionLog
 from datasets.splits import SplitOptions, make_split
 from models.common import training_log
+from models.common.negative_sampler import DRAWS_AHEAD, NegativeSampler
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.recommender import Progress, Recommender
 from models.tocr import Tocr, TocrConfig
@@ -48,6 +50,8 @@ TOCR = TocrConfig(
     negatives=NEGATIVES, negative_alpha=0.5, full_softmax_items=1,
     dropout_embedding=0, dropout_hidden=0,
 )  # fmt: skip
+FLOP_PER_EVENT = 6 * HIDDEN * (BATCH + NEGATIVES + 6 * HIDDEN)
+"""Scores and the two products of the cell, forward and twice backward."""
 WARM_UP_STEPS = 20
 
 
@@ -77,6 +81,19 @@ def median_seconds(work: Callable[[], object], repeats: int) -> float:
         work()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
+
+
+def draw_seconds_per_event(train: SessionLog) -> Callable[[], float]:
+    """What drawing an update's negatives takes for each of its events, when called."""
+    sampler = NegativeSampler(
+        train.item_counts(), alpha=GRU4REC.negative_alpha, seed=1, device=torch.device("cpu")
+    )
+
+    def draw() -> None:
+        for _ in range(DRAWS_AHEAD):
+            sampler.draw(NEGATIVES)
+
+    return lambda: median_seconds(draw, 5) / (DRAWS_AHEAD * BATCH)
 
 
 def products_of_a_step() -> Callable[[], object]:
@@ -110,10 +127,13 @@ def measure(log: SessionLog, source: str, rounds: int, steps: int) -> dict[str, 
         ),
     }
     products, square = products_of_a_step(), torch.randn(1024, 1024)
+    draws = draw_seconds_per_event(split.train)
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
+        drawing = draws()
+        found.setdefault("draws", []).append(drawing)
         for name, fit in fits.items():
-            found.setdefault(name, []).append(fit.seconds_per_event(steps))
+            found.setdefault(name, []).append(fit.seconds_per_event(steps) + drawing)
         found.setdefault("products", []).append(median_seconds(products, steps))
         found.setdefault("square", []).append(median_seconds(lambda: square @ square, 10))
         start = time.perf_counter()
@@ -132,12 +152,15 @@ def main() -> None:
     options = parser.parse_args()
     dataset = load_dataset(options.dataset, notify=lambda line: print(line, file=sys.stderr))
     median = measure(dataset.log, options.dataset, options.rounds, options.steps)
+    gflops = 2 * 1024**3 / median["square"] / 1e9
     figures = {
         "gru4rec_events_per_second": 1 / median["gru4rec"],
         "tocr_over_gru4rec": median["tocr"] / median["gru4rec"],
         "tocr_gru_cell_over_gru4rec": median["tocr gru"] / median["gru4rec"],
         "gemm_fraction": median["products"] / (BATCH * median["gru4rec"]),
-        "gemm_gflops": 2 * 1024**3 / median["square"] / 1e9,
+        "gemm_gflops": gflops,
+        "share_of_gemm_rate": FLOP_PER_EVENT / median["gru4rec"] / 1e9 / gflops,
+        "draws_fraction": median["draws"] / median["gru4rec"],
         "ranking_events_per_second": 1 / median["ranking"],
     }
     print(tabulate(figures.items(), ("figure", "median"), floatfmt=",.2f", tablefmt="github"))

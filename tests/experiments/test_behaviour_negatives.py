@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,9 +21,11 @@ def test_a_row_for_each_number(small_table: Path, tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    _, _, *of_numbers, unigram = done.stdout.splitlines()
+    _, _, *of_numbers, last = done.stdout.splitlines()
     cells = [[float(cell) for cell in line.strip("|").split("|")[:4]] for line in of_numbers]
     assert [row[0] for row in cells] == [20, 5]
     # Thirty items at random: no loss is far from log 30.
     assert all(3 < row[1] < 5 and 0 < row[2] <= 1 for row in cells)
-    assert unigram.startswith("unigram: 3.")
+    figures = json.loads(last)
+    assert set(figures["behaviour_negatives"]) == {"20", "5"}
+    assert 3 < figures["unigram_loss"] < 4

@@ -15,6 +15,8 @@ POSITIVE = (
     "tocr_gru_cell_over_gru4rec",
     "gemm_fraction",
     "gemm_gflops",
+    "share_of_gemm_rate",
+    "draws_fraction",
     "ranking_events_per_second",
 )
 

@@ -136,6 +136,17 @@ def test_unobserved_events_leave_the_state_bitwise() -> None:
     assert all(map(torch.equal, last, seen_last))
 
 
+def test_the_next_step_of_a_window_is_given_the_dropped_state() -> None:
+    torch.manual_seed(7)
+    cell = GruCell(2, 40)
+    embedded, starts = torch.randn(2, 1, 2), torch.tensor([[True], [False]])
+    states, _ = SessionEncoder([cell], dropout=0.5).train()(embedded, [torch.zeros(1, 40)], starts)
+    alone, _ = SessionEncoder([cell])(embedded[1:], [states[0].detach()], starts[1:])
+    kept = states[1] != 0
+    assert 5 < int(kept.sum()) < 35
+    torch.testing.assert_close(states[1][kept], 2 * alone[0][kept])
+
+
 def test_dropout_acts_in_training_alone_and_on_the_carried_state() -> None:
     torch.manual_seed(6)
     encoder = SessionEncoder([GruCell(2, 40)], dropout=0.5)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from models.behaviour_cloning import BehaviourCloning, BehaviourCloningConfig
 from models.common.policy_config import PolicyConfig
+from models.common.session_batches import SessionBatches
 from models.reinforce import Reinforce, ReinforceConfig
 from models.tocr import Tocr, TocrConfig
 from models.tocr_replica import TocrReplica, TocrReplicaConfig, sampled_action_weight
@@ -44,9 +45,12 @@ def test_reinforce_is_tocr_without_ratio_and_top_k(options: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("options", [{}, SAMPLED])
 def test_behaviour_cloning_is_the_lowest_rung_of_tocr_s_ladder(options: dict[str, Any]) -> None:
-    lowest = TocrConfig(**SMALL, **options, reward_weighted=False, off_policy=False, K=1)
+    updates = SessionBatches(LOG, batch_size=4, window=SMALL["truncation"])
+    assert len(updates) >= 10
+    common = SMALL | options | {"batch_size": 4, "epochs": 1}
+    lowest = TocrConfig(**common, reward_weighted=False, off_policy=False, K=1)
     tocr, _ = trained(Tocr, lowest, LOG)
-    cloning, _ = trained(BehaviourCloning, BehaviourCloningConfig(**SMALL, **options), LOG)
+    cloning, _ = trained(BehaviourCloning, BehaviourCloningConfig(**common), LOG)
     assert_same_policy(weights(cloning), weights(tocr))
 
 

@@ -157,9 +157,7 @@ def test_the_real_code_passes(check: Check) -> None:
 
 @pytest.mark.parametrize(("check", "mutant"), CAUGHT.values(), ids=CAUGHT)
 def test_the_mutant_is_caught(check: Check, mutant: Mutant) -> None:
-    # RuntimeError: L_pi cannot reach the behaviour head, whose graph is gone by then.
-    caught = RuntimeError if mutant is mutants.F3 else AssertionError
-    with mutant.installed(), pytest.raises(caught):
+    with mutant.installed(), pytest.raises(AssertionError):
         check()
 
 
@@ -194,6 +192,14 @@ def test_other_places_of_lambda_and_cap_are_right_without_top_k(mutant: Mutant) 
     with mutant.installed():
         check_cap(1)
         check_simulation("6.1.2", 1)
+
+
+def test_the_policy_s_loss_finds_no_graph_of_the_behaviour_head() -> None:
+    with (
+        Mutant(mutants.WEIGHT, mutants.weight_that_moves_the_behaviour).installed(),
+        pytest.raises(RuntimeError, match="second time"),
+    ):
+        check_policy_loss_leaves_the_behaviour_head(1)
 
 
 @pytest.mark.parametrize("k", [1, 2])

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partialmethod
 from typing import Any
 from unittest.mock import patch
 
@@ -30,11 +31,17 @@ class Mutant:
     target: str
     """The name through which the code calls it."""
     replacement: Callable[..., Any]
+    retains_graphs: bool = False
+    """Whether gradients leave their graph behind, without which some faults cannot even be run."""
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """The code with this fault in it."""
-        with patch(self.target, self.replacement):
+        with ExitStack() as stack:
+            stack.enter_context(patch(self.target, self.replacement))
+            if self.retains_graphs:
+                backward = partialmethod(Tensor.backward, retain_graph=True)
+                stack.enter_context(patch.object(Tensor, "backward", backward))
             yield
 
 
@@ -108,7 +115,7 @@ F1 = Mutant(WEIGHT, weight_of_sampled_actions)
 F1B = Mutant(WEIGHT, uncut_weight_of_sampled_actions)
 F2 = Mutant(WEIGHT, inspect.unwrap(tocr.action_weight))
 """The weight is not cut from the graph: the real code without its `no_grad`."""
-F3 = Mutant(WEIGHT, weight_that_moves_the_behaviour)
+F3 = Mutant(WEIGHT, weight_that_moves_the_behaviour, retains_graphs=True)
 F7 = Mutant("models.common.sampled_softmax.draw_log_weights", draw_weights_without_log_q)
 F8 = Mutant("models.tocr.rewarded_returns", normalised_returns)
 F11_PRODUCT = Mutant(WEIGHT, capped_product)
