@@ -1,7 +1,7 @@
 """Cut a log into train.csv.gz and test.csv.gz by whole users, a random share of them for the test.
 
-The users are those that numpy's default_rng(seed).permutation of the sorted ids names first. That is
-the cut behind a row of docs/parity.md whose figures come from outside; for anything else use
+The users are those that numpy's default_rng(seed).permutation of the sorted ids names first. This
+is the cut behind a row of docs/parity.md whose figures come from outside; for anything else use
 `--split session-holdout`.
 
     python experiments/hold_out_users.py path/to/sessions.csv.gz folder
