@@ -1,6 +1,6 @@
 """What fewer negatives of TOCR's behaviour head save, and what they cost.
 
-One TOCR for each number, alike in everything else, trained on the same split and seed. Printed: the
+One TOCR for each choice of them, alike in everything else, trained on the same split and seed. Printed: the
 behaviour head's loss over the whole catalogue on held-out sessions (-log beta of what was logged),
 the policy's Recall@20 and MRR@20 there, and events a second. The last line is one JSON object with
 all of it, and the loss of the smoothed item frequencies, which a behaviour head must beat.
@@ -60,7 +60,12 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="ml-latest-small", help="name or table")
-    parser.add_argument("--numbers", type=int, nargs="+", default=[2048, 1024, 512, 256])
+    parser.add_argument(
+        "--draws",
+        nargs="+",
+        default=["0", "1024:0.5", "1024:0.75", "512:0.75", "512:1"],
+        help="number:alpha of the behaviour's own negatives; 0: it shares the policy's",
+    )
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -72,11 +77,14 @@ def main() -> None:
     )
     plain = TocrConfig(epochs=options.epochs, full_softmax_items=1)
     rows = {}
-    for number in options.numbers:
-        config = dataclasses.replace(plain, behaviour_negatives=number)
-        rows[number] = measure(split, config, options.seed)
-        print(f"{number}: behaviour loss {rows[number]['behaviour loss']:.4f}", file=sys.stderr)
-    table = [(number, *row.values()) for number, row in rows.items()]
+    for draws in options.draws:
+        number, _, alpha = draws.partition(":")
+        config = dataclasses.replace(plain, behaviour_negatives=int(number))
+        if alpha:
+            config = dataclasses.replace(config, behaviour_alpha=float(alpha))
+        rows[draws] = measure(split, config, options.seed)
+        print(f"{draws}: behaviour loss {rows[draws]['behaviour loss']:.4f}", file=sys.stderr)
+    table = [(draws, *row.values()) for draws, row in rows.items()]
     names = ("behaviour negatives", *next(iter(rows.values())))
     print(tabulate(table, names, floatfmt=("", ".4f", ".4f", ".4f", ",.0f"), tablefmt="github"))
     print(json.dumps({"behaviour_negatives": rows, "unigram_loss": unigram_loss(split)}))

@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import Tensor
 
 from datasets.session_log import SessionLog
 from models.common.adagrad import Adagrad, TouchedRows, touch
 from models.common.adagrad_kernel import compiled_row_update
 from models.common.cells import GruCell, SessionEncoder
-from models.common.distinct import distinct
+from models.common.distinct import compiled_first_places, distinct
 from models.common.initialisation import uniform_matrix
 from models.common.negative_sampler import NegativeSampler
 from models.common.option_ranges import require_not_negative, require_positive, require_share
@@ -101,6 +101,7 @@ class Gru4Rec:
         self._item_bias: Tensor
         self._input_table: Tensor | None = None
         compiled_row_update()
+        compiled_first_places()
 
     def fit(self, train: SessionLog) -> Iterator[Progress]:
         """Train by session-parallel windows; yields about twenty times an epoch."""
@@ -137,54 +138,80 @@ class Gru4Rec:
                     yield from log.step(epoch, torch.zeros((), device=self.device), 1)
                     continue
                 inputs = self._tensor(items[window.events])
-                if self._input_table is None:
-                    used, places = distinct(torch.cat([column_items, inputs.flatten()]))
-                    item_rows = input_rows = touch(self._item_table, used)
-                    input_places = places[len(column_items) :]
-                else:
-                    used, places = distinct(column_items)
-                    item_rows = touch(self._item_table, used)
-                    used_inputs, input_places = distinct(inputs.flatten())
-                    input_rows = touch(self._input_table, used_inputs)
-                embedded = input_rows.values.detach().index_select(0, input_places)
-                embedded.requires_grad_()
-                states = self._states(window, embedded.view(*inputs.shape, -1), state)
-
-                columns = Columns(
-                    column_items, places[: len(column_items)], len(targets), len(used)
+                losses = self._update(
+                    window, inputs, targets, column_items, state, support, sampler, optimiser
                 )
-                losses, by_score = self._loss(
-                    states.detach(), item_rows, columns, support, sampler.probabilities
-                )
-                scale = 1 / (config.batch_size * config.truncation)
-                scaled = states.detach() * scale
-                item_rows.values.grad = by_score.t() @ scaled
-                states.backward((by_score @ item_rows.values.detach()).mul_(scale))
-                by_bias = by_score.new_full((1, len(targets)), scale).mm(by_score).squeeze(0)
-                touched = [item_rows, self._bias_rows(columns, used, by_bias)]
-                if input_rows is not item_rows:
-                    input_rows.values.grad = torch.zeros_like(input_rows.values)
-                    touched.append(input_rows)
-                assert input_rows.values.grad is not None and embedded.grad is not None
-                input_rows.values.grad.index_add_(0, input_places, embedded.grad)
-                optimiser.step(touched)
                 yield from log.step(epoch, losses.sum(), len(targets))
             yield log.end_of_epoch(epoch)
 
-    def _states(self, window: Window, embedded: Tensor, state: list[Tensor]) -> Tensor:
-        """State before each target, (R, width); the last ones are carried on in `state`."""
-        if self.config.embedding != "none":
-            embedded = nn.functional.dropout(embedded, self.config.dropout_embedding)
+    @torch.no_grad()
+    def _update(
+        self,
+        window: Window,
+        inputs: Tensor,
+        targets: Tensor,
+        column_items: Tensor,
+        state: list[Tensor],
+        support: Tensor,
+        sampler: NegativeSampler,
+        optimiser: Adagrad,
+    ) -> Tensor:
+        """Forward, back, and a step of the optimiser; returns the loss of each target, (R,).
+
+        Without torch's graph: its bookkeeping takes as long as the operations of so small a step.
+        """
+        config = self.config
+        if self._input_table is None:
+            used, places = distinct(
+                torch.cat([column_items, inputs.flatten()]), len(self._item_table)
+            )
+            item_rows = input_rows = touch(self._item_table, used)
+            input_places = places[len(column_items) :]
+        else:
+            used, places = distinct(column_items, len(self._item_table))
+            item_rows = touch(self._item_table, used)
+            used_inputs, input_places = distinct(inputs.flatten(), len(self._input_table))
+            input_rows = touch(self._input_table, used_inputs)
+        embedded = input_rows.values.index_select(0, input_places).view(*inputs.shape, -1)
+        kept = None
+        if config.embedding != "none" and config.dropout_embedding > 0:
+            share = 1 - config.dropout_embedding
+            kept = torch.empty_like(embedded).bernoulli_(share).div_(share)
+            embedded = embedded * kept
         slots = self._tensor(window.slots)
-        states, after = self._encoder(
+        passes = self._encoder.run(
             embedded,
             [layer.index_select(0, slots) for layer in state],
             self._tensor(window.starts),
         )
-        for layer, last in zip(state, after, strict=True):
-            layer.index_copy_(0, slots, last)
-        flat: Tensor = states.flatten(0, 1)
-        return flat if window.busy is None else flat.index_select(0, self._tensor(window.acting))
+        for layer, passed in zip(state, passes, strict=True):
+            layer.index_copy_(0, slots, passed.states[-1])
+        states = passes[-1].states.flatten(0, 1)
+        acting = None if window.busy is None else self._tensor(window.acting)
+        if acting is not None:
+            states = states.index_select(0, acting)
+
+        columns = Columns(column_items, places[: len(column_items)], len(targets), len(used))
+        losses, by_score = self._loss(states, item_rows, columns, support, sampler.probabilities)
+        scale = 1 / (config.batch_size * config.truncation)
+        item_rows.values.grad = by_score.t() @ (states * scale)
+        by_states = (by_score @ item_rows.values).mul_(scale)
+        if acting is not None:
+            by_acting = by_states
+            by_states = by_acting.new_zeros(inputs.numel(), by_acting.shape[1])
+            by_states.index_copy_(0, acting, by_acting)
+        by_embedded = self._encoder.back_through(passes, by_states.view(*inputs.shape, -1))
+        if kept is not None:
+            by_embedded = by_embedded * kept
+        by_bias = by_score.new_full((1, len(targets)), scale).mm(by_score).squeeze(0)
+        touched = [item_rows, self._bias_rows(columns, used, by_bias)]
+        if input_rows is not item_rows:
+            input_rows.values.grad = torch.zeros_like(input_rows.values)
+            touched.append(input_rows)
+        assert input_rows.values.grad is not None
+        input_rows.values.grad.index_add_(0, input_places, by_embedded.flatten(0, 1))
+        optimiser.step(touched)
+        return losses
 
     def _bias_rows(self, columns: Columns, used: Tensor, by_bias: Tensor) -> TouchedRows:
         """The item biases of a step with their gradient, (U,)."""
@@ -195,7 +222,6 @@ class Gru4Rec:
         rows.values.grad = by_bias
         return rows
 
-    @torch.no_grad()
     def _loss(
         self,
         states: Tensor,

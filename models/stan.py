@@ -11,7 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.common.neighbour_recommender import NeighbourRecommender
-from models.common.neighbour_sessions import Float64Array, Neighbours, nearest
+from models.common.neighbour_sessions import (
+    Float64Array,
+    ItemScores,
+    Neighbours,
+    largest_of_pairs,
+    nearest,
+)
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.prefixes import Prefixes
 
@@ -48,8 +54,8 @@ class Stan(NeighbourRecommender):
 
     Config = StanConfig
 
-    def _scores(self, prefixes: Prefixes, start: int, stop: int) -> Float64Array:
-        """Scores of prefixes `start` to `stop` (exclusive), shape (stop - start, n_items)."""
+    def _scores(self, prefixes: Prefixes, start: int, stop: int) -> ItemScores:
+        """Scores other than 0 of prefixes `start` to `stop` (exclusive), rows from 0."""
         config, index, n_rows = self.config, self._index, stop - start
         rows, events = prefixes.distinct(start, stop)
         items = prefixes.sessions.items[events]
@@ -65,11 +71,8 @@ class Stan(NeighbourRecommender):
         neighbours = nearest(candidates._replace(similarities=similarities), config.k)
 
         found = index.items_of(neighbours)
-        in_prefix = np.zeros((n_rows, index.n_items), dtype=np.bool_)
-        in_prefix[rows, items] = True
-        shared_positions = np.where(in_prefix[found.rows, found.items], found.positions, 0)
-        last_shared = np.zeros(len(neighbours.rows), dtype=np.int32)
-        np.maximum.at(last_shared, found.pairs, shared_positions)
+        shared, _ = index.shared(found, rows, items)
+        last_shared = largest_of_pairs(found.pairs[shared], found.positions[shared])
         distances = np.abs(found.positions - last_shared[found.pairs])
         values = neighbours.similarities[found.pairs] * _decay(distances, config.lambda_distance)
         return index.sums(found, values, n_rows=n_rows)

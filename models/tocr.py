@@ -22,16 +22,16 @@ from models.common.boltzmann import boltzmann_sets
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
-from models.common.policy_training import train_policies
+from models.common.policy_training import BehaviourDraws, train_policies
 from models.common.returns import rewarded_returns
 from models.common.sampled_softmax import full_log_probability
 from models.common.softmax_policy import (
-    Diagnostics,
     PolicyStep,
     SoftmaxPolicy,
     log_probability,
     observed_events,
 )
+from models.common.training_log import Columns
 from models.recommender import Progress
 
 PROPENSITY_ROWS = 512
@@ -57,7 +57,9 @@ class TocrConfig(RewardedPolicyConfig):
     behaviour: Literal["head", "network"] = "head"
     """Where beta comes from: a head on the policy's state, cut off from it, or a network apart."""
     behaviour_negatives: int = 0
-    """How many of an update's negatives the behaviour is scored on; 0: all, as the policy."""
+    """Negatives that are drawn for the behaviour alone; 0: it shares those of the policy."""
+    behaviour_alpha: float = 0.75
+    """They are drawn in proportion to support ** behaviour_alpha."""
     warm_start: int = 0
     """Epochs of plain cross-entropy before the weights act; no model is chosen from them."""
     temperature: float = 1.0
@@ -66,7 +68,7 @@ class TocrConfig(RewardedPolicyConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self, "K", "cap", "temperature")
-        require_not_negative(self, "kl", "warm_start", "behaviour_negatives")
+        require_not_negative(self, "kl", "warm_start", "behaviour_negatives", "behaviour_alpha")
         if self.warm_start >= self.epochs:
             raise ValueError(
                 f"warm_start ({self.warm_start}) must be less than epochs ({self.epochs})"
@@ -114,8 +116,7 @@ class Tocr(PolicyRecommender):
                 log_pi = log_probability(
                     states, policy, step.scored, temperature=config.temperature
                 )
-                every = torch.arange(len(log_pi), device=self.device)
-                step.diagnostics.update(diagnostics(log_pi, log_beta, every, config))
+                step.columns.update(columns(log_pi, log_beta, log_beta))
                 yield -log_pi.sum()
                 return
             acting = np.flatnonzero(rewarded[step.actions])
@@ -130,18 +131,22 @@ class Tocr(PolicyRecommender):
                 log_pi = log_pi[rows]
             else:
                 log_pi = log_probability(states, policy, step.scored, rows, config.temperature)
+            of_rewarded = log_beta.index_select(0, rows)
             weight = action_weight(
                 log_pi,
-                log_beta.index_select(0, rows),
+                of_rewarded,
                 k=config.K,
                 cap=config.cap,
                 off_policy=config.off_policy,
                 normalised=config.normalised,
             )
             value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
-            step.diagnostics.update(diagnostics(log_pi, log_beta, rows, config))
+            step.columns.update(columns(log_pi, log_beta, of_rewarded))
             yield policy_loss(log_pi, weight, value).sum() + divergence
 
+        draws = None
+        if config.behaviour_negatives > 0:
+            draws = BehaviourDraws(config.behaviour_negatives, config.behaviour_alpha)
         networks = list(dict.fromkeys([self._policy, self._behaviour]))
         for progress in train_policies(
             networks,
@@ -149,7 +154,8 @@ class Tocr(PolicyRecommender):
             config,
             losses,
             seed=self._seed,
-            behaviour_negatives=config.behaviour_negatives,
+            diagnose=lambda columns: diagnostics(columns, config),
+            behaviour_draws=draws,
         ):
             warming_up = progress.epoch <= config.warm_start
             yield dataclasses.replace(progress, warming_up=warming_up)
@@ -249,15 +255,22 @@ def policy_loss(log_pi: Tensor, weight: Tensor, returns: Tensor) -> Tensor:
     return -weight * returns * log_pi
 
 
-@torch.no_grad()
-def diagnostics(
-    log_pi: Tensor, log_beta: Tensor, rewarded: Tensor, config: TocrConfig
-) -> Diagnostics:
-    """Sum over one step's actions, and their number, of what tells how the correction acts."""
-    ratio = torch.exp((log_pi - log_beta.index_select(0, rewarded)).double())
+def columns(log_pi: Tensor, log_beta: Tensor, log_beta_of_rewarded: Tensor) -> dict[str, Tensor]:
+    """What `diagnostics` is computed from, of one step."""
     return {
-        "behaviour loss": (-log_beta.sum(), len(log_beta)),
-        "pi/beta": (ratio.sum(), len(ratio)),
-        "share capped": ((ratio > config.cap).sum(), len(ratio)),
-        "lambda_K": (top_k_factor(log_pi, config.K).sum(), len(ratio)),
+        "log pi": log_pi.detach(),
+        "log beta": log_beta.detach(),
+        "log beta of rewarded": log_beta_of_rewarded.detach(),
+    }
+
+
+def diagnostics(columns: Columns, config: TocrConfig) -> dict[str, Tensor]:
+    """What tells how the correction acts: a number for each action, or each rewarded one."""
+    log_pi = columns["log pi"]
+    ratio = torch.exp((log_pi - columns["log beta of rewarded"]).double())
+    return {
+        "behaviour loss": -columns["log beta"],
+        "pi/beta": ratio,
+        "share capped": ratio > config.cap,
+        "lambda_K": top_k_factor(log_pi, config.K),
     }

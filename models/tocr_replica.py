@@ -71,11 +71,13 @@ class TocrReplica(PolicyRecommender):
             value = torch.as_tensor(returns[step.actions], device=self.device)
             log_pi = log_probability(states, policy, scored)
             log_beta = log_probability(states.detach(), behaviour, scored)
-            step.diagnostics["behaviour loss"] = -log_beta.detach().sum(), len(log_beta)
-            step.diagnostics["pi(a')/beta(a'') lambda_K"] = weight.detach().sum(), len(weight)
+            step.columns["behaviour loss"] = -log_beta.detach()
+            step.columns["pi(a')/beta(a'') lambda_K"] = weight.detach()
             yield -(weight * value * log_pi).sum() - log_beta.sum()
 
-        return train_policies([self._policy], train, config, one_loss, seed=self._seed)
+        return train_policies(
+            [self._policy], train, config, one_loss, seed=self._seed, diagnose=dict
+        )
 
 
 def sampled_action_weight(log_pi: Tensor, log_beta: Tensor, *, k: int) -> Tensor:

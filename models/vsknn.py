@@ -14,7 +14,12 @@ import numpy as np
 
 from datasets.session_log import IntArray
 from models.common.neighbour_recommender import NeighbourRecommender
-from models.common.neighbour_sessions import Float64Array, nearest
+from models.common.neighbour_sessions import (
+    Float64Array,
+    ItemScores,
+    largest_of_pairs,
+    nearest,
+)
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.prefixes import Prefixes
 
@@ -46,8 +51,8 @@ class VSkNN(NeighbourRecommender):
 
     Config = VSkNNConfig
 
-    def _scores(self, prefixes: Prefixes, start: int, stop: int) -> Float64Array:
-        """Scores of prefixes `start` to `stop` (exclusive), shape (stop - start, n_items)."""
+    def _scores(self, prefixes: Prefixes, start: int, stop: int) -> ItemScores:
+        """Scores other than 0 of prefixes `start` to `stop` (exclusive), rows from 0."""
         config, index, n_rows = self.config, self._index, stop - start
         rows, events = prefixes.distinct(start, stop)
         items = prefixes.sessions.items[events]
@@ -64,14 +69,14 @@ class VSkNN(NeighbourRecommender):
         neighbours = nearest(candidates, config.k)
 
         found = index.items_of(neighbours)
-        position_of = np.zeros((n_rows, index.n_items), dtype=np.int32)
-        position_of[rows, items] = positions
-        last_shared = np.zeros(len(neighbours.rows), dtype=np.int32)
-        np.maximum.at(last_shared, found.pairs, position_of[found.rows, found.items])
+        shared, entries = index.shared(found, rows, items)
+        last_shared = largest_of_pairs(found.pairs[shared], positions[entries])
         steps = lengths[neighbours.rows] - last_shared + 1
         values = neighbours.similarities * step_weights(config.weighting_score, steps)
         scores = index.sums(found, values[found.pairs], n_rows=n_rows)
-        return scores * self._item_weights() if config.idf_weighting > 0 else scores
+        if config.idf_weighting > 0:
+            scores = scores._replace(values=scores.values * self._item_weights()[scores.items])
+        return scores
 
     def _item_weights(self) -> Float64Array:
         """1 + w idf(i), with idf(i) = log(sessions / sessions that hold i), (n_items,)."""

@@ -68,12 +68,11 @@ class WeightedLikelihood(PolicyRecommender):
             log_pi = log_probability(states, policy, step.scored, rows)
             weight = propensity_weight(log_beta[rows], floor=config.floor)
             value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
-            step.diagnostics["behaviour loss"] = -log_beta.detach().sum(), len(log_beta)
-            floored = (weight >= 1 / config.floor).sum()
-            step.diagnostics["share at the floor"] = floored, len(weight)
+            step.columns["behaviour loss"] = -log_beta.detach()
+            step.columns["share at the floor"] = weight >= 1 / config.floor
             yield -(weight * value * log_pi).sum()
 
-        return train_policies([self._policy], train, config, losses, seed=self._seed)
+        return train_policies([self._policy], train, config, losses, seed=self._seed, diagnose=dict)
 
 
 @torch.no_grad()

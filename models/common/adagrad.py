@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.common.adagrad_kernel import compiled_row_update
@@ -55,6 +57,12 @@ class Adagrad:
             p.device.type == "cpu" and p.dtype == torch.float32 for p in everything
         )
         self._compiled = compiled_row_update() if plain else None
+        self._scalars = np.float32(learning_rate), np.float32(EPSILON)
+        self._matrices = {
+            id(p): (_as_matrix(p), _as_matrix(self._accumulators[id(p)]))
+            for p in everything
+            if plain
+        }
 
     @torch.no_grad()
     def step(self, touched: list[TouchedRows]) -> None:
@@ -69,17 +77,15 @@ class Adagrad:
                 rows.values.grad = None
 
     def _update(self, table: Tensor, index: Tensor, gradient: Tensor) -> None:
-        accumulator = self._accumulators[id(table)]
         if self._compiled is not None:
             self._compiled(
-                table.detach().view(len(table), -1).numpy(),
-                accumulator.detach().view(len(table), -1).numpy(),
+                *self._matrices[id(table)],
                 index.numpy(),
                 gradient.reshape(len(index), -1).contiguous().numpy(),
-                self._learning_rate,
-                EPSILON,
+                *self._scalars,
             )
             return
+        accumulator = self._accumulators[id(table)]
         accumulated = accumulator.index_select(0, index).addcmul_(gradient, gradient)
         accumulator.index_copy_(0, index, accumulated)
         scale = accumulated.add_(EPSILON).sqrt_()
@@ -92,3 +98,9 @@ class Adagrad:
         else:
             step = torch.div(gradient, scale).mul_(-self._learning_rate)
             table.index_add_(0, index, step)
+
+
+def _as_matrix(table: Tensor) -> NDArray[np.float32]:
+    """The table's own numbers, one row for each of its rows."""
+    matrix: NDArray[np.float32] = table.detach().view(len(table), -1).numpy()
+    return matrix

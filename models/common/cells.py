@@ -8,7 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from models.common.initialisation import uniform_matrix
-from models.common.recurrence import Backward, run_window
+from models.common.recurrence import (
+    CellWeights,
+    Saved,
+    WindowPass,
+    back_through_window,
+    differentiable_window,
+    run_window,
+)
 
 
 def _gate_matrices(n_gates: int, rows: int, columns: int) -> nn.Parameter:
@@ -31,38 +38,38 @@ class GruCell(nn.Module):
         self.state_weight = _gate_matrices(3, width, width)
         self.state_bias = nn.Parameter(torch.zeros(3 * width))
 
-    def project(self, inputs: Tensor) -> Tensor:
-        """The part of the gates that needs no state: (..., input_width) -> (..., 3 width)."""
-        if self.input_weight is None:
-            return inputs + self.input_bias
-        return torch.nn.functional.linear(inputs, self.input_weight, self.input_bias)
+    def weights(self) -> CellWeights:
+        """As `models.common.recurrence.Cell` asks."""
+        return CellWeights(self.input_weight, self.input_bias, self.state_weight, self.state_bias)
 
     @staticmethod
-    def forward_step(
-        projected: Tensor, recurrent: Tensor, state: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """As `models.common.recurrence.StepFunctions` asks."""
+    def forward_step(projected: Tensor, recurrent: Tensor, state: Tensor, after: Tensor) -> Saved:
+        """As `models.common.recurrence.Cell` asks."""
         width = state.shape[-1]
-        gates = torch.sigmoid(projected[:, : 2 * width] + recurrent[:, : 2 * width])
+        gates = torch.add(projected[:, : 2 * width], recurrent[:, : 2 * width]).sigmoid_()
         reset, update = gates.chunk(2, dim=-1)
         state_new = recurrent[:, 2 * width :]
         new = torch.addcmul(projected[:, 2 * width :], reset, state_new).tanh_()
-        return torch.lerp(new, state, update), (gates, state_new, new)
+        torch.lerp(new, state, update, out=after)
+        return gates, state_new, new
 
     @staticmethod
-    def backward_step(by_next: Tensor, state: Tensor, saved: tuple[Tensor, ...]) -> Backward:
-        """As `models.common.recurrence.StepFunctions` asks."""
+    def backward_step(
+        by_after: Tensor, state: Tensor, saved: Saved, by_projected: Tensor, by_recurrent: Tensor
+    ) -> Tensor:
+        """As `models.common.recurrence.Cell` asks."""
         gates, state_new, new = saved
         reset, update = gates.chunk(2, dim=-1)
-        by_state = by_next * update
-        by_new = torch.ops.aten.tanh_backward(by_next - by_state, new)
-        by_gates = torch.cat([by_new * state_new, by_next * (state - new)], dim=-1)
-        by_gates = torch.ops.aten.sigmoid_backward(by_gates, gates)
-        return Backward(
-            torch.cat([by_gates, by_new], dim=-1),
-            torch.cat([by_gates, by_new * reset], dim=-1),
-            by_state,
-        )
+        by_gates, by_new = by_projected.split([gates.shape[-1], new.shape[-1]], dim=-1)
+        by_reset, by_update = by_gates.chunk(2, dim=-1)
+        by_state = by_after * update
+        torch.ops.aten.tanh_backward.grad_input(by_after - by_state, new, grad_input=by_new)
+        torch.mul(by_new, state_new, out=by_reset)
+        torch.mul(by_after, state - new, out=by_update)
+        torch.ops.aten.sigmoid_backward.grad_input(by_gates, gates, grad_input=by_gates)
+        by_recurrent.copy_(by_projected)
+        by_recurrent[:, gates.shape[-1] :].mul_(reset)
+        return by_state
 
 
 class CfnCell(nn.Module):
@@ -79,35 +86,37 @@ class CfnCell(nn.Module):
         self.state_bias = nn.Parameter(torch.zeros(2 * width))
         self.state_weight = _gate_matrices(2, width, width)
 
-    def project(self, inputs: Tensor) -> Tensor:
-        """The part of the gates that needs no state: (..., input_width) -> (..., 3 width)."""
-        return torch.nn.functional.linear(inputs, self.input_weight)
+    def weights(self) -> CellWeights:
+        """As `models.common.recurrence.Cell` asks."""
+        return CellWeights(self.input_weight, None, self.state_weight, self.state_bias)
 
     @staticmethod
-    def forward_step(
-        projected: Tensor, recurrent: Tensor, state: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """As `models.common.recurrence.StepFunctions` asks."""
+    def forward_step(projected: Tensor, recurrent: Tensor, state: Tensor, after: Tensor) -> Saved:
+        """As `models.common.recurrence.Cell` asks."""
         width = state.shape[-1]
-        gates = torch.sigmoid(projected[:, : 2 * width] + recurrent)
+        gates = torch.add(projected[:, : 2 * width], recurrent).sigmoid_()
         keep, take = gates.chunk(2, dim=-1)
         squashed = torch.tanh(state)
         candidate = torch.tanh(projected[:, 2 * width :])
-        return torch.addcmul(keep * squashed, take, candidate), (gates, squashed, candidate)
+        torch.addcmul(keep * squashed, take, candidate, out=after)
+        return gates, squashed, candidate
 
     @staticmethod
-    def backward_step(by_next: Tensor, state: Tensor, saved: tuple[Tensor, ...]) -> Backward:
-        """As `models.common.recurrence.StepFunctions` asks."""
+    def backward_step(
+        by_after: Tensor, state: Tensor, saved: Saved, by_projected: Tensor, by_recurrent: Tensor
+    ) -> Tensor:
+        """As `models.common.recurrence.Cell` asks."""
         gates, squashed, candidate = saved
         keep, take = gates.chunk(2, dim=-1)
-        by_gates = torch.cat([by_next * squashed, by_next * candidate], dim=-1)
-        by_gates = torch.ops.aten.sigmoid_backward(by_gates, gates)
-        by_candidate = torch.ops.aten.tanh_backward(by_next * take, candidate)
-        return Backward(
-            torch.cat([by_gates, by_candidate], dim=-1),
-            by_gates,
-            torch.ops.aten.tanh_backward(by_next * keep, squashed),
-        )
+        by_gates, by_candidate = by_projected.split([gates.shape[-1], candidate.shape[-1]], dim=-1)
+        by_keep, by_take = by_recurrent.chunk(2, dim=-1)
+        torch.mul(by_after, squashed, out=by_keep)
+        torch.mul(by_after, candidate, out=by_take)
+        torch.ops.aten.sigmoid_backward.grad_input(by_recurrent, gates, grad_input=by_recurrent)
+        by_gates.copy_(by_recurrent)
+        torch.ops.aten.tanh_backward.grad_input(by_after * take, candidate, grad_input=by_candidate)
+        by_state: Tensor = torch.ops.aten.tanh_backward(by_after * keep, squashed)
+        return by_state
 
 
 class SessionEncoder(nn.Module):
@@ -133,7 +142,7 @@ class SessionEncoder(nn.Module):
         starts: Tensor,
         observed: Tensor | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
-        """States after each event, and the last of each layer.
+        """States after each event, and the last of each layer, as operations of torch's graph.
 
         Args:
             embedded: inputs, (T, W, input_width).
@@ -145,23 +154,56 @@ class SessionEncoder(nn.Module):
             states of the last layer, (T, W, width); the last state of each layer, (W, width), cut
             from the graph.
         """
-        carried = (~starts).to(embedded.dtype).unsqueeze(-1)
-        enters = None if observed is None else observed.unsqueeze(-1)
+        carried, enters = _masks(embedded, starts, observed)
         dropout = self.dropout if self.training else 0.0
         outputs, last = embedded, []
         for cell, before in zip(self._cells(), state, strict=True):
-            outputs = run_window(
-                type(cell),
-                cell.project(outputs),
-                before,
-                cell.state_weight,
-                cell.state_bias,
-                carried=carried,
-                observed=enters,
-                dropout=dropout,
+            outputs = differentiable_window(
+                cell, outputs, before, carried=carried, observed=enters, dropout=dropout
             )
             last.append(outputs[-1].detach())
         return outputs, last
 
+    def run(
+        self,
+        embedded: Tensor,
+        state: list[Tensor],
+        starts: Tensor,
+        observed: Tensor | None = None,
+    ) -> list[WindowPass]:
+        """The same without a graph: the way through each layer, for `back_through`."""
+        carried, enters = _masks(embedded, starts, observed)
+        dropout = self.dropout if self.training else 0.0
+        passes = []
+        for cell, before in zip(self._cells(), state, strict=True):
+            passed = run_window(
+                cell, embedded, before, carried=carried, observed=enters, dropout=dropout
+            )
+            passes.append(passed)
+            embedded = passed.states
+        return passes
+
+    def back_through(self, passes: list[WindowPass], by_states: Tensor) -> Tensor:
+        """Gradient by the inputs of `run`, (T, W, input_width); adds those by the parameters.
+
+        Args:
+            passes: what `run` returned.
+            by_states: gradient by the states of the last layer, (T, W, width).
+        """
+        for cell, passed in zip(reversed(self._cells()), reversed(passes), strict=True):
+            by_states, by_weights = back_through_window(cell, passed, by_states)
+            for weight, gradient in zip(cell.weights(), by_weights, strict=True):
+                if weight is not None and gradient is not None:
+                    weight.grad = gradient if weight.grad is None else weight.grad + gradient
+        return by_states
+
     def _cells(self) -> list[GruCell | CfnCell]:
         return list(self.cells)  # type: ignore[arg-type]
+
+
+def _masks(
+    embedded: Tensor, starts: Tensor, observed: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """0 where a session begins, else 1, and which events enter the state, both (T, W, 1)."""
+    carried = (~starts).to(embedded.dtype).unsqueeze(-1)
+    return carried, None if observed is None else observed.unsqueeze(-1)

@@ -2,18 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from models.common.compiled import compiled
 
-def distinct(codes: Tensor) -> tuple[Tensor, Tensor]:
-    """The distinct `codes` in rising order (U,), and the place of each code among them (n,)."""
-    if codes.device.type == "cpu":
-        # The same result; for a few thousand codes numpy was the faster of the two.
-        in_order, places_in_order = np.unique(codes.numpy(), return_inverse=True)
-        return torch.from_numpy(in_order), torch.from_numpy(places_in_order)
-    used: Tensor
-    places: Tensor
-    used, places = torch.unique(codes, return_inverse=True)
-    return used, places
+FirstPlaces = Callable[
+    [NDArray[np.int64], NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]], int
+]
+"""Of codes, a scratch of -1 for each item, and what it fills: distinct codes, and places."""
+
+
+def compiled_first_places() -> FirstPlaces | None:
+    """The compiled loop of `distinct`; None without numba."""
+    column = "int64[::1]"
+    return compiled(_first_places, f"int64({column}, int32[::1], {column}, {column})")
+
+
+def distinct(codes: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
+    """The distinct `codes` in the order in which they first come (U,), and each code's place (n,).
+
+    Codes are below `n_items`. One pass with a note for each item is some ten times faster than the
+    sorting that a search for equals takes.
+    """
+    loop = compiled_first_places() if codes.device.type == "cpu" else None
+    if loop is None:
+        return _distinct_by_sorting(codes)
+    used, places = np.empty(len(codes), dtype=np.int64), np.empty(len(codes), dtype=np.int64)
+    n_used = loop(codes.numpy(), _scratch(n_items), used, places)
+    return torch.from_numpy(used[:n_used]), torch.from_numpy(places)
+
+
+@lru_cache(maxsize=8)
+def _scratch(n_items: int) -> NDArray[np.int32]:
+    return np.full(n_items, -1, dtype=np.int32)
+
+
+def _first_places(
+    codes: NDArray[np.int64],
+    place_of_item: NDArray[np.int32],
+    used: NDArray[np.int64],
+    places: NDArray[np.int64],
+) -> int:
+    n_used = 0
+    for i in range(codes.shape[0]):
+        item = codes[i]
+        if place_of_item[item] < 0:
+            place_of_item[item] = n_used
+            used[n_used] = item
+            n_used += 1
+        places[i] = place_of_item[item]
+    for i in range(n_used):
+        place_of_item[used[i]] = -1
+    return n_used
+
+
+def _distinct_by_sorting(codes: Tensor) -> tuple[Tensor, Tensor]:
+    in_order, place_in_order = torch.unique(codes, return_inverse=True)
+    numbers = torch.arange(len(codes), device=codes.device)
+    first = torch.full_like(in_order, len(codes)).scatter_reduce_(
+        0, place_in_order, numbers, reduce="amin"
+    )
+    by_first = torch.argsort(first)
+    place = torch.empty_like(by_first)
+    place[by_first] = torch.arange(len(by_first), device=codes.device)
+    return in_order[by_first], place[place_in_order]

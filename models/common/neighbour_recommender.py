@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from datasets.session_log import SessionLog
-from models.common.neighbour_sessions import Float64Array, SessionIndex
+from models.common.neighbour_sessions import ItemScores, SessionIndex
 from models.common.prefixes import Prefixes
 from models.common.ragged import blocks
 from models.recommender import FloatMatrix, Progress
 
-COST_PER_BLOCK = 2**21
-"""About how many numbers a block of prefixes may need in the longest of its arrays."""
+COST_PER_BLOCK = 2**16
+"""About how many numbers a block of prefixes may need in the longest of its arrays: few enough for
+the processor's cache, many enough that a block's fixed cost does not count."""
 
 
 class NeighbourRecommender:
@@ -33,14 +34,15 @@ class NeighbourRecommender:
     def score(self, sessions: SessionLog) -> FloatMatrix:
         """Score of every item after every prefix, shape (n_prefixes, n_items)."""
         prefixes = Prefixes(sessions)
-        scores = np.empty((len(prefixes), sessions.n_items), dtype=np.float32)
+        scores = np.zeros((len(prefixes), sessions.n_items), dtype=np.float32)
         costs = self._index.costs(prefixes, self.config.k)
         for start, stop in blocks(costs, COST_PER_BLOCK):
-            scores[start:stop] = self._scores(prefixes, start, stop)
+            found = self._scores(prefixes, start, stop)
+            scores[start + found.rows, found.items] = found.values
         return scores
 
-    def _scores(self, prefixes: Prefixes, start: int, stop: int) -> Float64Array:
-        """Scores of prefixes `start` to `stop` (exclusive), shape (stop - start, n_items)."""
+    def _scores(self, prefixes: Prefixes, start: int, stop: int) -> ItemScores:
+        """Scores other than 0 of prefixes `start` to `stop` (exclusive), rows from 0."""
         raise NotImplementedError
 
     def save(self, folder: Path) -> None:

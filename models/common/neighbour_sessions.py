@@ -44,6 +44,17 @@ class NeighbourItems(NamedTuple):
     """Place of the item's last event in the neighbour, from 1, (n_entries,)."""
 
 
+class ItemScores(NamedTuple):
+    """Scores other than 0, each item once a prefix."""
+
+    rows: IntArray
+    """Prefix of each score, ascending, (n_scores,)."""
+    items: IntArray
+    """(n_scores,)."""
+    values: Float64Array
+    """(n_scores,)."""
+
+
 class SessionIndex:
     """The sessions of a training log as sets of items, in both directions.
 
@@ -83,6 +94,8 @@ class SessionIndex:
             ).T.tocsr(),
             sample_size,
         )
+        self._sought: IntArray = np.diff(self._by_item.indptr)
+        """Sessions looked at for each item, (n_items,)."""
 
     @classmethod
     def from_log(cls, train: SessionLog, *, sample_size: int) -> SessionIndex:
@@ -108,9 +121,9 @@ class SessionIndex:
 
     def costs(self, prefixes: Prefixes, k: int) -> IntArray:
         """About how many numbers each prefix needs in the longest arrays, (n_prefixes,)."""
-        sought = np.diff(self._by_item.indptr)[prefixes.sessions.items]
+        sought = self._sought[prefixes.sessions.items]
         before = np.concatenate([[0], np.cumsum(sought, dtype=np.int64)])
-        scored = self.n_items + int(k * self.lengths.mean())
+        scored = int(k * self.lengths.mean())
         costs: IntArray = before[prefixes.ends + 1] - before[prefixes.starts] + scored
         return costs
 
@@ -145,11 +158,36 @@ class SessionIndex:
             pairs, neighbours.rows[pairs], self.items[entries], self.positions[entries]
         )
 
-    def sums(self, found: NeighbourItems, values: Float64Array, *, n_rows: int) -> Float64Array:
-        """The sum of each item's values (n_entries,) after each prefix, (n_rows, n_items)."""
-        cells = found.rows * self.n_items + found.items
-        sums = np.bincount(cells, values, minlength=n_rows * self.n_items)
-        return sums.reshape(n_rows, self.n_items).astype(np.float64, copy=False)
+    def shared(
+        self, found: NeighbourItems, rows: IntArray, items: ItemCodes
+    ) -> tuple[IntArray, IntArray]:
+        """Which items of neighbours their prefix holds too.
+
+        Prefixes are given by their entries as in `candidates`. Returns indices into `found`,
+        ascending, and the prefix's entry of the same item for each, both (n_shared,).
+        """
+        # Columns for the items of these prefixes alone keep the table small enough for the cache.
+        distinct = np.unique(items)
+        columns = np.zeros(self.n_items, dtype=np.int32)
+        columns[distinct] = np.arange(1, len(distinct) + 1)
+        entries = np.zeros((int(rows.max(initial=-1)) + 1, len(distinct) + 1), dtype=np.int32)
+        entries[rows, columns[items]] = np.arange(1, len(items) + 1)
+        found_columns = columns[found.items]
+        likely = np.flatnonzero(found_columns)
+        entry = entries[found.rows[likely], found_columns[likely]]
+        is_shared = entry > 0
+        return likely[is_shared], (entry[is_shared] - 1).astype(np.int64)
+
+    def sums(self, found: NeighbourItems, values: Float64Array, *, n_rows: int) -> ItemScores:
+        """The sum of each item's values (n_entries,) after each of `n_rows` prefixes."""
+        before = np.concatenate([[0], np.cumsum(np.bincount(found.rows, minlength=n_rows))])
+        ones = np.ones(len(values))
+        entries = np.arange(len(values) + 1)
+        by_entry = sparse.csr_array((values, found.items, entries), (len(values), self.n_items))
+        by_row = sparse.csr_array((ones, entries[:-1], before), (n_rows, len(values)))
+        sums = by_row @ by_entry
+        rows = np.repeat(np.arange(n_rows), np.diff(sums.indptr))
+        return ItemScores(rows, sums.indices.astype(np.int64), sums.data)
 
     def save(self, file: Path) -> None:
         """Write the index as arrays."""
@@ -186,6 +224,15 @@ def nearest(candidates: Neighbours, k: int) -> Neighbours:
     return Neighbours(
         candidates.rows[kept], candidates.sessions[kept], candidates.similarities[kept]
     )
+
+
+def largest_of_pairs(pairs: IntArray, values: IntArray) -> IntArray:
+    """The largest of the values of each pair; pairs ascend, and each has a value; (n_pairs,)."""
+    if len(pairs) == 0:
+        return np.empty(0, dtype=values.dtype)
+    starts = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]]))
+    largest: IntArray = np.maximum.reduceat(values, starts)
+    return largest
 
 
 def _first_columns(matrix: Any, n: int) -> Any:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from datasets.session_log import SessionLog
 from models.common.adagrad_kernel import compiled_row_update
+from models.common.distinct import compiled_first_places
 from models.common.softmax_policy import SoftmaxPolicy, observed_events
 from models.recommender import Factors, FloatMatrix
 
@@ -29,6 +30,7 @@ class PolicyRecommender:
         self._seed = seed
         self._policy: SoftmaxPolicy
         compiled_row_update()
+        compiled_first_places()
 
     def score(self, sessions: SessionLog) -> FloatMatrix:
         """Policy logit of every item after every prefix, shape (n_prefixes, n_items)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,12 +17,21 @@ from models.common.policy_config import PolicyConfig
 from models.common.sampled_softmax import ScoredItems, sampled_items
 from models.common.session_batches import SessionBatches
 from models.common.softmax_policy import PolicyStep, SoftmaxPolicy, observed_events
-from models.common.training_log import TrainingLog
+from models.common.training_log import Diagnose, TrainingLog
 from models.recommender import Progress
 
 StepLosses = Callable[[int, PolicyStep], Iterator[Tensor]]
 """Of epoch and step: losses summed over the step's actions. Gradients are taken of each before the
 next is asked for, so that its memory is free by then; their graphs may share no operation."""
+
+
+@dataclass(frozen=True)
+class BehaviourDraws:
+    """Negatives of the behaviour policy's own, where it is not scored on those of the policy."""
+
+    n: int
+    alpha: float
+    """They are drawn in proportion to support ** alpha."""
 
 
 def train_policies(
@@ -31,11 +41,13 @@ def train_policies(
     step_losses: StepLosses,
     *,
     seed: int,
-    behaviour_negatives: int = 0,
+    diagnose: Diagnose | None = None,
+    behaviour_draws: BehaviourDraws | None = None,
 ) -> Iterator[Progress]:
     """Minimise `step_losses` over all weights of `networks`; yields about twenty times an epoch.
 
-    `behaviour_negatives` of a step's draws make its `behaviour_scored`; 0: all.
+    Without `behaviour_draws` a step's `behaviour_scored` are its `scored`. `diagnose` is given what
+    the losses leave in `PolicyStep.columns`.
 
     A window's loss is divided by the constant number of its places, as GRU4Rec's authors divide by
     the batch size, so that every action weighs the same in each update.
@@ -49,6 +61,11 @@ def train_policies(
     sampler = NegativeSampler(
         train.item_counts(), alpha=config.negative_alpha, seed=seed, device=device
     )
+    behaviour_sampler = sampler
+    if behaviour_draws is not None:
+        behaviour_sampler = NegativeSampler(
+            train.item_counts(), alpha=behaviour_draws.alpha, seed=seed + 1, device=device
+        )
     optimiser = Adagrad(
         [parameter for network in networks for parameter in network.encoder.parameters()],
         [table for network in networks for table in network.tables],
@@ -58,7 +75,7 @@ def train_policies(
     items = tensor(np.asarray(train.items, dtype=np.int64))
     observed = observed_events(train, config)
     batches = SessionBatches(train, batch_size=config.batch_size, window=config.truncation)
-    log = TrainingLog(batches.n_targets, len(batches))
+    log = TrainingLog(batches.n_targets, len(batches), diagnose)
     for epoch in range(1, config.epochs + 1):
         for network in networks:
             network.begin_epoch(batches.n_slots)
@@ -72,9 +89,12 @@ def train_policies(
             else:
                 draws = sampler.draw(config.negatives)
                 scored = behaviour_scored = sampled_items(targets, draws, sampler.probabilities)
-                if 0 < behaviour_negatives < config.negatives:
-                    fewer = draws[:behaviour_negatives]
-                    behaviour_scored = sampled_items(targets, fewer, sampler.probabilities)
+                if behaviour_draws is not None:
+                    behaviour_scored = sampled_items(
+                        targets,
+                        behaviour_sampler.draw(behaviour_draws.n),
+                        behaviour_sampler.probabilities,
+                    )
             step = PolicyStep(
                 inputs=items[tensor(window.events)],
                 starts=tensor(window.starts),
@@ -89,6 +109,8 @@ def train_policies(
             for loss in step_losses(epoch, step):
                 (loss / (config.batch_size * config.truncation)).backward()
                 total += loss.detach()
+            for network in networks:
+                network.back_through()
             optimiser.step([rows for network in networks for rows in network.take_touched()])
-            yield from log.step(epoch, total, len(actions), step.diagnostics)
+            yield from log.step(epoch, total, len(actions), step.columns)
         yield log.end_of_epoch(epoch)

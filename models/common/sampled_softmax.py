@@ -31,11 +31,11 @@ class ScoredItems:
 
 
 def sampled_items(targets: Tensor, draws: Tensor, probabilities: Tensor) -> ScoredItems:
-    """Targets (R,) and draws (m,), each distinct item once.
+    """Targets (R,) and draws (m,), each distinct item once, targets first.
 
     `probabilities` is q of every item of the catalogue, (n_items,).
     """
-    items, places = distinct(torch.cat([targets, draws]))
+    items, places = distinct(torch.cat([targets, draws]), len(probabilities))
     log_weights = draw_log_weights(
         places[len(targets) :], len(items), probabilities.index_select(0, items)
     )
@@ -110,13 +110,14 @@ class _LogProbability(torch.autograd.Function):
         column = targets.unsqueeze(1)
         if log_weights is None:
             logits = states @ items.t()
+            own = logits.gather(1, column)
         else:
             logits = torch.addmm(log_weights.to(states.dtype), states, items.t())
             # The target stands for itself, in place of what was drawn of it.
-            own = torch.linalg.vecdot(states, items.index_select(0, targets))
-            logits.scatter_(1, column, own.unsqueeze(1))
+            own = torch.linalg.vecdot(states, items.index_select(0, targets)).unsqueeze(1)
+            logits.scatter_(1, column, own)
         by_logits, log_partition = softmax_and_log_partition(logits)
-        log_probability = (logits.gather(1, column) - log_partition).squeeze(1)
+        log_probability = (own - log_partition).squeeze(1)
         by_logits.scatter_add_(1, column, torch.full_like(column, -1, dtype=by_logits.dtype))
         ctx.save_for_backward(states, items, by_logits)
         return log_probability

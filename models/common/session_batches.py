@@ -102,14 +102,16 @@ class SessionBatches:
             steps = self._schedule.steps[part] - first_step
             # A slot that ends never comes back, so the first step holds all slots of the window.
             slots = self._schedule.slots[part][: int(np.searchsorted(steps, 1))]
-            columns = np.searchsorted(slots, self._schedule.slots[part])
             shape = (n_steps, len(slots))
+            if last - first == n_steps * len(slots):
+                events = self._schedule.events[part].reshape(shape)
+                yield Window(events, self._schedule.starts[part].reshape(shape), None, slots)
+                continue
+            columns = np.searchsorted(slots, self._schedule.slots[part])
             events = np.full(shape, self._schedule.events[first])
             starts = np.zeros(shape, dtype=np.bool_)
             events[steps, columns] = self._schedule.events[part]
             starts[steps, columns] = self._schedule.starts[part]
-            busy = None
-            if last - first < events.size:
-                busy = np.zeros(shape, dtype=np.bool_)
-                busy[steps, columns] = True
+            busy = np.zeros(shape, dtype=np.bool_)
+            busy[steps, columns] = True
             yield Window(events, starts, busy, slots)

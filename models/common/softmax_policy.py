@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from datasets.session_log import IntArray, SessionLog
 from models.common.adagrad import TouchedRows, touch
@@ -15,6 +15,7 @@ from models.common.cells import CfnCell, GruCell, SessionEncoder
 from models.common.distinct import distinct
 from models.common.initialisation import uniform_matrix
 from models.common.policy_config import PolicyConfig
+from models.common.recurrence import WindowPass
 from models.common.sampled_softmax import (
     ScoredItems,
     full_log_probability,
@@ -23,9 +24,6 @@ from models.common.sampled_softmax import (
 from models.common.session_batches import BoolArray
 from models.common.session_states import session_states
 from models.recommender import FloatMatrix
-
-Diagnostics = dict[str, tuple[Tensor, int]]
-"""What a step says of itself: a sum over actions, and their number, by name."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,22 @@ class PolicyStep:
     scored: ScoredItems
     behaviour_scored: ScoredItems
     """What an estimate of the behaviour policy is scored on: the same, or fewer of the draws."""
-    diagnostics: Diagnostics = field(default_factory=dict)
-    """Filled by the model while it computes its losses."""
+    columns: dict[str, Tensor] = field(default_factory=dict)
+    """Of its actions, for diagnostics; filled by the model while it computes its losses."""
+
+
+@dataclass(frozen=True)
+class _Passed:
+    """A step's way from input items to states."""
+
+    rows: TouchedRows
+    places: Tensor
+    """Row of each input event, (T x W,)."""
+    kept: Tensor | None
+    """What dropout multiplies the inputs by."""
+    passes: list[WindowPass]
+    acting: Tensor
+    states: Tensor
 
 
 class SoftmaxPolicy:
@@ -70,6 +82,7 @@ class SoftmaxPolicy:
         self.heads = {name: uniform_matrix(n_items, config.width).to(device) for name in heads}
         self._state: list[Tensor] = []
         self._touched: dict[str, TouchedRows] = {}
+        self._passed: _Passed | None = None
 
     @property
     def tables(self) -> list[Tensor]:
@@ -82,20 +95,45 @@ class SoftmaxPolicy:
         self._state = self.encoder.initial_state(n_slots, self.device)
 
     def states(self, step: PolicyStep) -> Tensor:
-        """State before each action of the step, (A, width); the last ones are carried on."""
-        input_items, places = distinct(step.inputs.flatten())
-        rows = self._touched["inputs"] = touch(self.input_table, input_items)
-        embedded = nn.functional.embedding(places.view_as(step.inputs), rows.values)
-        states, after = self.encoder(
-            nn.functional.dropout(embedded, self._dropout),
+        """State before each action of the step, (A, width); the last ones are carried on.
+
+        A leaf of torch's graph: what losses leave there `back_through` takes through the encoder.
+        """
+        input_items, places = distinct(step.inputs.flatten(), len(self.input_table))
+        rows = touch(self.input_table, input_items)
+        embedded = rows.values.detach().index_select(0, places).view(*step.inputs.shape, -1)
+        kept = None
+        if self._dropout > 0:
+            kept = torch.empty_like(embedded).bernoulli_(1 - self._dropout).div_(1 - self._dropout)
+            embedded = embedded * kept
+        passes = self.encoder.run(
+            embedded,
             [layer.index_select(0, step.slots) for layer in self._state],
             step.starts,
             step.observed,
         )
-        for layer, last in zip(self._state, after, strict=True):
-            layer.index_copy_(0, step.slots, last)
-        flat: Tensor = states.flatten(0, 1)
-        return flat.index_select(0, step.acting)
+        for layer, passed in zip(self._state, passes, strict=True):
+            layer.index_copy_(0, step.slots, passed.states[-1])
+        flat = passes[-1].states.flatten(0, 1)
+        states = flat.index_select(0, step.acting).requires_grad_()
+        self._passed = _Passed(rows, places, kept, passes, step.acting, states)
+        return states
+
+    @torch.no_grad()
+    def back_through(self) -> None:
+        """Take the gradient that the step's losses left at its states to encoder and inputs."""
+        passed, self._passed = self._passed, None
+        if passed is None or passed.states.grad is None:
+            return
+        width = passed.states.shape[1]
+        by_states = passed.states.new_zeros(passed.passes[-1].states.shape)
+        by_states.view(-1, width).index_copy_(0, passed.acting, passed.states.grad)
+        by_embedded = self.encoder.back_through(passed.passes, by_states)
+        if passed.kept is not None:
+            by_embedded = by_embedded * passed.kept
+        gradient = torch.zeros_like(passed.rows.values)
+        passed.rows.values.grad = gradient.index_add_(0, passed.places, by_embedded.flatten(0, 1))
+        self._touched["inputs"] = passed.rows
 
     def head(self, name: str, scored: ScoredItems) -> TouchedRows:
         """The head's rows for the step's items, ready to collect a gradient."""

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from models.recommender import DivergedError, Progress
+
+Columns = Mapping[str, Tensor]
+"""What a step leaves of its actions by name, cut from the graph."""
+Diagnose = Callable[[Columns], Mapping[str, Tensor]]
+"""From the columns of many steps, one after another, to diagnostics of which the mean is shown."""
 
 YIELDS_PER_EPOCH = 20
 LARGEST_LOSS = 1e6
@@ -20,7 +25,7 @@ class TrainingLog:
     Looking at a loss waits for the device, so single steps never do.
     """
 
-    def __init__(self, n_targets: int, n_steps: int) -> None:
+    def __init__(self, n_targets: int, n_steps: int, diagnose: Diagnose | None = None) -> None:
         self._n_targets = n_targets
         self._interval = max(1, n_steps // YIELDS_PER_EPOCH)
         self._step = 0
@@ -28,21 +33,23 @@ class TrainingLog:
         self._events = 0
         self._unseen: list[Tensor] = []
         self._unseen_events = 0
-        self._diagnostics: dict[str, list[tuple[Tensor, int]]] = {}
+        self._diagnose = diagnose
+        self._columns: dict[str, list[Tensor]] = {}
+        self._diagnostics: dict[str, tuple[float, int]] = {}
 
     def step(
         self,
         epoch: int,
         losses: Tensor,
         n_events: int,
-        diagnostics: dict[str, tuple[Tensor, int]] | None = None,
+        columns: Columns | None = None,
     ) -> Iterator[Progress]:
-        """Note one step's summed loss over `n_events` targets, and diagnostics as (sum, number)."""
+        """Note one step's summed loss over `n_events` targets, and its columns for diagnostics."""
         self._unseen.append(losses)
         self._unseen_events += n_events
         self._step += 1
-        for name, value in (diagnostics or {}).items():
-            self._diagnostics.setdefault(name, []).append(value)
+        for name, column in (columns or {}).items():
+            self._columns.setdefault(name, []).append(column)
         if len(self._unseen) >= self._interval:
             yield self._progress(epoch, epoch_ended=False)
 
@@ -65,12 +72,10 @@ class TrainingLog:
         self._loss_sum += sum(losses)
         self._events += self._unseen_events
         events, self._unseen, self._unseen_events = self._unseen_events, [], 0
+        self._add_diagnostics()
         diagnostics = {}
         if epoch_ended:
-            diagnostics = {
-                name: float(sum(total for total, _ in sums)) / max(1, sum(n for _, n in sums))
-                for name, sums in self._diagnostics.items()
-            }
+            diagnostics = {name: sum_ / max(1, n) for name, (sum_, n) in self._diagnostics.items()}
         return Progress(
             epoch=epoch,
             epoch_ended=epoch_ended,
@@ -79,3 +84,12 @@ class TrainingLog:
             loss=self._loss_sum / max(1, self._events),
             diagnostics=diagnostics,
         )
+
+    def _add_diagnostics(self) -> None:
+        if self._diagnose is None or not self._columns:
+            return
+        columns = {name: torch.cat(parts) for name, parts in self._columns.items()}
+        for name, values in self._diagnose(columns).items():
+            before, n = self._diagnostics.get(name, (0.0, 0))
+            self._diagnostics[name] = before + float(values.double().sum()), n + len(values)
+        self._columns = {}

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
 def test_a_row_for_each_number(small_table: Path, tmp_path: Path) -> None:
     script = [sys.executable, "experiments/behaviour_negatives.py", "--dataset", str(small_table)]
     done = subprocess.run(
-        [*script, "--numbers", "20", "5", "--epochs", "1"],
+        [*script, "--draws", "0", "5:0.75", "--epochs", "1"],
         cwd=REPOSITORY,
         env=os.environ | {"BENCH_CACHE_DIR": str(tmp_path)},
         capture_output=True,
@@ -22,10 +22,10 @@ def test_a_row_for_each_number(small_table: Path, tmp_path: Path) -> None:
         check=True,
     )
     _, _, *of_numbers, last = done.stdout.splitlines()
-    cells = [[float(cell) for cell in line.strip("|").split("|")[:4]] for line in of_numbers]
-    assert [row[0] for row in cells] == [20, 5]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in of_numbers]
+    assert [row[0] for row in cells] == ["0", "5:0.75"]
     # Thirty items at random: no loss is far from log 30.
-    assert all(3 < row[1] < 5 and 0 < row[2] <= 1 for row in cells)
+    assert all(3 < float(row[1]) < 5 and 0 < float(row[2]) <= 1 for row in cells)
     figures = json.loads(last)
-    assert set(figures["behaviour_negatives"]) == {"20", "5"}
+    assert set(figures["behaviour_negatives"]) == {"0", "5:0.75"}
     assert 3 < figures["unigram_loss"] < 4

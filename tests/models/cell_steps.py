@@ -11,14 +11,12 @@ from models.common.recurrence import run_window
 
 def one_step(cell: GruCell | CfnCell, inputs: Tensor, state: Tensor) -> Tensor:
     """The state after `inputs` (W, input_width) from `state` (W, width)."""
-    states = run_window(
-        type(cell),
-        cell.project(inputs).unsqueeze(0),
+    passed = run_window(
+        cell,
+        inputs.unsqueeze(0),
         state,
-        cell.state_weight,
-        cell.state_bias,
         carried=torch.ones(1, len(state), 1),
         observed=None,
         dropout=0,
     )
-    return states[0]
+    return passed.states[0].detach()

@@ -45,6 +45,10 @@ CHANGES: dict[type, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ({"width": 8, "full_softmax_items": 20}, {"negatives": 11}),
         ({"width": 8, "full_softmax_items": 20}, {"negative_alpha": 0.9}),
         ({"width": 8, "full_softmax_items": 20}, {"behaviour_negatives": 3}),
+        (
+            {"width": 8, "full_softmax_items": 20, "behaviour_negatives": 3},
+            {"behaviour_alpha": 0.2},
+        ),
     ],
 }  # fmt: skip
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.common.cells import CfnCell, GruCell
-from models.common.recurrence import run_window
+from models.common.cells import CfnCell, GruCell, SessionEncoder
+from models.common.recurrence import differentiable_window, run_window
 from tests.models.cell_steps import one_step
 
 T, W, WIDTH = 4, 3, 2
@@ -26,19 +26,44 @@ def test_gradients_are_those_of_finite_differences(
     observed = torch.rand(T, W, 1) < 0.5 if some_unobserved else None
     state = torch.randn(W, WIDTH, dtype=torch.float64)
 
-    def run(projected: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def run(inputs: Tensor, *weights: Tensor) -> Tensor:
         torch.manual_seed(2)
-        return run_window(
-            cell_class, projected, state, weight, bias,
-            carried=carried, observed=observed, dropout=dropout,
-        )  # fmt: skip
+        return differentiable_window(
+            cell, inputs, state, carried=carried, observed=observed, dropout=dropout
+        )
 
-    projected = torch.randn(T, W, 3 * WIDTH, dtype=torch.float64)
-    inputs = [
-        value.detach().requires_grad_()
-        for value in (projected, cell.state_weight, 0.3 + cell.state_bias)
-    ]
-    assert torch.autograd.gradcheck(run, inputs)
+    with torch.no_grad():
+        cell.state_bias.add_(0.3)
+    inputs = torch.randn(T, W, WIDTH, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(run, [inputs, *cell.parameters()])
+
+
+@pytest.mark.parametrize("layers", [[GruCell], [CfnCell], [CfnCell, GruCell]])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_gradients_without_a_graph_are_those_of_the_graph(
+    layers: list[type[GruCell] | type[CfnCell]], dropout: float
+) -> None:
+    torch.manual_seed(4)
+    encoder = SessionEncoder([cell(WIDTH, WIDTH) for cell in layers], dropout=dropout)
+    embedded = torch.randn(T, W, WIDTH, requires_grad=True)
+    state = [torch.randn(W, WIDTH) for _ in layers]
+    starts, observed = torch.rand(T, W) < 0.3, torch.rand(T, W) < 0.7
+    by_states = torch.randn(T, W, WIDTH)
+
+    torch.manual_seed(5)
+    states, last = encoder(embedded, state, starts, observed)
+    states.backward(by_states)
+    by_graph = [parameter.grad for parameter in encoder.parameters()]
+    encoder.zero_grad()
+    torch.manual_seed(5)
+    passes = encoder.run(embedded.detach(), state, starts, observed)
+    by_embedded = encoder.back_through(passes, by_states)
+    assert torch.equal(passes[-1].states, states)
+    assert all(torch.equal(passed.states[-1], of) for passed, of in zip(passes, last, strict=True))
+    assert embedded.grad is not None and torch.equal(by_embedded, embedded.grad)
+    for parameter, expected in zip(encoder.parameters(), by_graph, strict=True):
+        assert parameter.grad is not None and expected is not None
+        assert torch.equal(parameter.grad, expected)
 
 
 @pytest.mark.parametrize("cell_class", [GruCell, CfnCell])
@@ -49,9 +74,8 @@ def test_a_window_is_its_steps(cell_class: type[GruCell] | type[CfnCell]) -> Non
     carried = torch.ones(T, W, 1)
     carried[1, 2] = 0
     states = run_window(
-        cell_class, cell.project(inputs), state, cell.state_weight, cell.state_bias,
-        carried=carried, observed=None, dropout=0,
-    )  # fmt: skip
+        cell, inputs, state, carried=carried, observed=None, dropout=0
+    ).states.detach()
     for t in range(T):
         state = one_step(cell, inputs[t], state * carried[t])
         torch.testing.assert_close(states[t], state)

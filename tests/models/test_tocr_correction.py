@@ -16,6 +16,7 @@ from models.common.softmax_policy import log_probability
 from models.tocr import (
     TocrConfig,
     action_weight,
+    columns,
     diagnostics,
     policy_loss,
     top_k_factor,
@@ -157,8 +158,8 @@ def test_the_temperature_divides_the_logits() -> None:
 
 def test_diagnostics_show_raw_ratio_and_share_capped() -> None:
     log_pi, log_beta = log_of(0.3, 0.2), log_of(1e-6, 0.5, 0.4)
-    found = diagnostics(log_pi, log_beta, torch.tensor([0, 2]), TocrConfig(K=2))
-    means = {name: float(total) / n for name, (total, n) in found.items()}
+    found = diagnostics(columns(log_pi, log_beta, log_beta[[0, 2]]), TocrConfig(K=2))
+    means = {name: float(values.double().mean()) for name, values in found.items()}
     assert means["pi/beta"] == pytest.approx((300_000 + 0.5) / 2)
     assert means["share capped"] == 0.5
     assert means["lambda_K"] == pytest.approx((2 * 0.7 + 2 * 0.8) / 2)

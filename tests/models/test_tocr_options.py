@@ -111,7 +111,7 @@ def test_the_defaults_are_the_paper_s() -> None:
 def test_the_behaviour_may_be_scored_on_fewer_negatives_than_the_policy() -> None:
     """Without ratio the policy does not read beta, so that it stays, and the behaviour changes."""
     options: dict[str, Any] = {"off_policy": False, "epochs": 2, "full_softmax_items": 1}
-    many, _ = trained(Tocr, config(**options, negatives=40, behaviour_negatives=40), LOG)
+    many, _ = trained(Tocr, config(**options, negatives=40), LOG)
     few, _ = trained(Tocr, config(**options, negatives=40, behaviour_negatives=5), LOG)
     one, two = weights(many), weights(few)
     assert all(torch.equal(one[name], two[name]) for name in one if name != "behaviour")

@@ -21,12 +21,14 @@ def test_twenty_looks_an_epoch_with_the_mean_loss_so_far() -> None:
 
 
 def test_diagnostics_are_means_over_the_epoch_and_start_anew() -> None:
-    log = TrainingLog(n_targets=4, n_steps=2)
-    for total, n in ((3.0, 1), (1.0, 3)):
-        list(log.step(1, torch.tensor(8.0), 2, {"ratio": (torch.tensor(total), n)}))
+    log = TrainingLog(
+        n_targets=4, n_steps=2, diagnose=lambda columns: {"ratio": 2 * columns["half"]}
+    )
+    for half in ([1.5], [0.5, 0.0, 0.0]):
+        list(log.step(1, torch.tensor(8.0), 2, {"half": torch.tensor(half)}))
     assert log.end_of_epoch(1).diagnostics == {"ratio": 1.0}
     for _ in range(2):
-        list(log.step(2, torch.tensor(2.0), 2, {"ratio": (torch.tensor(0.0), 0)}))
+        list(log.step(2, torch.tensor(2.0), 2, {"half": torch.empty(0)}))
     second = log.end_of_epoch(2)
     assert (second.diagnostics, second.loss) == ({"ratio": 0.0}, 1.0)
 
