@@ -1,9 +1,10 @@
 """What fewer negatives of TOCR's behaviour head save, and what they cost.
 
-One TOCR for each choice of them, alike in everything else, trained on the same split and seed. Printed: the
-behaviour head's loss over the whole catalogue on held-out sessions (-log beta of what was logged),
-the policy's Recall@20 and MRR@20 there, and events a second. The last line is one JSON object with
-all of it, and the loss of the smoothed item frequencies, which a behaviour head must beat.
+One TOCR for each choice of them, alike in everything else, trained on the same split and seed.
+Printed: the behaviour head's loss over the whole catalogue on held-out sessions (-log beta of what
+was logged), the policy's Recall@20 and MRR@20 there, and events a second. The last line is one JSON
+object with all of it, and the loss of the smoothed item frequencies, which a behaviour head must
+beat.
 
     python experiments/behaviour_negatives.py --dataset path/to/train.csv.gz
 """

@@ -1,12 +1,12 @@
-"""Speed of training and ranking beside the machine's own matrix products, in one run.
+"""Speed of training beside the machine's own matrix products, in one run.
 
 GRU4Rec at its authors' settings (hidden 100, batch 64, cross-entropy, 2,048 negatives, one-step
-truncation, no dropout), TOCR at the same ones with either cell, and the bare matrix products that
-one step of GRU4Rec needs, take turns in rounds. A figure is the median over rounds of the median
-step of a round: a virtual machine stands still for hundreds of milliseconds now and then, and such
-a stall lengthens a few steps very much and the median step not at all. Negatives are drawn for many
-updates at once, which the median step does not see either, so that their share is measured apart
-and added. The last line is one JSON object.
+truncation, no dropout), a wide one (hidden 512, batch 128, BPR-max), TOCR and the other trained
+models, and the bare matrix products that one step of GRU4Rec needs, take turns in rounds. A figure
+is the median over rounds of the median step of a round: a virtual machine stands still for hundreds
+of milliseconds now and then, and such a stall lengthens a few steps very much and the median step
+not at all. Negatives are drawn for many updates at once, which the median step does not see either,
+so that their share is measured apart and added. The last line is one JSON object.
 
     python experiments/training_speed.py --dataset path/to/train.csv.gz
 """
@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import torch
 from tabulate import tabulate
@@ -38,6 +38,9 @@ from models.common import training_log
 from models.common.negative_sampler import DRAWS_AHEAD, NegativeSampler
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.recommender import Progress, Recommender
+from models.reinforce import Reinforce, ReinforceConfig
+from models.sasrec import SasRec, SasRecConfig
+from models.sqn import Sqn, SqnConfig
 from models.tocr import Tocr, TocrConfig
 
 BATCH, HIDDEN, NEGATIVES = 64, 100, 2048
@@ -46,14 +49,31 @@ GRU4REC = Gru4RecConfig(
     embedding="constrained", loss="cross-entropy", negatives=NEGATIVES, negative_alpha=0.5, logq=0,
     dropout_embedding=0, dropout_hidden=0,
 )  # fmt: skip
+WIDE_BATCH, WIDE_HIDDEN = 128, 512
+WIDE_GRU4REC = dataclasses.replace(
+    GRU4REC, batch_size=WIDE_BATCH, layers=(WIDE_HIDDEN,), loss="bpr-max"
+)
 TOCR = TocrConfig(
     epochs=10**6, learning_rate=0.05, batch_size=BATCH, truncation=1, width=HIDDEN,
     negatives=NEGATIVES, negative_alpha=0.5, full_softmax_items=1,
     dropout_embedding=0, dropout_hidden=0,
 )  # fmt: skip
-FLOP_PER_EVENT = 6 * HIDDEN * (BATCH + NEGATIVES + 6 * HIDDEN)
-"""Scores and the two products of the cell, forward and twice backward."""
+REINFORCE = ReinforceConfig(
+    epochs=10**6, learning_rate=0.05, batch_size=BATCH, truncation=1, width=HIDDEN,
+    negatives=NEGATIVES, negative_alpha=0.5, full_softmax_items=1,
+    dropout_embedding=0, dropout_hidden=0,
+)  # fmt: skip
+SASREC = SasRecConfig(
+    epochs=10**6, batch_size=BATCH, width=HIDDEN, negatives=NEGATIVES, full_softmax_items=1
+)
+SQN = SqnConfig(epochs=10**6, batch_size=BATCH, truncation=1, width=HIDDEN)
 WARM_UP_STEPS = 20
+SLOW = ("gru4rec_h512", "sasrec", "sqn")
+SLOW_STEPS_SHARE = 4
+"""Models whose step takes many times as long make this many times fewer in a round."""
+OTHERS = ("tocr", "tocr_equal_negatives", "reinforce", "sasrec", "sqn")
+MOST_ITEMS_OF_SQN = 10_000
+"""Its three heads score the whole catalogue, and Adam moves every row of their tables."""
 RANKED_SESSIONS = 20
 """Few, for the same reason: most blocks then end before the machine stands still."""
 
@@ -61,7 +81,7 @@ RANKED_SESSIONS = 20
 class SteppedFit:
     """A fit that is timed step by step, and begins again where its epochs end."""
 
-    def __init__(self, model: Gru4Rec | Tocr, train: SessionLog) -> None:
+    def __init__(self, model: Any, train: SessionLog) -> None:
         self._fit: Iterator[Progress] = iter(model.fit(train))
         self.seconds_per_event(WARM_UP_STEPS)
 
@@ -86,8 +106,8 @@ def median_seconds(work: Callable[[], object], repeats: int) -> float:
     return statistics.median(times)
 
 
-def draw_seconds_per_event(train: SessionLog) -> Callable[[], float]:
-    """What drawing an update's negatives takes for each of its events, when called."""
+def draw_seconds(train: SessionLog) -> Callable[[], float]:
+    """What drawing an update's negatives takes, when called."""
     sampler = NegativeSampler(
         train.item_counts(), alpha=GRU4REC.negative_alpha, seed=1, device=torch.device("cpu")
     )
@@ -96,10 +116,10 @@ def draw_seconds_per_event(train: SessionLog) -> Callable[[], float]:
         for _ in range(DRAWS_AHEAD):
             sampler.draw(NEGATIVES)
 
-    return lambda: median_seconds(draw, 5) / (DRAWS_AHEAD * BATCH)
+    return lambda: median_seconds(draw, 5) / DRAWS_AHEAD
 
 
-def ranking_seconds_per_event(model: Gru4Rec, test: HeldOut) -> float:
+def ranking_seconds_per_event(model: Recommender, test: HeldOut) -> float:
     """Median over blocks of `RANKED_SESSIONS` of what ranking takes for each of their events."""
     seconds = []
     for first in range(0, test.log.n_sessions, RANKED_SESSIONS):
@@ -107,17 +127,17 @@ def ranking_seconds_per_event(model: Gru4Rec, test: HeldOut) -> float:
         events = slice(test.log.offsets[first], test.log.offsets[last])
         block = HeldOut(test.log.sessions(first, last), test.is_target[events], test.missed)
         start = time.perf_counter()
-        rank_targets(cast(Recommender, model), block, model_name="gru4rec")
+        rank_targets(model, block, model_name="gru4rec")
         seconds.append((time.perf_counter() - start) / block.n_targets)
     return statistics.median(seconds)
 
 
-def products_of_a_step() -> Callable[[], object]:
-    """The matrix products of one step of GRU4Rec at `GRU4REC`: forward, and twice backward."""
-    n_columns = BATCH + NEGATIVES
-    states, items = torch.randn(BATCH, HIDDEN), torch.randn(n_columns, HIDDEN)
-    by_score = torch.randn(BATCH, n_columns)
-    gates, by_gate = torch.randn(3 * HIDDEN, HIDDEN), torch.randn(BATCH, 3 * HIDDEN)
+def products_of_a_step(batch: int, hidden: int) -> Callable[[], object]:
+    """The matrix products of one step of GRU4Rec: forward, and twice backward."""
+    n_columns = batch + NEGATIVES
+    states, items = torch.randn(batch, hidden), torch.randn(n_columns, hidden)
+    by_score = torch.randn(batch, n_columns)
+    gates, by_gate = torch.randn(3 * hidden, hidden), torch.randn(batch, 3 * hidden)
 
     def multiply() -> None:
         states @ items.t(), by_score @ items, by_score.t() @ states
@@ -127,32 +147,48 @@ def products_of_a_step() -> Callable[[], object]:
     return multiply
 
 
+def flop_per_event(batch: int, hidden: int) -> int:
+    """Scores and the two products of the cell, forward and twice backward."""
+    return 6 * hidden * (batch + NEGATIVES + 6 * hidden)
+
+
 def measure(log: SessionLog, source: str, rounds: int, steps: int) -> dict[str, float]:
-    """Medians over rounds: seconds for an event of each kind, a step's products, and a GEMM."""
+    """Medians over rounds: seconds for an event of each model, for products, and for a GEMM."""
     split = make_split(
         log, SplitOptions("session-holdout", test_share=0.02, valid_share=0), source=source
     )
     # Every step is then a yield, so that steps can be timed one by one.
     training_log.YIELDS_PER_EPOCH = split.train.n_events
-    gru4rec = Gru4Rec(GRU4REC, seed=1, device="cpu")
-    fits = {
-        "gru4rec": SteppedFit(gru4rec, split.train),
-        "tocr": SteppedFit(Tocr(TOCR, seed=1, device="cpu"), split.train),
-        "tocr gru": SteppedFit(
-            Tocr(dataclasses.replace(TOCR, cell="gru"), seed=1, device="cpu"), split.train
-        ),
+    shared = dataclasses.replace(TOCR, behaviour_negatives=0)
+    models: dict[str, Any] = {
+        "gru4rec": Gru4Rec(GRU4REC, seed=1, device="cpu"),
+        "tocr": Tocr(TOCR, seed=1, device="cpu"),
+        "tocr_equal_negatives": Tocr(shared, seed=1, device="cpu"),
+        "reinforce": Reinforce(REINFORCE, seed=1, device="cpu"),
+        "sasrec": SasRec(SASREC, seed=1, device="cpu"),
+        "gru4rec_h512": Gru4Rec(WIDE_GRU4REC, seed=1, device="cpu"),
     }
-    products, square = products_of_a_step(), torch.randn(1024, 1024)
-    draws = draw_seconds_per_event(split.train)
+    if split.train.n_items <= MOST_ITEMS_OF_SQN:
+        models["sqn"] = Sqn(SQN, seed=1, device="cpu")
+    fits = {name: SteppedFit(model, split.train) for name, model in models.items()}
+    products = {
+        "products": (products_of_a_step(BATCH, HIDDEN), steps),
+        "products_h512": (products_of_a_step(WIDE_BATCH, WIDE_HIDDEN), steps // SLOW_STEPS_SHARE),
+    }
+    square = torch.randn(1024, 1024)
+    draws = draw_seconds(split.train)
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
         drawing = draws()
         found.setdefault("draws", []).append(drawing)
         for name, fit in fits.items():
-            found.setdefault(name, []).append(fit.seconds_per_event(steps) + drawing)
-        found.setdefault("products", []).append(median_seconds(products, steps))
+            share = SLOW_STEPS_SHARE if name in SLOW else 1
+            seconds = fit.seconds_per_event(max(1, steps // share))
+            batch = WIDE_BATCH if name == "gru4rec_h512" else BATCH
+            found.setdefault(name, []).append(seconds + drawing / batch)
+        for name, (multiply, repeats) in products.items():
+            found.setdefault(name, []).append(median_seconds(multiply, max(1, repeats)))
         found.setdefault("square", []).append(median_seconds(lambda: square @ square, 10))
-        found.setdefault("ranking", []).append(ranking_seconds_per_event(gru4rec, split.test))
     return {name: statistics.median(values) for name, values in found.items()}
 
 
@@ -166,15 +202,19 @@ def main() -> None:
     dataset = load_dataset(options.dataset, notify=lambda line: print(line, file=sys.stderr))
     median = measure(dataset.log, options.dataset, options.rounds, options.steps)
     gflops = 2 * 1024**3 / median["square"] / 1e9
+    rate = flop_per_event(BATCH, HIDDEN) / median["gru4rec"] / 1e9
+    rate_h512 = flop_per_event(WIDE_BATCH, WIDE_HIDDEN) / median["gru4rec_h512"] / 1e9
+    others = [name for name in median if name in OTHERS]
     figures = {
         "gru4rec_events_per_second": 1 / median["gru4rec"],
-        "tocr_over_gru4rec": median["tocr"] / median["gru4rec"],
-        "tocr_gru_cell_over_gru4rec": median["tocr gru"] / median["gru4rec"],
         "gemm_fraction": median["products"] / (BATCH * median["gru4rec"]),
+        "share_of_gemm_rate": rate / gflops,
+        "gru4rec_h512_events_per_second": 1 / median["gru4rec_h512"],
+        "gemm_fraction_h512": median["products_h512"] / (WIDE_BATCH * median["gru4rec_h512"]),
+        "share_of_gemm_rate_h512": rate_h512 / gflops,
+        **{f"{name}_over_gru4rec": median[name] / median["gru4rec"] for name in others},
         "gemm_gflops": gflops,
-        "share_of_gemm_rate": FLOP_PER_EVENT / median["gru4rec"] / 1e9 / gflops,
-        "draws_fraction": median["draws"] / median["gru4rec"],
-        "ranking_events_per_second": 1 / median["ranking"],
+        "draws_fraction": median["draws"] / (BATCH * median["gru4rec"]),
     }
     print(tabulate(figures.items(), ("figure", "median"), floatfmt=",.2f", tablefmt="github"))
     run = {

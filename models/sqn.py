@@ -143,19 +143,19 @@ class Sqn:
                 )
                 states = nn.functional.dropout(states, config.dropout)
                 cross_entropy = nn.functional.cross_entropy(
-                    network.ranking(states), targets, reduction="sum"
+                    network.ranking(states), targets, reduction="none"
                 )
-                q_loss = 0.5 * (wanted - value.of(states, targets)).square().sum()
-                loss = cross_entropy + config.q_weight * q_loss
+                q_loss = 0.5 * (wanted - value.of(states, targets)).square()
+                loss = (cross_entropy + config.q_weight * q_loss).sum()
                 optimiser.zero_grad()
                 (loss / (config.batch_size * config.truncation)).backward()
                 optimiser.step()
-                parts = {
-                    "cross-entropy": (cross_entropy.detach(), len(targets)),
-                    "Q loss": (q_loss.detach(), len(targets)),
-                    "Q target": (wanted.sum(), len(targets)),
+                columns = {
+                    "cross-entropy": cross_entropy.detach(),
+                    "Q loss": q_loss.detach(),
+                    "Q target": wanted,
                 }
-                yield from log.step(epoch, loss.detach(), len(targets), parts)
+                yield from log.step(epoch, loss.detach(), len(targets), columns)
             yield log.end_of_epoch(epoch)
 
     def _window_states(

@@ -75,9 +75,7 @@ class TocrReplica(PolicyRecommender):
             step.columns["pi(a')/beta(a'') lambda_K"] = weight.detach()
             yield -(weight * value * log_pi).sum() - log_beta.sum()
 
-        return train_policies(
-            [self._policy], train, config, one_loss, seed=self._seed, diagnose=dict
-        )
+        return train_policies([self._policy], train, config, one_loss, seed=self._seed)
 
 
 def sampled_action_weight(log_pi: Tensor, log_beta: Tensor, *, k: int) -> Tensor:

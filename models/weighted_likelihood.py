@@ -72,7 +72,7 @@ class WeightedLikelihood(PolicyRecommender):
             step.columns["share at the floor"] = weight >= 1 / config.floor
             yield -(weight * value * log_pi).sum()
 
-        return train_policies([self._policy], train, config, losses, seed=self._seed, diagnose=dict)
+        return train_policies([self._policy], train, config, losses, seed=self._seed)
 
 
 @torch.no_grad()

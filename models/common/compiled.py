@@ -22,6 +22,6 @@ def compiled(loop: Loop, signature: str) -> Loop | None:
         return None
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(signature, cache=True, **options)(loop)  # type: ignore[no-any-return]
+        return numba.njit(signature, cache=True, **options)(loop)
     except RuntimeError:  # no folder that can be written holds its cache
-        return numba.njit(signature, **options)(loop)  # type: ignore[no-any-return]
+        return numba.njit(signature, **options)(loop)

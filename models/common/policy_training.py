@@ -41,7 +41,7 @@ def train_policies(
     step_losses: StepLosses,
     *,
     seed: int,
-    diagnose: Diagnose | None = None,
+    diagnose: Diagnose = dict,
     behaviour_draws: BehaviourDraws | None = None,
 ) -> Iterator[Progress]:
     """Minimise `step_losses` over all weights of `networks`; yields about twenty times an epoch.

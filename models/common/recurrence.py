@@ -188,7 +188,8 @@ class _Window(torch.autograd.Function):
         ctx.passed = run_window(
             cell, inputs, state, carried=carried, observed=observed, dropout=dropout
         )
-        return ctx.passed.states
+        states: Tensor = ctx.passed.states
+        return states
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -198,6 +199,9 @@ class _Window(torch.autograd.Function):
 
 
 def _projected(inputs: Tensor, weights: CellWeights) -> Tensor:
+    """The part of the gates that needs no state, (T x W, gates x width)."""
     if weights.input_weight is None:
         return inputs if weights.input_bias is None else inputs + weights.input_bias
-    return torch.nn.functional.linear(inputs, weights.input_weight, weights.input_bias)
+    if weights.input_bias is None:
+        return inputs @ weights.input_weight.t()
+    return torch.addmm(weights.input_bias, inputs, weights.input_weight.t())

@@ -13,7 +13,7 @@ from models.recommender import DivergedError, Progress
 Columns = Mapping[str, Tensor]
 """What a step leaves of its actions by name, cut from the graph."""
 Diagnose = Callable[[Columns], Mapping[str, Tensor]]
-"""From the columns of many steps, one after another, to diagnostics of which the mean is shown."""
+"""From the columns of many steps, one after another, to the numbers whose means are shown."""
 
 YIELDS_PER_EPOCH = 20
 LARGEST_LOSS = 1e6
@@ -25,7 +25,7 @@ class TrainingLog:
     Looking at a loss waits for the device, so single steps never do.
     """
 
-    def __init__(self, n_targets: int, n_steps: int, diagnose: Diagnose | None = None) -> None:
+    def __init__(self, n_targets: int, n_steps: int, diagnose: Diagnose = dict) -> None:
         self._n_targets = n_targets
         self._interval = max(1, n_steps // YIELDS_PER_EPOCH)
         self._step = 0
@@ -86,7 +86,7 @@ class TrainingLog:
         )
 
     def _add_diagnostics(self) -> None:
-        if self._diagnose is None or not self._columns:
+        if not self._columns:
             return
         columns = {name: torch.cat(parts) for name, parts in self._columns.items()}
         for name, values in self._diagnose(columns).items():

@@ -11,13 +11,17 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 POSITIVE = (
     "gru4rec_events_per_second",
+    "gru4rec_h512_events_per_second",
     "tocr_over_gru4rec",
-    "tocr_gru_cell_over_gru4rec",
+    "tocr_equal_negatives_over_gru4rec",
+    "reinforce_over_gru4rec",
+    "sasrec_over_gru4rec",
+    "sqn_over_gru4rec",
     "gemm_fraction",
+    "gemm_fraction_h512",
     "gemm_gflops",
     "share_of_gemm_rate",
     "draws_fraction",
-    "ranking_events_per_second",
 )
 
 
