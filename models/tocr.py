@@ -56,9 +56,9 @@ class TocrConfig(RewardedPolicyConfig):
     """Weight of KL(beta || pi), which keeps the policy near the logger (section 4.4, TRPO)."""
     behaviour: Literal["head", "network"] = "head"
     """Where beta comes from: a head on the policy's state, cut off from it, or a network apart."""
-    behaviour_negatives: int = 0
+    behaviour_negatives: int = 1024
     """Negatives that are drawn for the behaviour alone; 0: it shares those of the policy."""
-    behaviour_alpha: float = 0.75
+    behaviour_alpha: float = 0.5
     """They are drawn in proportion to support ** behaviour_alpha."""
     warm_start: int = 0
     """Epochs of plain cross-entropy before the weights act; no model is chosen from them."""

@@ -121,7 +121,7 @@ def test_tocr_without_corrections_is_cross_entropy(cell: str, sampled: bool) -> 
         return TocrConfig(
             **options, epochs=1, batch_size=BATCH, truncation=TRUNCATION, width=WIDTH,
             zero_reward_in_state=True, cell=cell, K=1, cap=float("inf"),
-            off_policy=False, reward_weighted=False,
+            off_policy=False, reward_weighted=False, behaviour_negatives=0,
             negatives=NEGATIVES, full_softmax_items=1 if sampled else N_ITEMS,
             dropout_embedding=0, dropout_hidden=0,
         )  # type: ignore[arg-type]  # fmt: skip
