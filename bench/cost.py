@@ -10,7 +10,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
 
@@ -43,6 +43,11 @@ class Cost:
     """Device that trained, "cpu" or "cuda"."""
     threads: int
     """Threads that computed."""
+    others_load: float | None = None
+    """Cores that other processes kept busy on average during the fit; None: unknown, as in records
+    from before this was measured, on systems without /proc/stat, and of fits under a second."""
+    cores: int | None = None
+    """Cores that the trial might use, which `others_load` is a part of; None where that is."""
 
     def to_json(self) -> str:
         """One JSON object; raises ValueError for NaN and infinity, which JSON does not have."""
@@ -58,7 +63,9 @@ class Cost:
             raise InputError(f"{source} is not JSON ({error}); {mend}") from error
         if not isinstance(record, dict):
             raise InputError(f"{source} is not a JSON object; {mend}")
-        wrong = sorted({field.name for field in fields(cls)} ^ set(record))
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        known = {field.name for field in fields(cls)}
+        wrong = sorted((needed - set(record)) | (set(record) - known))
         if wrong:
             raise InputError(f"{source} has unknown or missing keys {', '.join(wrong)}; {mend}")
         return cls(**record)

@@ -19,6 +19,7 @@ import numpy as np
 
 from bench.cost import Cost, Stopwatch, peak_memory_bytes, synchroniser
 from bench.events import events_from
+from bench.machine_load import others_load, parent_process, read_load
 from bench.ranking import rank_targets
 from bench.results import trial_metrics
 from bench.training import CurveRow, Step, fit_model
@@ -119,6 +120,9 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
     config = model_class.Config(**spec.config)
     model: Recommender = model_class(config, seed=spec.seed, device=spec.device)
     watch = Stopwatch(synchroniser(spec.device))
+    # From the fit's start to its end, validation included: the worker's own work is subtracted, and
+    # readings around each of many short stretches would each err by the system's coarse ticks.
+    start_of_fit = read_load(parent_process())
     fit = fit_model(
         model,
         split,
@@ -128,6 +132,8 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
         watch=watch,
         report=send,
     )
+    end_of_fit = read_load(parent_process())
+    load = others_load(start_of_fit, end_of_fit)
     send(Phase(f"ranking {split.test.n_targets:,} test events"))
     check_future_hidden(model, split.test.log)
     ranking = Stopwatch(synchroniser(spec.device))
@@ -145,6 +151,8 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
         peak_memory_bytes=peak_memory_bytes(),
         device=spec.device,
         threads=_threads(),
+        others_load=load,
+        cores=None if load is None or end_of_fit is None else end_of_fit.cores,
     )
     write_ranks(task.folder, ranks)
     write_curve(task.folder, fit.curve)

@@ -12,6 +12,8 @@ from bench.results import POSITIVE, ModelSummary
 from reports.tables import Cell, Column, TableRow, csv_table, failed_models, footer, markdown_table
 
 BYTES_PER_MB = 1e6
+MOST_OTHERS_LOAD = 0.2
+"""Cores that others may keep busy before times are said not to compare."""
 TRAIN_TIME, SPEED, MEMORY = "train time (s)", "events/s", "peak memory (MB)"
 _COSTS: dict[str, Callable[[Cost], float]] = {
     TRAIN_TIME: lambda cost: cost.train_seconds,
@@ -93,6 +95,7 @@ def _footer_lines(prepared: Prepared, summaries: Sequence[ModelSummary]) -> list
         f"intervals: 95 %, bootstrap over test sessions; seeds: {', '.join(map(str, plan.seeds))}"
         + ("; ± is the standard deviation over seeds" if len(plan.seeds) > 1 else ""),
         *_seed_gaps(plan.seeds, summaries),
+        *_others_load(summaries),
         f"device: {prepared.device}; "
         + ", ".join(f"{name} {version}" for name, version in prepared.versions.items()),
         *prepared.notes,
@@ -116,6 +119,32 @@ def _seed_gaps(seeds: Sequence[int], summaries: Sequence[ModelSummary]) -> list[
         f"{', '.join(map(str, summary.seeds))}"
         for summary in summaries
         if len(summary.seeds) < len(seeds)
+    ]
+
+
+def _others_load(summaries: Sequence[ModelSummary]) -> list[str]:
+    """A line on what else ran while models trained, by each one's worst seed; none if unknown."""
+    worst = {
+        summary.label: max(known, key=lambda cost: cost.others_load or 0.0)
+        for summary in summaries
+        if (known := [cost for cost in summary.costs if cost.others_load is not None])
+    }
+    high = [
+        f"{label} {cost.others_load:.2g} of {cost.cores} cores"
+        for label, cost in worst.items()
+        if (cost.others_load or 0.0) > MOST_OTHERS_LOAD
+    ]
+    if not worst:
+        return []
+    unknown = [summary.label for summary in summaries if summary.label not in worst]
+    return [
+        "load of others while training: "
+        + (
+            f"{', '.join(high)}: train times and events/s do not compare"
+            if high
+            else f"none above {MOST_OTHERS_LOAD} cores"
+        )
+        + (f"; unknown: {', '.join(unknown)}" if unknown else "")
     ]
 
 

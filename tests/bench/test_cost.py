@@ -27,6 +27,8 @@ COST = Cost(
     peak_memory_bytes=123_456_789,
     device="cpu",
     threads=2,
+    others_load=0.5,
+    cores=4,
 )
 
 
@@ -37,6 +39,12 @@ def ticking(*readings: float) -> Callable[[], float]:
 
 def test_cost_survives_json() -> None:
     assert Cost.from_json(COST.to_json()) == COST
+
+
+def test_cost_from_before_load_was_measured_has_none() -> None:
+    record = json.loads(COST.to_json())
+    del record["others_load"], record["cores"]
+    assert Cost.from_json(json.dumps(record)) == replace(COST, others_load=None, cores=None)
 
 
 def test_cost_without_a_number_is_not_written() -> None:

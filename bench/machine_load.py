@@ -1,0 +1,106 @@
+"""How many cores other processes keep busy, so that a table can say which times do not compare."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+SHORTEST_SECONDS = 1.0
+"""The system counts in hundredths of a second for each core: less says nothing."""
+_COUNTED_TWICE = 2  # guest and guest_nice, the last two columns, are in user and nice already
+_IDLE, _WAITING_FOR_DISKS = 3, 4
+
+
+@dataclass(frozen=True)
+class LoadReading:
+    """Seconds that have passed and seconds of computing until now; differences have a meaning."""
+
+    clock: float
+    cores: int
+    """Cores that this process may use."""
+    idle: float
+    """Seconds in which these cores had nothing to do, added up."""
+    counted: float
+    """All seconds that the system has counted for these cores, idle or busy, added up."""
+    own: float
+    """Processor seconds of the processes that are no others."""
+
+
+def read_load(own: Collection[int] = ()) -> LoadReading | None:
+    """Read the clocks; None where the system has no Linux /proc/stat.
+
+    Args:
+        own: processes that count as this one's own work, by number; this one itself, with those of
+            its children that have ended, always does.
+    """
+    if sys.platform != "linux":
+        return None
+    # Work on other cores does not slow this process.
+    cores = os.sched_getaffinity(0)
+    try:
+        idle, counted = core_seconds(Path("/proc/stat").read_text(), cores)
+    except OSError:
+        return None
+    times = os.times()
+    return LoadReading(
+        clock=time.perf_counter(),
+        cores=len(cores),
+        idle=idle,
+        counted=counted,
+        own=time.process_time()
+        + times.children_user
+        + times.children_system
+        + sum(_process_seconds(process) for process in own),
+    )
+
+
+def others_load(before: LoadReading | None, after: LoadReading | None) -> float | None:
+    """Cores that other processes kept busy on average between two readings; None if unknown.
+
+    Whatever was neither idle nor one's own was others', so that time which a virtual machine's
+    host took away counts too, whether the system noticed ("steal") or lost its ticks altogether.
+    Unknown are a stretch under `SHORTEST_SECONDS` and a system whose counters stand still.
+    """
+    if before is None or after is None:
+        return None
+    seconds = after.clock - before.clock
+    if seconds < SHORTEST_SECONDS or after.counted <= before.counted:
+        return None
+    busy = after.cores * seconds - (after.idle - before.idle)
+    others = (busy - (after.own - before.own)) / seconds
+    return min(max(others, 0.0), float(after.cores))
+
+
+def parent_process() -> tuple[int, ...]:
+    """The process that started this one by multiprocessing: it displays and tracks for it."""
+    parent = multiprocessing.parent_process()
+    return () if parent is None or parent.pid is None else (parent.pid,)
+
+
+def core_seconds(text: str, cores: Collection[int]) -> tuple[float, float]:
+    """Idle seconds and all counted seconds of `cores`, from the text of /proc/stat."""
+    idle = counted = 0
+    for line in text.splitlines():
+        name, *ticks = line.split()
+        if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in cores:
+            columns = [int(number) for number in ticks[: 10 - _COUNTED_TWICE]]
+            idle += columns[_IDLE] + columns[_WAITING_FOR_DISKS]
+            counted += sum(columns)
+    ticks_per_second = os.sysconf("SC_CLK_TCK")
+    return idle / ticks_per_second, counted / ticks_per_second
+
+
+def _process_seconds(process: int) -> float:
+    """Processor seconds of a process so far, 0 if it has gone."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return 0.0
+    # The second field is the command in brackets, which may itself hold spaces and brackets.
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
