@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from bench.tile_passes import RowCounts, count, keep_first
 from datasets.held_out import HeldOut
 from datasets.session_log import IntArray, SessionLog
-from models.recommender import Recommender
+from models.recommender import Factors, Recommender
 
 PREFIXES_PER_BLOCK = 2**16
 """Prefixes for which a factored model is asked at once: states are narrow, so many fit."""
-MAX_TILE_ROWS = 1024
+TILE_SHAPE = 256, 1024
+"""Rows and items of a tile: with what it is a product of, it fits a core's second-level cache."""
+GPU_TILE_SHAPE = 1024, 8192
+MAX_KEPT_TILES = 16
+"""Tiles held for a block of rows, since its targets' own scores must be known before it counts."""
 MISSED_RANK = np.iinfo(np.uint32).max
 
 
@@ -34,15 +40,21 @@ class Ranks:
     ties: NDArray[np.uint32]
     """Other items that score equal, shape (n_events,)."""
     exposure: dict[int, IntArray] = field(default_factory=dict)
-    """For each K asked for, how often each item is among the first K, shape (n_items,). Where ties
-    cross the K-th place, which of the tied items count is arbitrary."""
+    """For each K asked for, how often each item is among the first K, shape (n_items,). Of items
+    that tie, those of lower codes come first."""
 
 
-class _Tile(NamedTuple):
-    """Scores of some prefixes to be ranked and the code of each one's next item."""
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """The prefixes of some sessions that are ranked."""
 
-    scores: torch.Tensor
+    rows: IntArray
+    """Place of each among all prefixes of the sessions, (n,)."""
     targets: IntArray
+    """Code of the item that comes next, (n,)."""
+    n_first: int
+    """How many of the first items to keep for the exposure."""
+    model_name: str
 
 
 def rank_targets(
@@ -55,37 +67,57 @@ def rank_targets(
 ) -> Ranks:
     """Rank each target of `held_out` by the scores that `model` gives its prefix.
 
-    About `block_scores` scores are held at once (at least one session's where the model has no
-    `factors`), so that memory does not grow with the test. `ks` asks for the exposure of the first
-    K items. A target's own score comes out of the same numbers as the others', so equal means
-    equal. Raises `ScoreError` on a NaN in a ranked row, or scores of another shape; infinite scores
-    are ranked like any other.
+    Memory does not grow with the test: a model with `factors` is asked for `PREFIXES_PER_BLOCK`
+    states at once and ranked by tiles, any other for about `block_scores` scores (at least those of
+    one session). `ks` asks for the exposure of the first K items. A target's own score comes out of
+    the same numbers as the others', so equal means equal. Raises `ScoreError` on a NaN in a ranked
+    row, or scores of another shape; infinite scores are ranked like any other.
     """
+    ranks = unranked(held_out, ks)
+    for _ in rank_steps(model, held_out, ranks, block_scores=block_scores, model_name=model_name):
+        pass
+    return ranks
+
+
+def unranked(held_out: HeldOut, ks: Sequence[int]) -> Ranks:
+    """Every target missed, and no exposure of the first K items for each of `ks`."""
+    return Ranks(
+        np.full(held_out.n_targets, MISSED_RANK, dtype=np.uint32),
+        np.zeros(held_out.n_targets, dtype=np.uint32),
+        {k: np.zeros(held_out.log.n_items, dtype=np.int64) for k in ks},
+    )
+
+
+def rank_steps(
+    model: Recommender,
+    held_out: HeldOut,
+    ranks: Ranks,
+    *,
+    block_scores: int = 2**22,
+    model_name: str,
+) -> Iterator[int]:
+    """Fill `ranks`, made by `unranked`, as `rank_targets` does; yields the targets of each step."""
     log = held_out.log
-    n_scored = int(held_out.is_target.sum())
-    ranks = np.full(held_out.n_targets, MISSED_RANK, dtype=np.uint32)
-    ties = np.zeros(held_out.n_targets, dtype=np.uint32)
-    exposure = {k: np.zeros(log.n_items, dtype=np.int64) for k in ks}
-    tile_rows = int(np.clip(block_scores // max(log.n_items, 1), 1, MAX_TILE_ROWS))
+    n_first = min(max(ranks.exposure, default=0), log.n_items)
     factored = getattr(model, "factors", None) is not None
     block_prefixes = PREFIXES_PER_BLOCK if factored else block_scores // max(log.n_items, 1)
     done = 0
     for start, stop in _session_blocks(log, block_prefixes):
         sessions = log.sessions(start, stop)
         is_target = held_out.is_target[log.offsets[start] : log.offsets[stop]]
-        has_prefix = sessions.position_in_session > 0
-        rows = np.flatnonzero(is_target[has_prefix])
+        rows = np.flatnonzero(is_target[sessions.position_in_session > 0])
         targets = sessions.items[is_target].astype(np.int64)
-        tiles = _factor_tiles if factored else _score_tiles
-        for tile in tiles(model, sessions, rows, targets, tile_rows, model_name):
-            end = done + len(tile.targets)
-            at_least, equal = _count_at_least_and_equal(tile, model_name)
-            ranks[done:end] = at_least
-            ties[done:end] = equal - 1
-            _add_exposure(exposure, tile.scores)
-            done = end
-    assert done == n_scored
-    return Ranks(ranks, ties, exposure)
+        block = _Block(rows, targets, n_first, model_name)
+        counted = _count_factors if factored else _count_scores
+        for places, counts in counted(model, sessions, block):
+            ranks.ranks[done + places] = counts.at_least.cpu().numpy()
+            ranks.ties[done + places] = counts.equal.cpu().numpy() - 1
+            for k, times in ranks.exposure.items():
+                first = counts.first_items[:, :k].flatten()
+                times += torch.bincount(first, minlength=log.n_items).cpu().numpy()
+            yield len(places)
+        done += len(rows)
+    assert done == int(held_out.is_target.sum())
 
 
 def _session_blocks(log: SessionLog, n_prefixes: int) -> Iterator[tuple[int, int]]:
@@ -100,52 +132,92 @@ def _session_blocks(log: SessionLog, n_prefixes: int) -> Iterator[tuple[int, int
         start = stop
 
 
-def _score_tiles(
-    model: Recommender,
-    sessions: SessionLog,
-    rows: IntArray,
-    targets: IntArray,
-    tile_rows: int,
-    model_name: str,
-) -> Iterator[_Tile]:
+def _count_scores(
+    model: Recommender, sessions: SessionLog, block: _Block
+) -> Iterator[tuple[IntArray, RowCounts]]:
+    """Places in `block` and their counts, from scores of the whole catalogue."""
     scores = np.asarray(model.score(sessions))
-    _check_shape(model_name, "scores", scores, (sessions.n_targets, sessions.n_items))
-    for start in range(0, len(rows), tile_rows):
-        in_tile = rows[start : start + tile_rows]
-        whole = in_tile[-1] - in_tile[0] + 1 == len(in_tile)
-        part = scores[in_tile[0] : in_tile[-1] + 1] if whole else scores[in_tile]
-        yield _Tile(_tensor(part), targets[start : start + tile_rows])
+    _check_shape(block.model_name, "scores", scores, (sessions.n_targets, sessions.n_items))
+    tile_rows = TILE_SHAPE[0]
+    for start in range(0, len(block.rows), tile_rows):
+        rows = block.rows[start : start + tile_rows]
+        whole = rows[-1] - rows[0] + 1 == len(rows)
+        tile = _tensor(scores[rows[0] : rows[-1] + 1] if whole else scores[rows])
+        places = np.arange(start, start + len(rows))
+        own = tile.gather(1, torch.from_numpy(block.targets[places])[:, None])[:, 0]
+        counts = RowCounts(own, block.n_first)
+        _add_tile(counts, tile, sessions.n_items, 0, block.model_name)
+        yield places, counts
 
 
-def _factor_tiles(
-    model: Any,
-    sessions: SessionLog,
-    rows: IntArray,
-    targets: IntArray,
-    tile_rows: int,
-    model_name: str,
-) -> Iterator[_Tile]:
-    """Multiply by tiles of one fixed shape.
+def _count_factors(
+    model: Any, sessions: SessionLog, block: _Block
+) -> Iterator[tuple[IntArray, RowCounts]]:
+    """Places in `block` and their counts, by tiles of one fixed shape.
 
-    A matrix product may round otherwise for another number of rows, so the last tile keeps all its
-    rows, used or not: a prefix gets the same scores whatever stands beside it.
+    A matrix product may round otherwise for another number of rows or columns, so the last tiles
+    keep their shape, filled with what is not counted: a prefix gets the same scores whatever stands
+    beside it. Rows come in the order of their targets, so that the own scores of a block of rows
+    lie in few tiles; these are multiplied first.
     """
-    states, items, bias = (np.asarray(part, dtype=np.float32) for part in model.factors(sessions))
-    width = items.shape[-1]
-    _check_shape(model_name, "states", states, (sessions.n_targets, width))
-    _check_shape(model_name, "item factors", items, (sessions.n_items, width))
-    _check_shape(model_name, "item biases", bias, (sessions.n_items,))
+    factors = Factors(*(np.asarray(part, dtype=np.float32) for part in model.factors(sessions)))
+    states, n_items = factors.states, sessions.n_items
+    width = factors.items.shape[-1]
+    _check_shape(block.model_name, "states", states, (sessions.n_targets, width))
+    _check_shape(block.model_name, "item factors", factors.items, (n_items, width))
+    _check_shape(block.model_name, "item biases", factors.bias, (n_items,))
     device = str(getattr(model, "device", "cpu"))
     device = device if device.startswith("cuda") else "cpu"
-    item_matrix = _tensor(items).to(device).T
-    item_bias = _tensor(bias).to(device)
-    state_tile = torch.zeros(tile_rows, width, device=device)
-    score_tile = torch.empty(tile_rows, sessions.n_items, device=device)
-    for start in range(0, len(rows), tile_rows):
-        in_tile = rows[start : start + tile_rows]
-        state_tile[: len(in_tile)] = _tensor(states[in_tile]).to(device)
-        torch.addmm(item_bias, state_tile, item_matrix, out=score_tile)
-        yield _Tile(score_tile[: len(in_tile)], targets[start : start + tile_rows])
+    tile_rows, tile_items = TILE_SHAPE if device == "cpu" else GPU_TILE_SHAPE
+    item_tiles = _item_tiles(factors, tile_items, device)
+    # The last column multiplies the bias.
+    state_tile = torch.ones(tile_rows, width + 1, device=device)
+    buffers = torch.empty(MAX_KEPT_TILES + 1, tile_rows, tile_items, device=device)
+    by_target = np.argsort(block.targets, kind="stable")
+    for start in range(0, len(by_target), tile_rows):
+        places = by_target[start : start + tile_rows]
+        state_tile[: len(places), :width] = torch.from_numpy(states[block.rows[places]])
+        tile_of_row, columns = np.divmod(block.targets[places], tile_items)
+        own = torch.empty(len(places), device=device)
+        kept: dict[int, Tensor] = {}
+        for tile in np.unique(tile_of_row).tolist():
+            scores = torch.mm(state_tile, item_tiles[tile], out=buffers[len(kept)])
+            rows = torch.from_numpy(np.flatnonzero(tile_of_row == tile)).to(device)
+            own[rows] = scores[rows, torch.from_numpy(columns[tile_of_row == tile]).to(device)]
+            if len(kept) < MAX_KEPT_TILES:
+                kept[tile] = scores
+        counts = RowCounts(own, block.n_first)
+        for tile in range(len(item_tiles)):
+            if tile not in kept:
+                torch.mm(state_tile, item_tiles[tile], out=buffers[-1])
+            first_item = tile * tile_items
+            n_columns = min(tile_items, n_items - first_item)
+            scores = kept.get(tile, buffers[-1])
+            _add_tile(counts, scores, n_columns, first_item, block.model_name)
+        yield places, counts
+
+
+def _item_tiles(factors: Factors, tile_items: int, device: str) -> Tensor:
+    """Items and their bias as columns, (n_tiles, width + 1, tile_items), filled with zeros."""
+    n_items, width = factors.items.shape
+    n_tiles = -(-n_items // tile_items)
+    tiles = torch.zeros(n_tiles, width + 1, tile_items)
+    for tile in range(n_tiles):
+        items = slice(tile * tile_items, (tile + 1) * tile_items)
+        part = _tensor(factors.items[items])
+        tiles[tile, :width, : len(part)] = part.T
+        tiles[tile, width, : len(part)] = _tensor(factors.bias[items])
+    return tiles.to(device)
+
+
+def _add_tile(
+    counts: RowCounts, scores: Tensor, n_columns: int, first_item: int, model_name: str
+) -> None:
+    count(counts, scores, n_columns)
+    if counts.nan.any():
+        raise ScoreError(f"{model_name}: a score is NaN, so its targets cannot be ranked")
+    if counts.first_items.shape[1]:
+        keep_first(counts, scores, n_columns, first_item)
 
 
 def _check_shape(
@@ -160,37 +232,5 @@ def _check_shape(
         raise ScoreError(f"{model_name}: {what} are {array.dtype}, expected floating point numbers")
 
 
-def _tensor(array: NDArray[Any]) -> torch.Tensor:
+def _tensor(array: NDArray[Any]) -> Tensor:
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
-
-
-def _count_at_least_and_equal(tile: _Tile, model_name: str) -> tuple[IntArray, IntArray]:
-    """Items that score at least as high as the target, and as high: itself included in both."""
-    at_least = np.empty(len(tile.targets), dtype=np.int64)
-    equal = np.empty(len(tile.targets), dtype=np.int64)
-    if tile.scores.is_cuda:
-        own = tile.scores.gather(1, torch.from_numpy(tile.targets).to(tile.scores.device)[:, None])
-        at_least[:] = (tile.scores >= own).sum(1).cpu().numpy()
-        equal[:] = (tile.scores == own).sum(1).cpu().numpy()
-        has_nan = bool(tile.scores.isnan().any())
-    else:
-        # Row by row a row stays in the processor's cache, several times faster than torch here.
-        has_nan = False
-        for row, (scores, target) in enumerate(
-            zip(tile.scores.numpy(), tile.targets.tolist(), strict=True)
-        ):
-            at_least[row] = np.count_nonzero(scores >= scores[target])
-            equal[row] = np.count_nonzero(scores == scores[target])
-            has_nan = has_nan or bool(np.isnan(scores.max()))
-    if has_nan:
-        raise ScoreError(f"{model_name}: a score is NaN, so its targets cannot be ranked")
-    return at_least, equal
-
-
-def _add_exposure(exposure: dict[int, IntArray], scores: torch.Tensor) -> None:
-    n_items = scores.shape[1]
-    if not exposure:
-        return
-    first = scores.topk(min(max(exposure), n_items), dim=1).indices
-    for k, counts in exposure.items():
-        counts += torch.bincount(first[:, :k].flatten(), minlength=n_items).cpu().numpy()
