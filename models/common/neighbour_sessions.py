@@ -19,6 +19,9 @@ from models.common.ragged import places, ranges
 
 Float64Array = NDArray[np.float64]
 
+DENSE_CELLS_PER_ENTRY = 8
+"""Up to so many zeros are passed over faster than an entry finds its place in a sparse row."""
+
 
 class Neighbours(NamedTuple):
     """Pairs of a prefix and a training session that share an item, prefix by prefix."""
@@ -180,11 +183,17 @@ class SessionIndex:
 
     def sums(self, found: NeighbourItems, values: Float64Array, *, n_rows: int) -> ItemScores:
         """The sum of each item's values (n_entries,) after each of `n_rows` prefixes."""
-        before = np.concatenate([[0], np.cumsum(np.bincount(found.rows, minlength=n_rows))])
-        ones = np.ones(len(values))
-        entries = np.arange(len(values) + 1)
-        by_entry = sparse.csr_array((values, found.items, entries), (len(values), self.n_items))
-        by_row = sparse.csr_array((ones, entries[:-1], before), (n_rows, len(values)))
+        n_cells, n_entries = n_rows * self.n_items, len(values)
+        if n_cells < DENSE_CELLS_PER_ENTRY * n_entries:
+            # Both ways add the same numbers in the same order.
+            cells = found.rows * self.n_items + found.items
+            dense = np.bincount(cells, values, minlength=n_cells).astype(np.float64, copy=False)
+            cells = np.flatnonzero(dense)
+            return ItemScores(cells // self.n_items, cells % self.n_items, dense[cells])
+        entries = np.arange(n_entries + 1)
+        by_entry = sparse.csr_array((values, found.items, entries), (n_entries, self.n_items))
+        before = np.searchsorted(found.rows, np.arange(n_rows + 1))
+        by_row = sparse.csr_array((np.ones(n_entries), entries[:-1], before), (n_rows, n_entries))
         sums = by_row @ by_entry
         rows = np.repeat(np.arange(n_rows), np.diff(sums.indptr))
         return ItemScores(rows, sums.indices.astype(np.int64), sums.data)
@@ -226,12 +235,12 @@ def nearest(candidates: Neighbours, k: int) -> Neighbours:
     )
 
 
-def largest_of_pairs(pairs: IntArray, values: IntArray) -> IntArray:
+def largest_of_pairs(pairs: IntArray, values: NDArray[Any]) -> NDArray[Any]:
     """The largest of the values of each pair; pairs ascend, and each has a value; (n_pairs,)."""
     if len(pairs) == 0:
         return np.empty(0, dtype=values.dtype)
     starts = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]]))
-    largest: IntArray = np.maximum.reduceat(values, starts)
+    largest: NDArray[Any] = np.maximum.reduceat(values, starts)
     return largest
 
 
