@@ -42,10 +42,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.cost import peak_memory_bytes
 from bench.fork_server import worker_context
+from bench.ranking import rank_targets
 from datasets.held_out import HeldOut, hold_out
 from datasets.session_log import SessionLog
 from datasets.simulated import SimulationOptions, simulated_log
-from experiments.training_speed import SteppedFit, ranking_seconds_per_event, undisturbed_seconds
+from experiments.training_speed import SteppedFit, undisturbed_seconds
 from models.common import training_log
 from models.common.negative_sampler import DRAWS_AHEAD, NegativeSampler
 from models.common.session_batches import SessionBatches
@@ -61,7 +62,9 @@ GRU4REC = Gru4RecConfig(layers=(HIDDEN,), **SETTINGS)
 TOCR = TocrConfig(width=HIDDEN, full_softmax_items=1, **SETTINGS)
 PUBLISHED_MINUTES = {"gru4rec": 445, "tocr": 970}
 """Of a published replication on MovieLens 20M, for a session RNN and for TOCR."""
-RANKED_SESSIONS = 60
+RANKED_SESSIONS = 200
+RANKINGS = 5
+"""Of all these sessions, in a round."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,16 @@ def draw_seconds(log: SessionLog) -> float:
     return undisturbed_seconds(draw, 10) / DRAWS_AHEAD
 
 
+def ranking_seconds_per_event(model: Gru4Rec | Tocr, test: HeldOut) -> float:
+    """What ranking all of `test` takes for each of its events, undisturbed."""
+    # `rank_targets` asks for no more of a model than `factors`, which both have.
+    recommender = cast(Any, model)
+    seconds = undisturbed_seconds(
+        lambda: rank_targets(recommender, test, model_name="model"), RANKINGS
+    )
+    return seconds / test.n_targets
+
+
 def busy_share(log: SessionLog) -> float:
     """Targets of an epoch for each of its places: windows x slots x steps."""
     batches = SessionBatches(log, batch_size=BATCH, window=TRUNCATION)
@@ -154,8 +167,7 @@ def measure_steps(size: Size, parent: Connection) -> None:
     )
     while steps := parent.recv():
         training = fit.seconds_per_event(steps) + drawing
-        # It asks for no more of a model than `score` or `factors`, which both have.
-        ranking = None if ranked is None else ranking_seconds_per_event(cast(Any, model), ranked)
+        ranking = None if ranked is None else ranking_seconds_per_event(model, ranked)
         parent.send(Round(training, ranking))
     peak_mb = peak_memory_bytes() / 2**20
     parent.send({"peak_mb": peak_mb, "busy_share": busy_share(log)})

@@ -29,15 +29,13 @@ from tabulate import tabulate
 # Started as a file, Python looks for modules in this folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.ranking import rank_targets
-from datasets.held_out import HeldOut
 from datasets.registry import load_dataset
 from datasets.session_log import SessionLog
 from datasets.splits import SplitOptions, make_split
 from models.common import training_log
 from models.common.negative_sampler import DRAWS_AHEAD, NegativeSampler
 from models.gru4rec import Gru4Rec, Gru4RecConfig
-from models.recommender import Progress, Recommender
+from models.recommender import Progress
 from models.reinforce import Reinforce, ReinforceConfig
 from models.sasrec import SasRec, SasRecConfig
 from models.sqn import Sqn, SqnConfig
@@ -74,8 +72,6 @@ SLOW_STEPS_SHARE = 4
 OTHERS = ("tocr", "tocr_equal_negatives", "reinforce", "sasrec", "sqn")
 MOST_ITEMS_OF_SQN = 10_000
 """Its three heads score the whole catalogue, and Adam moves every row of their tables."""
-RANKED_SESSIONS = 20
-"""Few, for the same reason: most blocks then end before the machine stands still."""
 
 
 class SteppedFit:
@@ -122,19 +118,6 @@ def draw_seconds(train: SessionLog) -> Callable[[], float]:
             sampler.draw(NEGATIVES)
 
     return lambda: undisturbed_seconds(draw, 10) / DRAWS_AHEAD
-
-
-def ranking_seconds_per_event(model: Recommender, test: HeldOut) -> float:
-    """Median over blocks of `RANKED_SESSIONS` of what ranking takes for each of their events."""
-    seconds = []
-    for first in range(0, test.log.n_sessions, RANKED_SESSIONS):
-        last = min(first + RANKED_SESSIONS, test.log.n_sessions)
-        events = slice(test.log.offsets[first], test.log.offsets[last])
-        block = HeldOut(test.log.sessions(first, last), test.is_target[events], test.missed)
-        start = time.perf_counter()
-        rank_targets(model, block, model_name="gru4rec")
-        seconds.append((time.perf_counter() - start) / block.n_targets)
-    return statistics.median(seconds)
 
 
 def products_of_a_step(batch: int, hidden: int) -> Callable[[], object]:
