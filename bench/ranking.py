@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.tile_passes import RowCounts, count, keep_first
+from bench.tile_passes import RowCounts, add_tile
 from datasets.held_out import HeldOut
 from datasets.session_log import IntArray, SessionLog
 from models.recommender import Factors, Recommender
@@ -20,7 +20,7 @@ PREFIXES_PER_BLOCK = 2**16
 """Prefixes for which a factored model is asked at once: states are narrow, so many fit."""
 TILE_SHAPE = 256, 1024
 """Rows and items of a tile: with what it is a product of, it fits a core's second-level cache."""
-GPU_TILE_SHAPE = 1024, 8192
+GPU_TILE_SHAPE = 1024, 4096
 MAX_KEPT_TILES = 16
 """Tiles held for a block of rows, since its targets' own scores must be known before it counts."""
 MISSED_RANK = np.iinfo(np.uint32).max
@@ -146,7 +146,8 @@ def _count_scores(
         places = np.arange(start, start + len(rows))
         own = tile.gather(1, torch.from_numpy(block.targets[places])[:, None])[:, 0]
         counts = RowCounts(own, block.n_first)
-        _add_tile(counts, tile, sessions.n_items, 0, block.model_name)
+        add_tile(counts, tile, sessions.n_items, 0)
+        _check_numbers(counts, block.model_name)
         yield places, counts
 
 
@@ -172,7 +173,8 @@ def _count_factors(
     item_tiles = _item_tiles(factors, tile_items, device)
     # The last column multiplies the bias.
     state_tile = torch.ones(tile_rows, width + 1, device=device)
-    buffers = torch.empty(MAX_KEPT_TILES + 1, tile_rows, tile_items, device=device)
+    n_kept = min(MAX_KEPT_TILES, len(item_tiles))
+    buffers = torch.empty(n_kept + 1, tile_rows, tile_items, device=device)
     by_target = np.argsort(block.targets, kind="stable")
     for start in range(0, len(by_target), tile_rows):
         places = by_target[start : start + tile_rows]
@@ -184,7 +186,7 @@ def _count_factors(
             scores = torch.mm(state_tile, item_tiles[tile], out=buffers[len(kept)])
             rows = torch.from_numpy(np.flatnonzero(tile_of_row == tile)).to(device)
             own[rows] = scores[rows, torch.from_numpy(columns[tile_of_row == tile]).to(device)]
-            if len(kept) < MAX_KEPT_TILES:
+            if len(kept) < n_kept:
                 kept[tile] = scores
         counts = RowCounts(own, block.n_first)
         for tile in range(len(item_tiles)):
@@ -192,8 +194,8 @@ def _count_factors(
                 torch.mm(state_tile, item_tiles[tile], out=buffers[-1])
             first_item = tile * tile_items
             n_columns = min(tile_items, n_items - first_item)
-            scores = kept.get(tile, buffers[-1])
-            _add_tile(counts, scores, n_columns, first_item, block.model_name)
+            add_tile(counts, kept.get(tile, buffers[-1]), n_columns, first_item)
+        _check_numbers(counts, block.model_name)
         yield places, counts
 
 
@@ -210,14 +212,9 @@ def _item_tiles(factors: Factors, tile_items: int, device: str) -> Tensor:
     return tiles.to(device)
 
 
-def _add_tile(
-    counts: RowCounts, scores: Tensor, n_columns: int, first_item: int, model_name: str
-) -> None:
-    count(counts, scores, n_columns)
+def _check_numbers(counts: RowCounts, model_name: str) -> None:
     if counts.nan.any():
         raise ScoreError(f"{model_name}: a score is NaN, so its targets cannot be ranked")
-    if counts.first_items.shape[1]:
-        keep_first(counts, scores, n_columns, first_item)
 
 
 def _check_shape(

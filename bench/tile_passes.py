@@ -7,6 +7,7 @@ a row come in the order of the items.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +54,21 @@ class CompiledPasses(NamedTuple):
     keep_first_of_rows: Callable[..., None]
 
 
-def count(counts: RowCounts, scores: Tensor, n_columns: int) -> None:
-    """Count the first `n_columns` of `scores`, whose rows begin with those of `counts`."""
+def add_tile(counts: RowCounts, scores: Tensor, n_columns: int, first_item: int) -> None:
+    """Add what a tile says to `counts`; once a score of it was NaN, the first items are undefined.
+
+    Args:
+        counts: of the rows with which `scores` begins.
+        scores: (rows, columns), contiguous; what lies beyond rows and columns in use is ignored.
+        n_columns: columns in use.
+        first_item: item of the first column; the tiles before held those below it.
+    """
+    _count(counts, scores, n_columns)
+    if counts.first_items.shape[1]:
+        _keep_first(counts, scores, n_columns, first_item)
+
+
+def _count(counts: RowCounts, scores: Tensor, n_columns: int) -> None:
     rows = scores[: len(counts.own)]
     compiled = compiled_passes() if _is_compiled_type(rows) else None
     if compiled is not None:
@@ -67,8 +81,7 @@ def count(counts: RowCounts, scores: Tensor, n_columns: int) -> None:
     counts.nan += rows.isnan().sum(1, dtype=torch.int32)
 
 
-def keep_first(counts: RowCounts, scores: Tensor, n_columns: int, first_item: int) -> None:
-    """Merge a tile without NaN, of items from `first_item` on, into the first items of each row."""
+def _keep_first(counts: RowCounts, scores: Tensor, n_columns: int, first_item: int) -> None:
     rows = scores[: len(counts.own)]
     n_first = counts.first_items.shape[1]
     compiled = None
@@ -77,6 +90,8 @@ def keep_first(counts: RowCounts, scores: Tensor, n_columns: int, first_item: in
     if compiled is not None:
         arrays = (rows, counts.first_scores, counts.first_items)
         compiled.keep_first_of_rows(n_columns, first_item, *(array.numpy() for array in arrays))
+        return
+    if counts.nan.any():
         return
     before, after = min(n_first, first_item), min(n_first, first_item + n_columns)
     candidates = torch.cat([counts.first_scores[:, :before], rows[:, :n_columns]], 1)
@@ -97,6 +112,7 @@ def _is_compiled_type(scores: Tensor) -> bool:
     return scores.device.type == "cpu" and scores.dtype == torch.float32
 
 
+@cache
 def compiled_passes() -> CompiledPasses | None:
     """The compiled passes; None without numba. A worker compiles them before it starts a clock."""
     scores, row, integers = "float32[:, ::1]", "float32[::1]", "int32[::1]"

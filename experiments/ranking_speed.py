@@ -1,12 +1,12 @@
 """Speed of ranking a whole catalogue beside one matrix product of the same shape, in one run.
 
 States, items and biases are drawn at random, since the speed depends on their number and width
-alone; sessions and targets are the test's. A step of ranking without exposure of the first K items,
-one with it, and bare products of states and items take turns: a plain one of `PLAIN_ROWS` rows with
-the whole catalogue, into a buffer made before, and one by the tiles of a step. A figure is the
-median over all steps of all rounds, since a virtual machine stands still now and then. What ranking
-prepares once for tens of thousands of prefixes the median step does not see, so that it is measured
-apart and added. The last line is one JSON object.
+alone; sessions and targets are the test's. Ranking `ROWS` prefixes without exposure of the first K
+items, ranking as many with it, and two bare products of as many states with all items take turns: a
+plain one, into a buffer made before, and one by the tiles that ranking uses. A figure is the median
+over all turns of all rounds, as a virtual machine stands still now and then. What ranking prepares
+once for tens of thousands of prefixes the median does not see, so that it is measured apart and
+added. The last line is one JSON object.
 
     python experiments/ranking_speed.py --dataset path/to/train.csv.gz --test path/to/test.csv.gz
 """
@@ -40,9 +40,10 @@ from datasets.session_log import SessionLog
 from datasets.splits import SplitOptions, make_split
 from models.recommender import Factors, Recommender
 
-STEPS = 20
-"""Steps of each kind in a round."""
-PLAIN_ROWS = 1024
+ROWS = 1024
+"""Prefixes of a turn: alike for ranking and products, so that a stall meets all of them alike."""
+TURNS = 8
+"""Turns of each kind in a round."""
 K = 20
 
 
@@ -86,7 +87,7 @@ def with_catalogue(test: HeldOut, n_items: int) -> HeldOut:
 
 
 class SteppedRanking:
-    """Ranking that is timed step by step, and begins again where it ends."""
+    """Ranking that is timed turn by turn, and begins again where it ends."""
 
     def __init__(self, model: RandomFactors, test: HeldOut, ks: list[int]) -> None:
         self._model, self._test, self._ks = cast(Recommender, model), test, ks
@@ -94,46 +95,48 @@ class SteppedRanking:
         self.first_seconds: list[float] = []
         """What each first step took, which prepares the others."""
 
-    def begin(self) -> float:
-        """Seconds of the first step for each of its events."""
+    def begin(self) -> int:
+        """Take the first step; returns its events."""
         ranks = unranked(self._test, self._ks)
         self._steps = rank_steps(self._model, self._test, ranks, model_name="random")
         start = time.perf_counter()
         n_events = next(self._steps)
         self.first_seconds.append(time.perf_counter() - start)
-        return self.first_seconds[-1] / n_events
+        return n_events
 
-    def step(self) -> float:
-        """Seconds of one more step for each of its events."""
+    def turn(self) -> float:
+        """Seconds that `ROWS` events or a few more take, for each of them."""
+        done = 0
         start = time.perf_counter()
-        n_events = next(self._steps, 0)
-        return (time.perf_counter() - start) / n_events if n_events else self.begin()
+        while done < ROWS:
+            done += next(self._steps, 0) or self.begin()
+        return (time.perf_counter() - start) / done
 
 
 def products(model: RandomFactors) -> dict[str, Callable[[], float]]:
     """Seconds a row of the product of states with all items and nothing else, in two ways."""
-    states, items = torch.from_numpy(model.parts.states), torch.from_numpy(model.parts.items)
+    states, items = torch.from_numpy(model.parts.states[:ROWS]), torch.from_numpy(model.parts.items)
     tile_rows, tile_items = TILE_SHAPE
     columns = [part.T.contiguous() for part in items.split(tile_items)]
-    rows, tile_of_rows = states[:PLAIN_ROWS], states[:tile_rows]
-    scores, tile = torch.ones(len(rows), len(items)), torch.ones(len(tile_of_rows), tile_items)
+    scores, tile = torch.ones(len(states), len(items)), torch.ones(TILE_SHAPE)
 
     def plain() -> float:
         start = time.perf_counter()
-        torch.mm(rows, items.T, out=scores)
-        return (time.perf_counter() - start) / len(rows)
+        torch.mm(states, items.T, out=scores)
+        return (time.perf_counter() - start) / len(states)
 
     def tiled() -> float:
         start = time.perf_counter()
-        for part in columns:
-            torch.mm(tile_of_rows, part, out=tile[:, : part.shape[1]])
-        return (time.perf_counter() - start) / len(tile_of_rows)
+        for rows in states.split(tile_rows):
+            for part in columns:
+                torch.mm(rows, part, out=tile[: len(rows), : part.shape[1]])
+        return (time.perf_counter() - start) / len(states)
 
     return {"plain": plain, "tiled": tiled}
 
 
 def measure(test: HeldOut, width: int, rounds: int) -> tuple[dict[str, float], int]:
-    """Median seconds an event of each kind, and peak memory before the products have theirs."""
+    """Median seconds an event of each kind, and peak memory in bytes before any plain product."""
     model = RandomFactors(test.log.n_targets, test.log.n_items, width)
     compiled_passes()
     rankings = {
@@ -143,12 +146,12 @@ def measure(test: HeldOut, width: int, rounds: int) -> tuple[dict[str, float], i
     for ranking in rankings.values():
         ranking.begin()
     peak = peak_memory_bytes()
-    works = {name: ranking.step for name, ranking in rankings.items()} | products(model)
+    works = {name: ranking.turn for name, ranking in rankings.items()} | products(model)
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
         for ranking in rankings.values():
             ranking.begin()
-        for _ in range(STEPS):
+        for _ in range(TURNS):
             for name, work in works.items():
                 found.setdefault(name, []).append(work())
     median = {name: statistics.median(times) for name, times in found.items()}

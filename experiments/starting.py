@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -67,6 +68,8 @@ def seconds_to_first_step(command: Sequence[str]) -> float:
     Raises RuntimeError where it ends before.
     """
     ours, theirs = pty.openpty()
+    # A terminal without a size shows no bar.
+    termios.tcsetwinsize(theirs, (24, 160))
     start = time.perf_counter()
     environment = os.environ | {"TERM": "xterm"}
     process = subprocess.Popen(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench import tile_passes
-from bench.tile_passes import MAX_COMPILED_FIRST, RowCounts, compiled_passes, count, keep_first
+from bench.tile_passes import MAX_COMPILED_FIRST, RowCounts, add_tile, compiled_passes
 
 FORMS = ["compiled", "torch"]
 
@@ -38,9 +38,7 @@ def counted(
         part = scores[:, first_item : first_item + tile_items]
         tile = np.full((n_rows + 2, tile_items), np.inf, dtype=scores.dtype)
         tile[:n_rows, : part.shape[1]] = part
-        count(counts, torch.from_numpy(tile), part.shape[1])
-        if n_first:
-            keep_first(counts, torch.from_numpy(tile), part.shape[1], first_item)
+        add_tile(counts, torch.from_numpy(tile), part.shape[1], first_item)
     return counts
 
 
@@ -97,12 +95,13 @@ def test_scores_of_another_type_keep_their_precision(form: str, dtype: type) -> 
     assert (int(counts.at_least[0]), int(counts.equal[0])) == (4, 1)
 
 
-def test_scores_that_are_no_number_are_counted_where_they_count(form: str) -> None:
+@pytest.mark.parametrize("n_first", [0, 2, 80])
+def test_scores_that_are_no_number_are_counted_where_they_count(form: str, n_first: int) -> None:
     scores = np.zeros((3, 70), dtype=np.float32)
     scores[1, [3, 69]] = np.nan
     scores[2, 68] = np.nan
-    counts = RowCounts(torch.zeros(2), 0)
-    count(counts, torch.from_numpy(scores), 69)
+    counts = RowCounts(torch.zeros(2), n_first)
+    add_tile(counts, torch.from_numpy(scores), 69, 0)
     assert counts.nan.tolist() == [0, 1]
-    count(counts, torch.from_numpy(scores), 70)
+    add_tile(counts, torch.from_numpy(scores), 70, 69)
     assert counts.nan.tolist() == [0, 3]
