@@ -15,7 +15,7 @@ test: $(VENV)/dev-installed  ## lint, format check, type check and tests
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
-	@$(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+	@$(VENV)/bin/python -m pytest
 
 ui: $(VENV)/runtime-installed  ## browse the runs at http://127.0.0.1:5000
 	@$(VENV)/bin/mlflow ui --host 127.0.0.1
