@@ -1,12 +1,12 @@
 """Speed of ranking a whole catalogue beside one matrix product of the same shape, in one run.
 
 States, items and biases are drawn at random, since the speed depends on their number and width
-alone; sessions and targets are the test's. A step of ranking without exposure of the first K items,
-a step with it, and two bare products of states and items take turns: a plain one of `PLAIN_ROWS`
-states with the whole catalogue, into a buffer made before, and one by tiles and threads as in a
-step. All take about as long, so that a stall of the machine meets them alike. A figure is the
-median over all turns of all rounds. What ranking prepares once for tens of thousands of prefixes
-the median does not see, so that it is measured apart and added. The last line is one JSON object.
+alone; sessions and targets are the test's. Ranking `ROWS` prefixes without exposure of the first K
+items, ranking as many with it, and two bare products of as many states with all items take turns: a
+plain one, into a buffer made before, and one by the tiles that ranking uses. A figure is the median
+over all turns of all rounds, as a virtual machine stands still now and then. What ranking prepares
+once for tens of thousands of prefixes the median does not see, so that it is measured apart and
+added. The last line is one JSON object.
 
     python experiments/ranking_speed.py --dataset path/to/train.csv.gz --test path/to/test.csv.gz
 """
