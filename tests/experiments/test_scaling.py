@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 
 from datasets.session_log import SessionLog
-from experiments.scaling import Child, Size, busy_share, cut_last_sessions, measure_steps
+from experiments.scaling import (
+    RANKED_SESSIONS,
+    Child,
+    Size,
+    busy_share,
+    cut_last_sessions,
+    measure_steps,
+)
 from models.common import training_log
 
 REPOSITORY = Path(__file__).parents[2]
@@ -96,8 +103,15 @@ def test_busy_share_counts_the_places_beside_a_long_session() -> None:
 
 
 def test_ranked_sessions_are_the_last_and_keep_the_catalogue() -> None:
-    train, ranked = cut_last_sessions(log_of_lengths(*[3] * 70, *[4] * 60))
-    assert train.lengths.tolist() == [3] * 70
-    assert ranked.log.lengths.tolist() == [4] * 60
-    assert ranked.n_targets == 60 * 3
+    log = log_of_lengths(*[3] * 210, *[4] * RANKED_SESSIONS)
+    train, ranked = cut_last_sessions(log)
+    assert train.lengths.tolist() == [3] * 210
+    assert ranked.log.lengths.tolist() == [4] * RANKED_SESSIONS
+    assert ranked.n_targets == RANKED_SESSIONS * 3
     assert train.n_items == ranked.log.n_items == 10
+
+
+def test_at_most_half_of_the_sessions_are_ranked() -> None:
+    train, ranked = cut_last_sessions(log_of_lengths(*[3] * 6, *[4] * 5))
+    assert train.lengths.tolist() == [3] * 6
+    assert ranked.log.lengths.tolist() == [4] * 5
