@@ -35,6 +35,7 @@ from models.common.ranking_losses import (
 from models.common.session_batches import SessionBatches, Window
 from models.common.session_states import session_states
 from models.common.training_log import TrainingLog
+from models.common.transfer import on_device
 from models.recommender import Factors, FloatMatrix, Progress
 
 
@@ -216,8 +217,9 @@ class Gru4Rec:
     def _bias_rows(self, columns: Columns, used: Tensor, by_bias: Tensor) -> TouchedRows:
         """The item biases of a step with their gradient, (U,)."""
         if self.config.momentum > 0:
-            # Momentum moves every row that is touched, and an item that is input alone is not.
-            used, by_bias = used[columns.holds_item], by_bias[columns.holds_item]
+            # Momentum moves every row that is touched, and an item that is input alone is not: in
+            # its place the first column's item stands again, without a gradient.
+            used = torch.where(columns.holds_item, used, columns.items[0])
         rows = touch(self._item_bias, used)
         rows.values.grad = by_bias
         return rows
@@ -277,7 +279,7 @@ class Gru4Rec:
         )
 
     def _tensor(self, array: ArrayLike) -> Tensor:
-        return torch.as_tensor(array, device=self.device)
+        return on_device(array, self.device)
 
     def _build(self, n_items: int) -> None:
         """Fresh weights, drawn from torch's global generator."""

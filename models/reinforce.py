@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from datasets.session_log import SessionLog
@@ -19,6 +18,7 @@ from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import train_policies
 from models.common.returns import rewarded_returns
 from models.common.softmax_policy import PolicyStep, log_probability
+from models.common.transfer import on_device
 from models.recommender import Progress
 
 
@@ -50,11 +50,11 @@ class Reinforce(PolicyRecommender):
 
         def losses(epoch: int, step: PolicyStep) -> Iterator[Tensor]:
             acting = np.flatnonzero(rewarded[step.actions])
-            rows = torch.as_tensor(acting, device=self.device)
+            rows = on_device(acting, self.device)
             states = self._policy.states(step)
             policy = self._policy.head("policy", step.scored)
             log_pi = log_probability(states, policy, step.scored, rows)
-            value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
+            value = on_device(returns[step.actions[acting]], self.device)
             yield -(value * log_pi).sum()
 
         return train_policies([self._policy], train, config, losses, seed=self._seed)

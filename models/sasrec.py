@@ -27,6 +27,7 @@ from models.common.sampled_softmax import (
 )
 from models.common.session_chunks import events_of_chunks, session_chunks, similar_lengths
 from models.common.training_log import TrainingLog
+from models.common.transfer import on_device
 from models.recommender import Factors, FloatMatrix, Progress
 
 INITIAL_DEVIATION = 0.02
@@ -189,7 +190,7 @@ class SasRec:
         self._network.load_state_dict(weights)
 
     def _tensor(self, array: ArrayLike) -> Tensor:
-        return torch.as_tensor(array, device=self.device)
+        return on_device(array, self.device)
 
     def _build(self, n_items: int) -> None:
         """Fresh weights, drawn from torch's global generator."""

@@ -23,6 +23,7 @@ from models.common.option_ranges import require_not_negative, require_positive, 
 from models.common.session_batches import SessionBatches, Window
 from models.common.session_states import session_states
 from models.common.training_log import TrainingLog
+from models.common.transfer import on_device
 from models.recommender import Factors, FloatMatrix, Progress
 
 
@@ -205,7 +206,7 @@ class Sqn:
         self._network.load_state_dict(weights)
 
     def _tensor(self, array: ArrayLike) -> Tensor:
-        return torch.as_tensor(array, device=self.device)
+        return on_device(array, self.device)
 
     def _build(self, n_items: int) -> None:
         """Fresh weights, drawn from torch's global generator."""

@@ -32,6 +32,7 @@ from models.common.softmax_policy import (
     observed_events,
 )
 from models.common.training_log import Columns
+from models.common.transfer import on_device
 from models.recommender import Progress
 
 PROPENSITY_ROWS = 512
@@ -120,7 +121,7 @@ class Tocr(PolicyRecommender):
                 yield -log_pi.sum()
                 return
             acting = np.flatnonzero(rewarded[step.actions])
-            rows = torch.as_tensor(acting, device=self.device)
+            rows = on_device(acting, self.device)
             divergence: Tensor | float = 0.0
             if config.kl > 0:
                 # KL(beta || pi) = E_beta[log beta - log pi]: the logged actions are draws of beta.
@@ -140,7 +141,7 @@ class Tocr(PolicyRecommender):
                 off_policy=config.off_policy,
                 normalised=config.normalised,
             )
-            value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
+            value = on_device(returns[step.actions[acting]], self.device)
             step.columns.update(columns(log_pi, log_beta, of_rewarded))
             yield policy_loss(log_pi, weight, value).sum() + divergence
 

@@ -22,6 +22,7 @@ from models.common.policy_training import train_policies
 from models.common.returns import rewarded_returns
 from models.common.sampled_softmax import ScoredItems
 from models.common.softmax_policy import PolicyStep, log_probability
+from models.common.transfer import on_device
 from models.recommender import Progress
 
 
@@ -68,7 +69,7 @@ class TocrReplica(PolicyRecommender):
                 torch.log_softmax(states @ behaviour.values.t(), dim=1),
                 k=config.K,
             )
-            value = torch.as_tensor(returns[step.actions], device=self.device)
+            value = on_device(returns[step.actions], self.device)
             log_pi = log_probability(states, policy, scored)
             log_beta = log_probability(states.detach(), behaviour, scored)
             step.columns["behaviour loss"] = -log_beta.detach()

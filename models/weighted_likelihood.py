@@ -20,6 +20,7 @@ from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import train_policies
 from models.common.returns import rewarded_returns
 from models.common.softmax_policy import PolicyStep, log_probability
+from models.common.transfer import on_device
 from models.recommender import Progress
 
 
@@ -63,11 +64,11 @@ class WeightedLikelihood(PolicyRecommender):
             log_beta = log_probability(states.detach(), behaviour, step.behaviour_scored)
             yield -log_beta.sum()
             acting = np.flatnonzero(rewarded[step.actions])
-            rows = torch.as_tensor(acting, device=self.device)
+            rows = on_device(acting, self.device)
             policy = self._policy.head("policy", step.scored)
             log_pi = log_probability(states, policy, step.scored, rows)
             weight = propensity_weight(log_beta[rows], floor=config.floor)
-            value = torch.as_tensor(returns[step.actions[acting]], device=self.device)
+            value = on_device(returns[step.actions[acting]], self.device)
             step.columns["behaviour loss"] = -log_beta.detach()
             step.columns["share at the floor"] = weight >= 1 / config.floor
             yield -(weight * value * log_pi).sum()

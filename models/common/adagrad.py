@@ -25,13 +25,13 @@ class TouchedRows:
     table: Tensor
     """The whole table, (n_items, ...)."""
     index: Tensor
-    """Distinct row numbers, (n_rows,)."""
+    """Row numbers, (n_rows,). One that stands again has its whole gradient at one of its places."""
     values: Tensor
     """Copies of the rows that collect the gradient, (n_rows, ...)."""
 
 
 def touch(table: Tensor, index: Tensor) -> TouchedRows:
-    """Take the distinct rows `index` of `table` out for one step."""
+    """Take the rows `index` of `table` out for one step."""
     return TouchedRows(table, index, table.index_select(0, index).requires_grad_())
 
 
@@ -85,19 +85,19 @@ class Adagrad:
                 *self._scalars,
             )
             return
+        # Of a row that stands again every addition but one is zero, and every copy is the same.
         accumulator = self._accumulators[id(table)]
-        accumulated = accumulator.index_select(0, index).addcmul_(gradient, gradient)
-        accumulator.index_copy_(0, index, accumulated)
-        scale = accumulated.add_(EPSILON).sqrt_()
-        if self._momentum > 0:
-            velocities = self._velocities[id(table)]
-            velocity = velocities.index_select(0, index).mul_(self._momentum)
-            velocity.addcdiv_(gradient, scale, value=-self._learning_rate)
-            velocities.index_copy_(0, index, velocity)
-            table.index_add_(0, index, velocity)
-        else:
-            step = torch.div(gradient, scale).mul_(-self._learning_rate)
+        accumulator.index_add_(0, index, gradient.square())
+        scale = accumulator.index_select(0, index).add_(EPSILON).sqrt_()
+        step = torch.div(gradient, scale).mul_(-self._learning_rate)
+        if self._momentum == 0:
             table.index_add_(0, index, step)
+            return
+        velocity = self._velocities[id(table)]
+        velocity.index_copy_(0, index, velocity.index_select(0, index).mul_(self._momentum))
+        velocity.index_add_(0, index, step)
+        moved = table.index_select(0, index).add_(velocity.index_select(0, index))
+        table.index_copy_(0, index, moved)
 
 
 def _as_matrix(table: Tensor) -> NDArray[np.float32]:

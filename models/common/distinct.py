@@ -25,14 +25,16 @@ def compiled_first_places() -> FirstPlaces | None:
 
 
 def distinct(codes: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
-    """The distinct `codes` in the order in which they first come (U,), and each code's place (n,).
+    """The items of `codes` in the order in which they first come (U,), and each code's place (n,).
 
-    Codes are below `n_items`. One pass with a note for each item is some ten times faster than the
-    sorting that a search for equals takes.
+    Codes are below `n_items`. Where numba is there and the codes are on the CPU each item stands
+    once: one pass with a note for each item is some ten times faster than the sorting that a search
+    for equals takes. Elsewhere U is n, and an item may stand again at places that no code has: how
+    many items are distinct is not asked, so that the host does not wait for a GPU.
     """
     loop = compiled_first_places() if codes.device.type == "cpu" else None
     if loop is None:
-        return _distinct_by_sorting(codes)
+        return codes, _first_places_of_equals(codes, n_items)
     used, places = np.empty(len(codes), dtype=np.int64), np.empty(len(codes), dtype=np.int64)
     n_used = loop(codes.numpy(), _scratch(n_items), used, places)
     return torch.from_numpy(used[:n_used]), torch.from_numpy(places)
@@ -62,13 +64,8 @@ def _first_places(
     return n_used
 
 
-def _distinct_by_sorting(codes: Tensor) -> tuple[Tensor, Tensor]:
-    in_order, place_in_order = torch.unique(codes, return_inverse=True)
+def _first_places_of_equals(codes: Tensor, n_items: int) -> Tensor:
     numbers = torch.arange(len(codes), device=codes.device)
-    first = torch.full_like(in_order, len(codes)).scatter_reduce_(
-        0, place_in_order, numbers, reduce="amin"
-    )
-    by_first = torch.argsort(first)
-    place = torch.empty_like(by_first)
-    place[by_first] = torch.arange(len(by_first), device=codes.device)
-    return in_order[by_first], place[place_in_order]
+    place_of_item = codes.new_full((n_items,), len(codes))
+    place_of_item.scatter_reduce_(0, codes, numbers, reduce="amin")
+    return place_of_item.index_select(0, codes)

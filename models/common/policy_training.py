@@ -18,6 +18,7 @@ from models.common.sampled_softmax import ScoredItems, sampled_items
 from models.common.session_batches import SessionBatches
 from models.common.softmax_policy import PolicyStep, SoftmaxPolicy, observed_events
 from models.common.training_log import Diagnose, TrainingLog
+from models.common.transfer import on_device
 from models.recommender import Progress
 
 StepLosses = Callable[[int, PolicyStep], Iterator[Tensor]]
@@ -56,7 +57,7 @@ def train_policies(
     n_items = train.n_items
 
     def tensor(array: ArrayLike) -> Tensor:
-        return torch.as_tensor(array, device=device)
+        return on_device(array, device)
 
     sampler = NegativeSampler(
         train.item_counts(), alpha=config.negative_alpha, seed=seed, device=device

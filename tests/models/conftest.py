@@ -1,4 +1,4 @@
-"""One thread for all tests of models."""
+"""One thread for all tests of models, and the compiled loops of training or their plain twins."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+
+from models.common import adagrad, distinct
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -15,3 +17,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(params=["numba", "torch"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a training step runs on: once the compiled loops, once torch as on a GPU."""
+    if request.param == "torch":
+        monkeypatch.setattr(distinct, "compiled_first_places", lambda: None)
+        monkeypatch.setattr(adagrad, "compiled_row_update", lambda: None)

@@ -73,6 +73,27 @@ def test_a_row_used_twice_gets_the_sum_of_its_gradients() -> None:
     assert row_after([0, 0, 1], 1.0) < row_after([0, 1], 1.0)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_row_may_stand_again_without_a_gradient(
+    momentum: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adagrad, "compiled_row_update", lambda: None)
+
+    def table_after(index: list[int], gradients: list[list[float]]) -> Tensor:
+        table = torch.ones(3, 2)
+        optimiser = Adagrad([], [table], learning_rate=0.1, momentum=momentum)
+        for _ in range(3):
+            rows = touch(table, torch.tensor(index))
+            rows.values.grad = torch.tensor(gradients)
+            optimiser.step([rows])
+        return table
+
+    once = table_after([2, 0], [[1.0, 2.0], [3.0, -4.0]])
+    again = table_after([2, 0, 2, 0], [[0.0, 0.0], [3.0, -4.0], [1.0, 2.0], [0.0, 0.0]])
+    assert torch.equal(once, again)
+    assert not torch.equal(once[0], torch.ones(2))
+
+
 def test_a_parameter_without_gradient_stays() -> None:
     parameter = nn.Parameter(torch.ones(2))
     Adagrad([parameter], [], learning_rate=0.1).step([])

@@ -211,6 +211,7 @@ CROSS_ENTROPY = Gru4RecConfig(
 )  # fmt: skip
 
 
+@pytest.mark.usefixtures("loops")
 @pytest.mark.parametrize(
     "options",
     [

@@ -28,6 +28,8 @@ SESSION_ITEMS = np.random.default_rng(9).integers(N_ITEMS, size=(SESSIONS, EVENT
 REWARDS = np.random.default_rng(10).integers(3, size=(SESSIONS, EVENTS)).astype(np.float32)
 LOG = make_log(SESSION_ITEMS.tolist(), rewards=REWARDS.ravel().tolist(), catalogue=range(N_ITEMS))
 
+pytestmark = pytest.mark.usefixtures("loops")
+
 Parameters = dict[str, Tensor]
 Cell = Callable[[Parameters, Tensor, Tensor], Tensor]
 StepLoss = Callable[[Parameters, Tensor, Tensor, Tensor, list[tuple[int, int]]], Tensor]
