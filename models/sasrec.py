@@ -114,7 +114,8 @@ class SasRec:
                 # Scoring between yields switches dropout off.
                 self._network.train()
                 events, held = events_of_chunks(firsts[chunks], lengths[chunks])
-                states = self._network(items[self._tensor(events)])[self._tensor(held)]
+                places = self._tensor(np.flatnonzero(held))
+                states = self._network(items[self._tensor(events)]).flatten(0, 1)[places]
                 loss = -self._log_probability(
                     states, items[self._tensor(events[held] + 1)], sampler
                 )

@@ -126,7 +126,6 @@ class Sqn:
         ).float()
         ends_session = np.zeros(train.n_events, dtype=np.bool_)
         ends_session[train.offsets[1:] - 1] = True
-        terminal = self._tensor(ends_session)
         rng = np.random.default_rng(self._seed)
         batches = SessionBatches(train, batch_size=config.batch_size, window=config.truncation)
         log = TrainingLog(batches.n_targets, len(batches))
@@ -134,13 +133,15 @@ class Sqn:
             carried = network.encoder.initial_state(batches.n_slots, self.device)
             for window in batches:
                 states, next_states = self._window_states(window, carried, items)
-                actions = self._tensor(window.events.ravel()[window.acting] + 1)
+                acted = window.events.ravel()[window.acting] + 1
+                actions = self._tensor(acted)
+                going_on = self._tensor(np.flatnonzero(~ends_session[acted]))
                 targets = items[actions]
                 value, other = network.first_value, network.second_value
                 if rng.integers(2):
                     value, other = other, value
                 wanted = td_targets(
-                    next_states, rewards[actions], terminal[actions], value, other, config.discount
+                    next_states, rewards[actions], going_on, value, other, config.discount
                 )
                 states = nn.functional.dropout(states, config.dropout)
                 cross_entropy = nn.functional.cross_entropy(
@@ -217,7 +218,7 @@ class Sqn:
 def td_targets(
     next_states: Tensor,
     rewards: Tensor,
-    terminal: Tensor,
+    going_on: Tensor,
     learner: Head,
     other: Head,
     discount: float,
@@ -228,9 +229,9 @@ def td_targets(
     best next action, the other one says what it is worth. No gradient flows through it.
 
     Args:
-        next_states: state after each action, (A, width); not looked at where terminal.
+        next_states: state after each action, (A, width); of the others not looked at.
         rewards: r of each action, (A,).
-        terminal: which actions are the last of their session, bool (A,).
+        going_on: the actions after which their session goes on, (G,).
         learner: head that this step trains.
         other: the other head.
         discount: gamma.
@@ -238,9 +239,6 @@ def td_targets(
     Returns:
         target value of each action, (A,).
     """
-    going_on = ~terminal
-    later = next_states[going_on]
+    later = next_states.index_select(0, going_on)
     best = learner(later).argmax(dim=1)
-    targets = rewards.clone()
-    targets[going_on] += discount * other.of(later, best)
-    return targets
+    return rewards.index_add(0, going_on, other.of(later, best), alpha=discount)

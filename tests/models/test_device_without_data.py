@@ -25,6 +25,8 @@ from models.common.distinct import distinct
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.recommender import Progress
 from models.reinforce import Reinforce, ReinforceConfig
+from models.sasrec import SasRec, SasRecConfig
+from models.sqn import Sqn, SqnConfig
 from models.tocr import Tocr, TocrConfig
 from models.weighted_likelihood import WeightedLikelihood, WeightedLikelihoodConfig
 
@@ -77,6 +79,9 @@ def train_without_data(build: Callable[[], Any], patch: pytest.MonkeyPatch) -> I
     patch.setattr(torch, "Generator", Seedless)
     patch.setattr(torch, "autocast", lambda device_type, enabled: contextlib.nullcontext())
     patch.setattr(training_log.TrainingLog, "_progress", blind_progress)
+    # Its fused form is for devices that compute.
+    adam = torch.optim.Adam
+    patch.setattr(torch.optim, "Adam", lambda *args, fused, **options: adam(*args, **options))
     # Memory is pinned for a GPU alone.
     patch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
     with OnOneDevice():
@@ -90,6 +95,8 @@ def train_without_data(build: Callable[[], Any], patch: pytest.MonkeyPatch) -> I
         (Gru4Rec, Gru4RecConfig(**GRU4REC, truncation=4, logq=1, momentum=0.2)),
         (Gru4Rec, Gru4RecConfig(**GRU4REC, logq=1, logq_form="official", embedding="separate")),
         (Gru4Rec, Gru4RecConfig(**GRU4REC, loss="bpr-max", embedding="none")),
+        (SasRec, SasRecConfig(epochs=1, batch_size=8, width=6, negatives=20, full_softmax_items=1)),
+        (Sqn, SqnConfig(epochs=1, batch_size=8, width=6)),
         (BehaviourCloning, BehaviourCloningConfig(**SAMPLED)),
         (WeightedLikelihood, WeightedLikelihoodConfig(**SAMPLED)),
         (Reinforce, ReinforceConfig(**SAMPLED)),

@@ -44,7 +44,7 @@ def test_targets_are_those_of_a_loop_over_transitions() -> None:
     rewards = torch.rand(30, generator=generator)
     terminal = torch.rand(30, generator=generator) < 0.4
     learner, other = head(1), head(2)
-    found = td_targets(states, rewards, terminal, learner, other, 0.7)
+    found = td_targets(states, rewards, torch.nonzero(~terminal)[:, 0], learner, other, 0.7)
     n_disagree = 0
     for i in range(30):
         expected = float(rewards[i])
@@ -61,15 +61,16 @@ def test_targets_are_those_of_a_loop_over_transitions() -> None:
 
 
 def test_a_terminal_action_is_worth_its_reward() -> None:
-    rewards, terminal = torch.tensor([0.2, 1.0]), torch.tensor([True, True])
+    rewards, none_goes_on = torch.tensor([0.2, 1.0]), torch.empty(0, dtype=torch.int64)
     nowhere = torch.full((2, 6), torch.nan)
-    assert torch.equal(td_targets(nowhere, rewards, terminal, head(1), head(2), 0.5), rewards)
+    assert torch.equal(td_targets(nowhere, rewards, none_goes_on, head(1), head(2), 0.5), rewards)
 
 
 def test_no_gradient_flows_through_a_target() -> None:
     states = torch.randn(3, 6, requires_grad=True)
-    terminal = torch.zeros(3, dtype=torch.bool)
-    assert not td_targets(states, torch.ones(3), terminal, head(1), head(2), 0.5).requires_grad
+    assert not td_targets(
+        states, torch.ones(3), torch.arange(3), head(1), head(2), 0.5
+    ).requires_grad
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 50])
