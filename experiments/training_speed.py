@@ -1,12 +1,13 @@
 """Speed of training beside the machine's own matrix products, in one run.
 
 GRU4Rec at its authors' settings (hidden 100, batch 64, cross-entropy, 2,048 negatives, one-step
-truncation, no dropout), a wide one (hidden 512, batch 128, BPR-max), TOCR and the other trained
-models, and the bare matrix products that one step of GRU4Rec needs, take turns in rounds. A figure
-is the median over rounds of a round's tenth percentile: a virtual machine stands still for hundreds
-of milliseconds now and then, which lengthens most steps of a slow model, and the median with them.
-Negatives are drawn for many updates at once, which such a step does not see, so that their share is
-measured apart and added. The last line is one JSON object.
+truncation, no dropout), the same with windows of four steps an update, a wide one (hidden 512,
+batch 128, BPR-max), TOCR and the other trained models at these settings, and the bare matrix
+products that an update of GRU4Rec needs, take turns in rounds. A figure is the median over rounds
+of a round's tenth percentile: a virtual machine stands still for hundreds of milliseconds now and
+then, which lengthens most steps of a slow model, and the median with them. Negatives are drawn for
+many updates at once, which such a step does not see, so that their share is measured apart and
+added. The last line is one JSON object.
 
     python experiments/training_speed.py --dataset path/to/train.csv.gz
 """
@@ -21,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from tabulate import tabulate
@@ -47,6 +48,8 @@ GRU4REC = Gru4RecConfig(
     embedding="constrained", loss="cross-entropy", negatives=NEGATIVES, negative_alpha=0.5, logq=0,
     dropout_embedding=0, dropout_hidden=0,
 )  # fmt: skip
+WINDOW = 4
+"""Steps that share an update and its negatives, where they are not one."""
 WIDE_BATCH, WIDE_HIDDEN = 128, 512
 WIDE_GRU4REC = dataclasses.replace(
     GRU4REC, batch_size=WIDE_BATCH, layers=(WIDE_HIDDEN,), loss="bpr-max"
@@ -65,13 +68,25 @@ SASREC = SasRecConfig(
     epochs=10**6, batch_size=BATCH, width=HIDDEN, negatives=NEGATIVES, full_softmax_items=1
 )
 SQN = SqnConfig(epochs=10**6, batch_size=BATCH, truncation=1, width=HIDDEN)
+Config = TypeVar("Config", Gru4RecConfig, TocrConfig)
 WARM_UP_STEPS = 20
 SLOW = ("gru4rec_h512", "sasrec", "sqn")
 SLOW_STEPS_SHARE = 4
 """Models whose step takes many times as long make this many times fewer in a round."""
 OTHERS = ("tocr", "tocr_equal_negatives", "reinforce", "sasrec", "sqn")
+PLACES = {
+    "gru4rec_h512": WIDE_BATCH,
+    "gru4rec_windows": BATCH * WINDOW,
+    "tocr_windows": BATCH * WINDOW,
+}
+"""Of an update, where they are not `BATCH`."""
 MOST_ITEMS_OF_SQN = 10_000
 """Its three heads score the whole catalogue, and Adam moves every row of their tables."""
+
+
+def windowed(config: Config) -> Config:
+    """The same settings with `WINDOW` steps an update."""
+    return dataclasses.replace(config, truncation=WINDOW)
 
 
 class SteppedFit:
@@ -120,17 +135,22 @@ def draw_seconds(train: SessionLog) -> Callable[[], float]:
     return lambda: undisturbed_seconds(draw, 10) / DRAWS_AHEAD
 
 
-def products_of_a_step(batch: int, hidden: int) -> Callable[[], object]:
-    """The matrix products of one step of GRU4Rec: forward, and twice backward."""
-    n_columns = batch + NEGATIVES
-    states, items = torch.randn(batch, hidden), torch.randn(n_columns, hidden)
-    by_score = torch.randn(batch, n_columns)
-    gates, by_gate = torch.randn(3 * hidden, hidden), torch.randn(batch, 3 * hidden)
+def products_of_an_update(batch: int, hidden: int, window: int = 1) -> Callable[[], object]:
+    """The matrix products of one update of GRU4Rec: forward, and twice backward."""
+    n_places = batch * window
+    n_columns = n_places + NEGATIVES
+    states, items = torch.randn(n_places, hidden), torch.randn(n_columns, hidden)
+    by_score = torch.randn(n_places, n_columns)
+    gates, by_gate = torch.randn(3 * hidden, hidden), torch.randn(n_places, 3 * hidden)
+    steps = list(zip(states.split(batch), by_gate.split(batch), strict=True))
 
     def multiply() -> None:
         states @ items.t(), by_score @ items, by_score.t() @ states
-        for _ in ("input", "state"):
-            states @ gates.t(), by_gate @ gates, by_gate.t() @ states
+        states @ gates.t(), by_gate @ gates, by_gate.t() @ states
+        # A state needs the one before it, so that its products go step by step.
+        for state, by_gate_of_step in steps:
+            state @ gates.t(), by_gate_of_step @ gates
+        by_gate.t() @ states
 
     return multiply
 
@@ -155,13 +175,19 @@ def measure(log: SessionLog, source: str, rounds: int, steps: int) -> dict[str, 
         "reinforce": Reinforce(REINFORCE, seed=1, device="cpu"),
         "sasrec": SasRec(SASREC, seed=1, device="cpu"),
         "gru4rec_h512": Gru4Rec(WIDE_GRU4REC, seed=1, device="cpu"),
+        "gru4rec_windows": Gru4Rec(windowed(GRU4REC), seed=1, device="cpu"),
+        "tocr_windows": Tocr(windowed(TOCR), seed=1, device="cpu"),
     }
     if split.train.n_items <= MOST_ITEMS_OF_SQN:
         models["sqn"] = Sqn(SQN, seed=1, device="cpu")
     fits = {name: SteppedFit(model, split.train) for name, model in models.items()}
     products = {
-        "products": (products_of_a_step(BATCH, HIDDEN), steps),
-        "products_h512": (products_of_a_step(WIDE_BATCH, WIDE_HIDDEN), steps // SLOW_STEPS_SHARE),
+        "products": (products_of_an_update(BATCH, HIDDEN), steps),
+        "products_windows": (products_of_an_update(BATCH, HIDDEN, WINDOW), steps),
+        "products_h512": (
+            products_of_an_update(WIDE_BATCH, WIDE_HIDDEN),
+            steps // SLOW_STEPS_SHARE,
+        ),
     }
     square = torch.randn(1024, 1024)
     draws = draw_seconds(split.train)
@@ -172,8 +198,7 @@ def measure(log: SessionLog, source: str, rounds: int, steps: int) -> dict[str, 
         for name, fit in fits.items():
             share = SLOW_STEPS_SHARE if name in SLOW else 1
             seconds = fit.seconds_per_event(max(1, steps // share))
-            batch = WIDE_BATCH if name == "gru4rec_h512" else BATCH
-            found.setdefault(name, []).append(seconds + drawing / batch)
+            found.setdefault(name, []).append(seconds + drawing / PLACES.get(name, BATCH))
         for name, (multiply, repeats) in products.items():
             found.setdefault(name, []).append(undisturbed_seconds(multiply, max(1, repeats)))
         found.setdefault("square", []).append(undisturbed_seconds(lambda: square @ square, 10))
@@ -196,11 +221,15 @@ def main() -> None:
     figures = {
         "gru4rec_events_per_second": 1 / median["gru4rec"],
         "gemm_fraction": median["products"] / (BATCH * median["gru4rec"]),
+        "gru4rec_windows_events_per_second": 1 / median["gru4rec_windows"],
+        "gemm_fraction_windows": median["products_windows"]
+        / (PLACES["gru4rec_windows"] * median["gru4rec_windows"]),
         "share_of_gemm_rate": rate / gflops,
         "gru4rec_h512_events_per_second": 1 / median["gru4rec_h512"],
         "gemm_fraction_h512": median["products_h512"] / (WIDE_BATCH * median["gru4rec_h512"]),
         "share_of_gemm_rate_h512": rate_h512 / gflops,
         **{f"{name}_over_gru4rec": median[name] / median["gru4rec"] for name in others},
+        "tocr_over_gru4rec_windows": median["tocr_windows"] / median["gru4rec_windows"],
         "gemm_gflops": gflops,
         "draws_fraction": median["draws"] / (BATCH * median["gru4rec"]),
     }
