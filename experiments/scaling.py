@@ -142,7 +142,7 @@ def ranking_seconds_per_event(model: Gru4Rec | Tocr, test: HeldOut) -> float:
 
 def busy_share(log: SessionLog) -> float:
     """Targets of an epoch for each of its places: windows x slots x steps."""
-    batches = SessionBatches(log, batch_size=BATCH, window=TRUNCATION)
+    batches = SessionBatches(log, batch_size=BATCH, window=TRUNCATION, cut_long=True)
     return batches.n_targets / (len(batches) * batches.n_slots * TRUNCATION)
 
 

@@ -126,7 +126,9 @@ class Gru4Rec:
             momentum=config.momentum,
         )
         items = np.asarray(train.items, dtype=np.int64)
-        batches = SessionBatches(train, batch_size=config.batch_size, window=config.truncation)
+        batches = SessionBatches(
+            train, batch_size=config.batch_size, window=config.truncation, cut_long=True
+        )
         log = TrainingLog(batches.n_targets, len(batches))
         for epoch in range(1, config.epochs + 1):
             self._encoder.train()

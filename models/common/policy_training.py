@@ -75,7 +75,9 @@ def train_policies(
     )
     items = tensor(np.asarray(train.items, dtype=np.int64))
     observed = observed_events(train, config)
-    batches = SessionBatches(train, batch_size=config.batch_size, window=config.truncation)
+    batches = SessionBatches(
+        train, batch_size=config.batch_size, window=config.truncation, cut_long=True
+    )
     log = TrainingLog(batches.n_targets, len(batches), diagnose)
     for epoch in range(1, config.epochs + 1):
         for network in networks:

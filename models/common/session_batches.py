@@ -2,6 +2,10 @@
 
 Hidasi et al., ICLR 2016, section 3.1.1: a slot whose session has ended takes the next unused one,
 and its hidden state is zeroed. When none is left the slot disappears and the batch narrows.
+
+A long session that begins late leaves the slots beside it empty, so that those that fill much of a
+slot begin first, and training may cut them. Sessions of up to `SHORT` steps, such as all of a usual
+click log, are taken as they come, as by the authors.
 """
 
 from __future__ import annotations
@@ -16,6 +20,11 @@ from numpy.typing import NDArray
 from datasets.session_log import IntArray, SessionLog
 
 BoolArray = NDArray[np.bool_]
+SHORT = 128
+"""Steps up to which a session is neither taken out of its turn nor cut."""
+LARGEST_SHARE, LARGEST_SHARE_IN_TURN = 1 / 2, 1 / 20
+"""Of the steps that a slot has if all have as many: largest part of a session that may be cut, and
+largest session that waits for its turn."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +57,37 @@ class _Schedule:
     starts: BoolArray
 
 
-def _schedule(log: SessionLog, batch_size: int) -> _Schedule:
+def _parts(log: SessionLog, batch_size: int, *, cut_long: bool) -> tuple[IntArray, IntArray]:
+    """First input event and steps of each part of a session, in the order in which they begin."""
     sessions = np.flatnonzero(log.lengths >= 2)
-    session_steps = log.lengths[sessions] - 1
-    slot_of_session = np.empty(len(sessions), dtype=np.int64)
-    first_step = np.empty(len(sessions), dtype=np.int64)
-    free = [(0, slot) for slot in range(min(batch_size, len(sessions)))]
-    for i, n_steps in enumerate(session_steps.tolist()):
+    first, n_steps = log.offsets[:-1][sessions], log.lengths[sessions] - 1
+    fair = n_steps.sum() / batch_size
+    if cut_long:
+        n_parts = -(-n_steps // max(SHORT, int(fair * LARGEST_SHARE)))
+        number = np.arange(n_parts.sum()) - np.repeat(n_parts.cumsum() - n_parts, n_parts)
+        first, n_steps, n_parts = (np.repeat(of, n_parts) for of in (first, n_steps, n_parts))
+        begin, end = number * n_steps // n_parts, (number + 1) * n_steps // n_parts
+        first, n_steps = first + begin, end - begin
+    in_turn = n_steps <= max(SHORT, fair * LARGEST_SHARE_IN_TURN)
+    order = np.argsort(np.where(in_turn, 0, -n_steps), kind="stable")
+    return first[order], n_steps[order]
+
+
+def _schedule(log: SessionLog, batch_size: int, *, cut_long: bool) -> _Schedule:
+    first_event, part_steps = _parts(log, batch_size, cut_long=cut_long)
+    slot_of_part = np.empty(len(part_steps), dtype=np.int64)
+    first_step = np.empty(len(part_steps), dtype=np.int64)
+    free = [(0, slot) for slot in range(min(batch_size, len(part_steps)))]
+    for i, n_steps in enumerate(part_steps.tolist()):
         step, slot = free[0]
-        slot_of_session[i], first_step[i] = slot, step
+        slot_of_part[i], first_step[i] = slot, step
         heapq.heapreplace(free, (step + n_steps, slot))
 
-    ends = np.cumsum(session_steps)
-    position = np.arange(ends[-1] if len(ends) else 0) - np.repeat(
-        ends - session_steps, session_steps
-    )
-    events = np.repeat(log.offsets[:-1][sessions], session_steps) + position
-    slots = np.repeat(slot_of_session, session_steps)
-    steps = np.repeat(first_step, session_steps) + position
+    ends = np.cumsum(part_steps)
+    position = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - part_steps, part_steps)
+    events = np.repeat(first_event, part_steps) + position
+    slots = np.repeat(slot_of_part, part_steps)
+    steps = np.repeat(first_step, part_steps) + position
     order = np.lexsort((slots, steps))
     return _Schedule(events[order], slots[order], steps[order], (position == 0)[order])
 
@@ -74,16 +96,19 @@ class SessionBatches:
     """The windows of one epoch, the same at every pass.
 
     Sessions of one event have no target and are left out. An epoch has one target for every
-    further event: `sum(length - 1)`.
+    further event: `sum(length - 1)`. With `cut_long` a session that would fill most of a slot is
+    several, each of which begins with a state of zero.
     """
 
-    def __init__(self, log: SessionLog, *, batch_size: int, window: int = 1) -> None:
-        self._schedule = _schedule(log, batch_size)
+    def __init__(
+        self, log: SessionLog, *, batch_size: int, window: int = 1, cut_long: bool = False
+    ) -> None:
+        self._schedule = _schedule(log, batch_size, cut_long=cut_long)
         self._window = window
         steps = self._schedule.steps
         self._n_steps = int(steps[-1]) + 1 if len(steps) else 0
         self._bounds = np.searchsorted(steps, np.arange(0, self._n_steps + window, window))
-        self.n_slots = min(batch_size, int((log.lengths >= 2).sum()))
+        self.n_slots = int(self._schedule.slots.max(initial=-1)) + 1
 
     @property
     def n_targets(self) -> int:

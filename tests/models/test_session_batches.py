@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.common.session_batches import SessionBatches, Window
+from datasets.session_log import IntArray, SessionLog
+from models.common.session_batches import SHORT, SessionBatches, Window
 from tests.models.logs import make_log
 
 
@@ -120,3 +121,50 @@ def test_sessions_start_in_the_order_of_the_log(lengths: list[int], batch_size: 
             steps_of_slot[slot] += length - 1
     assert started == [first for _, _, first in sorted(expected)]
     assert [first for _, _, first in expected] == sorted(started)
+
+
+def busy_share(batches: SessionBatches) -> float:
+    places = sum(window.events.shape[0] * batches.n_slots for window in batches)
+    return batches.n_targets / places
+
+
+@given(
+    lengths=st.lists(st.integers(1, 6 * SHORT), min_size=1, max_size=12),
+    batch_size=st.integers(1, 8),
+)
+def test_cut_sessions_are_whole_together(lengths: list[int], batch_size: int) -> None:
+    log = make_log(["x" * length for length in lengths])
+    batches = SessionBatches(log, batch_size=batch_size, window=4, cut_long=True)
+    steps = [step for window in batches for step in pairs(window)]
+    seen = [event for step in steps for event, _, _ in step]
+    assert sorted(seen) == np.flatnonzero(log.position_in_session + 1 < lengths_of(log)).tolist()
+    last_of_slot: dict[int, int] = {}
+    for step in steps:
+        for event, slot, starts in step:
+            assert starts or last_of_slot[slot] == event - 1
+            # What starts anew inside a session is the rest of one that was too long for a slot.
+            if starts and log.position_in_session[event]:
+                assert lengths_of(log)[event] - 1 > SHORT
+            last_of_slot[slot] = event
+
+
+def lengths_of(log: SessionLog) -> IntArray:
+    return log.lengths[log.session_of_event]
+
+
+def test_a_long_session_wastes_no_slots() -> None:
+    log = make_log(["x" * 21] * 200 + ["x" * 1501])
+    waiting, first, cut = (
+        SessionBatches(log, batch_size=8),
+        SessionBatches(make_log(["x" * 1501] + ["x" * 21] * 200), batch_size=8),
+        SessionBatches(log, batch_size=8, cut_long=True),
+    )
+    assert busy_share(waiting) == busy_share(first) == pytest.approx(5500 / (8 * 1500))
+    assert busy_share(cut) > 0.95
+
+
+def test_short_sessions_are_taken_as_they_come() -> None:
+    log = make_log(["x" * length for length in (3, SHORT + 1, 2, SHORT)])
+    batches = SessionBatches(log, batch_size=1, cut_long=True)
+    events = [event for window in batches for event in window.events.ravel().tolist()]
+    assert events == sorted(events)
