@@ -1,6 +1,8 @@
-"""Intervals that respect sessions: events of one session are not independent."""
+"""Intervals and tests that respect sessions: events of one session are not independent."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,47 +22,92 @@ def bootstrap_interval(
 ) -> tuple[Values, Values]:
     """Percentile interval of the mean over events, by a bootstrap over sessions.
 
-    Each resample draws as many sessions as there are, with replacement, and takes
-    sum of values / number of events over them: the ratio estimator of a cluster sample
-    (Davison & Hinkley 1997, section 2.4 and 3.8). Sessions of equal size and sums are
-    interchangeable, so their weights are drawn together, which changes no distribution.
-
     `values` has shape (n_events,) or (n_events, n_metrics), `sessions` (n_events,) names each
     event's session. Returns low and high, of shape () or (n_metrics,); all metrics share the same
     resamples. Raises `ValueError` without events, and where a value is no number.
     """
+    return interval(bootstrap_means(values, sessions, resamples=resamples, seed=seed), level)
+
+
+def interval(means: ArrayLike, level: float = 0.95) -> tuple[Values, Values]:
+    """Low and high end of the middle `level` of resampled means, (resamples, ...) -> (...) each."""
+    tail = (1 - level) / 2
+    low, high = np.quantile(np.asarray(means), [tail, 1 - tail], 0)
+    return np.asarray(low), np.asarray(high)
+
+
+def bootstrap_means(
+    values: ArrayLike, sessions: ArrayLike, *, resamples: int = 2000, seed: int = 0
+) -> Values:
+    """Mean over the events of resampled sessions, (resamples,) or (resamples, n_metrics).
+
+    Each resample draws as many sessions as there are, with replacement, and takes
+    sum of values / number of events over them: the ratio estimator of a cluster sample
+    (Davison & Hinkley 1997, section 2.4 and 3.8).
+
+    `values` has shape (n_events,) or (n_events, n_metrics), `sessions` (n_events,). All metrics
+    share the same resamples, which the sessions and the seed alone decide. Raises `ValueError`
+    without events, and where a value is no number.
+    """
+    sums = _session_sums(_matrix(values), np.asarray(sessions))
+    n_sessions = len(sums)
+    rng = np.random.default_rng(seed)
+    chunk = max(1, CHUNK_WEIGHTS // n_sessions)
+    means = np.empty((resamples, sums.shape[1] - 1))
+    for start in range(0, resamples, chunk):
+        stop = min(start + chunk, resamples)
+        weights = np.empty((stop - start, n_sessions))
+        for times in weights:
+            times[:] = np.bincount(rng.integers(n_sessions, size=n_sessions), minlength=n_sessions)
+        totals = weights @ sums
+        means[start:stop] = totals[:, 1:] / totals[:, :1]
+    return means.reshape(resamples, *np.shape(values)[1:])
+
+
+def sign_flipped_totals(
+    values: ArrayLike, sessions: ArrayLike, *, permutations: int, seed: int = 0
+) -> Values:
+    """Sums over all events with a fair sign for each session, (permutations, n_metrics).
+
+    If two models are alike, which of them a session's values belong to is a toss of a coin: the
+    differences' signs are flipped session by session (a paired permutation test; Good 2005,
+    section 3.7). Signs are the same for all metrics, so that of columns a and b the sum of a - b is
+    the sum of a less that of b. `values` has shape (n_events, n_metrics), `sessions` (n_events,).
+    Raises `ValueError` without events, and where a value is no number.
+    """
+    per_event = _matrix(values)
+    sums = _session_sums(per_event, np.asarray(sessions))[:, 1:]
+    rng = np.random.default_rng(seed)
+    chunk = max(1, CHUNK_WEIGHTS // len(sums))
+    totals = np.empty((permutations, per_event.shape[1]))
+    for start in range(0, permutations, chunk):
+        stop = min(start + chunk, permutations)
+        signs = 2.0 * rng.integers(0, 2, size=(stop - start, len(sums)), dtype=np.int8) - 1
+        totals[start:stop] = signs @ sums
+    return totals
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values that may be compared with one level together (Holm, Scand. J. Statist. 1979)."""
+    order = np.argsort(p_values, kind="stable")
+    scaled = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1)
+    return [float(p) for p in adjusted]
+
+
+def _matrix(values: ArrayLike) -> Values:
+    """(n_events, n_metrics), checked."""
     per_event = np.asarray(values, dtype=np.float64)
     if len(per_event) == 0:
         raise ValueError("no events, so no interval")
     if np.isnan(per_event).any():
         raise ValueError("a value is NaN, so there is no interval")
-    matrix = per_event.reshape(len(per_event), -1)
-    kinds, n_sessions_of_kind = _kinds_of_session(matrix, np.asarray(sessions))
-
-    n_sessions = int(n_sessions_of_kind.sum())
-    probabilities = n_sessions_of_kind / n_sessions
-    rng = np.random.default_rng(seed)
-    chunk = max(1, CHUNK_WEIGHTS // len(kinds))
-    means = np.empty((resamples, matrix.shape[1]))
-    for start in range(0, resamples, chunk):
-        stop = min(start + chunk, resamples)
-        weights = rng.multinomial(n_sessions, probabilities, size=stop - start)
-        totals = weights.astype(np.float64) @ kinds
-        means[start:stop] = totals[:, 1:] / totals[:, :1]
-    tail = (1 - level) / 2
-    low, high = np.quantile(means.reshape(resamples, *per_event.shape[1:]), [tail, 1 - tail], 0)
-    return np.asarray(low), np.asarray(high)
+    return per_event.reshape(len(per_event), -1)
 
 
-def _kinds_of_session(
-    values: Values, sessions: NDArray[np.generic]
-) -> tuple[Values, NDArray[np.int64]]:
-    """Distinct rows (number of events, sum of each metric), and how many sessions have each."""
+def _session_sums(values: Values, sessions: NDArray[np.generic]) -> Values:
+    """Number of events and sum of each metric, a row a session."""
     _, session_of_event, lengths = np.unique(sessions, return_inverse=True, return_counts=True)
     sums = [np.bincount(session_of_event, weights=column) for column in values.T]
-    rows = np.column_stack([lengths.astype(np.float64), *sums])
-    ordered = rows[np.lexsort(rows.T)]
-    is_new = np.ones(len(ordered), dtype=np.bool_)
-    is_new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    first = np.flatnonzero(is_new)
-    return ordered[first], np.diff(np.append(first, len(ordered)))
+    return np.column_stack([lengths.astype(np.float64), *sums])

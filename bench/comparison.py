@@ -1,0 +1,127 @@
+"""Pairs of models on the very same test events: is a difference real, and how large is it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench.significance import bootstrap_means, holm, interval, sign_flipped_totals
+
+EventValues = Mapping[str, NDArray[np.float64]]
+"""Values of a model's test events by metric, each (n_events,); means over its seeds."""
+RESAMPLES = 2000
+PERMUTATIONS = 9999
+LEVEL = 0.05
+ROUNDING = 1e-9
+"""Share of the largest total by which equal sums may differ, added up in another order."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of two models."""
+
+    metric: str
+    first: str
+    second: str
+    value: float
+    """Mean over events of the first less the second."""
+    low: float
+    high: float
+    """95 % interval by a bootstrap over sessions."""
+    p: float
+    """Two-sided, of a paired permutation of sessions."""
+    adjusted_p: float
+    """By Holm over all pairs and metrics compared."""
+    won: float
+    tied: float
+    lost: float
+    """Shares of events on which the first is better, as good, and worse."""
+    n_sessions: int
+
+    @property
+    def decided(self) -> bool:
+        """Whether the difference is told from none: by the test and by the interval."""
+        return self.adjusted_p < LEVEL and not self.low <= 0 <= self.high
+
+    @property
+    def sessions_needed(self) -> int | None:
+        """Sessions, about, of which the interval would leave out 0; None if no number would."""
+        half_width = (self.high - self.low) / 2
+        if self.value == 0:
+            return None
+        return math.ceil(self.n_sessions * (half_width / abs(self.value)) ** 2)
+
+
+def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Difference]:
+    """The difference of every pair of `models` in every metric, pair by pair in their order.
+
+    All have the same metrics of the same events, whose sessions are `sessions`, (n_events,). Every
+    pair and metric sees the same resamples, so that differences add up. Raises ValueError without
+    events, and where a value is no number.
+    """
+    names, metrics = list(models), list(next(iter(models.values()), {}))
+    if len(names) < 2 or not metrics:
+        return []
+    columns = np.column_stack([models[name][metric] for name in names for metric in metrics])
+    shape = (-1, len(names), len(metrics))
+    means = bootstrap_means(columns, sessions, resamples=RESAMPLES).reshape(shape)
+    flipped = sign_flipped_totals(columns, sessions, permutations=PERMUTATIONS).reshape(shape)
+    found = []
+    for a, b in itertools.combinations(range(len(names)), 2):
+        lows, highs = interval(means[:, a] - means[:, b])
+        for m, metric in enumerate(metrics):
+            by_event = models[names[a]][metric] - models[names[b]][metric]
+            at_random = np.abs(flipped[:, a, m] - flipped[:, b, m])
+            seen = abs(by_event.sum()) * (1 - ROUNDING)
+            found.append(
+                Difference(
+                    metric=metric,
+                    first=names[a],
+                    second=names[b],
+                    value=float(by_event.mean()),
+                    low=float(lows[m]),
+                    high=float(highs[m]),
+                    # The order seen is one of the permutations.
+                    p=float((1 + np.count_nonzero(at_random >= seen)) / (1 + PERMUTATIONS)),
+                    adjusted_p=math.nan,
+                    won=float((by_event > 0).mean()),
+                    tied=float((by_event == 0).mean()),
+                    lost=float((by_event < 0).mean()),
+                    n_sessions=len(np.unique(sessions)),
+                )
+            )
+    adjusted = holm([difference.p for difference in found])
+    return [
+        replace(difference, adjusted_p=p) for difference, p in zip(found, adjusted, strict=True)
+    ]
+
+
+def decision(difference: Difference, first_seconds: float, second_seconds: float) -> str:
+    """One sentence: which model is better, by how much and at what cost, or what is missing.
+
+    A pure function of the figures: the difference, and the training times of its models.
+    """
+    better, worse, sign = difference.first, difference.second, 1
+    cost, other_cost = first_seconds, second_seconds
+    if difference.value < 0:
+        better, worse, sign = worse, better, -1
+        cost, other_cost = other_cost, cost
+    ends = sorted((sign * difference.low, sign * difference.high))
+    figures = (
+        f"{abs(difference.value):+.4f} {difference.metric} [{ends[0]:.4f}, {ends[1]:.4f}], "
+        f"p {difference.adjusted_p:.2g}"
+    )
+    if difference.decided:
+        times = f" at {cost / other_cost:.2g} times the training time" if other_cost > 0 else ""
+        return f"{better} over {worse}: {figures}{times}"
+    needed = difference.sessions_needed
+    if needed is None:
+        return f"{better} and {worse} are alike: {figures}"
+    more = needed - difference.n_sessions
+    missing = f"; about {more:,} more sessions are needed" if more > 0 else ""
+    return f"undecided between {better} and {worse}: {figures}{missing}"
