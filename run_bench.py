@@ -48,6 +48,7 @@ def _run(options: argparse.Namespace) -> int:
 
     start_fork_server()
 
+    from bench.comparison import compare
     from bench.execution import execute, summaries
     from bench.preparation import prepare
     from bench.progress import TrialProgress
@@ -60,7 +61,9 @@ def _run(options: argparse.Namespace) -> int:
     with make_tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
         outcome = execute(prepared, tracker, progress)
         rows = summaries(prepared, outcome)
-        table = benchmark_markdown(prepared, rows, outcome.failures)
+        values = {row.label: row.event_values for row in rows}
+        differences = compare(values, prepared.events.sessions)
+        table = benchmark_markdown(prepared, rows, outcome.failures, differences)
         with contextlib.suppress(BrokenPipeError):  # the files hold the table all the same
             sys.stdout.write(table)
             sys.stdout.flush()

@@ -43,6 +43,8 @@ class ModelSummary:
     """One a seed."""
     tied_share: float
     """Share of test events whose target ties with another item."""
+    event_values: dict[str, NDArray[np.float64]]
+    """Mean over seeds of each test event's metrics, by table name, (n_events,)."""
 
 
 def summarise(
@@ -67,6 +69,9 @@ def summarise(
         metrics=_estimates(values, events),
         costs=tuple(read_cost(folder) for folder in folders),
         tied_share=float(np.mean([(ranks.ties > 0).mean() for ranks in all_ranks])),
+        event_values={
+            name: np.mean([of_trial[name] for of_trial in values], axis=0) for name in values[0]
+        },
     )
 
 

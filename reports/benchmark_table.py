@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from bench.comparison import PERMUTATIONS, Difference, decision
 from bench.cost import Cost
 from bench.preparation import Prepared
 from bench.results import POSITIVE, ModelSummary
-from reports.tables import Cell, Column, TableRow, csv_table, failed_models, footer, markdown_table
+from reports.tables import (
+    Cell,
+    Column,
+    TableRow,
+    csv_table,
+    escape_markdown,
+    failed_models,
+    footer,
+    markdown_table,
+)
 
 BYTES_PER_MB = 1e6
 MOST_OTHERS_LOAD = 0.2
@@ -28,15 +39,19 @@ _TIE_RULES = {
 
 
 def benchmark_markdown(
-    prepared: Prepared, summaries: Sequence[ModelSummary], failures: dict[str, str]
+    prepared: Prepared,
+    summaries: Sequence[ModelSummary],
+    failures: dict[str, str],
+    differences: Sequence[Difference],
 ) -> str:
-    """The table, the failed trials with their reasons, and the footer, as markdown."""
+    """The table, the failed trials with their reasons, decisions and footer, as markdown."""
     parts = []
     if summaries:
         parts.append(markdown_table(*_rows_and_columns(prepared, summaries)))
     if failures:
         parts.append(failed_models(failures))
-    parts.append(footer(_footer_lines(prepared, summaries)))
+    decisions = _decisions(summaries, differences)
+    parts.append(footer([*decisions, *_footer_lines(prepared, summaries)]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -67,6 +82,35 @@ def _row(summary: ModelSummary) -> TableRow:
     for name, figure in _COSTS.items():
         cells[name] = Cell(float(np.mean([figure(cost) for cost in summary.costs])))
     return TableRow(summary.label, cells)
+
+
+def _decisions(summaries: Sequence[ModelSummary], differences: Sequence[Difference]) -> list[str]:
+    """A sentence on the best model by the first metric beside each other one."""
+    if not differences:
+        return []
+    headline = differences[0].metric
+    best = max(summaries, key=lambda summary: summary.event_values[headline].mean()).label
+    seconds = {
+        summary.label: float(np.mean([cost.train_seconds for cost in summary.costs]))
+        for summary in summaries
+    }
+    sentences = [
+        decision(_escaped(difference), seconds[difference.first], seconds[difference.second])
+        for difference in differences
+        if difference.metric == headline and best in (difference.first, difference.second)
+    ]
+    return [
+        *sentences,
+        f"differences: of the same events, with a 95 % bootstrap interval over sessions; p by "
+        f"{PERMUTATIONS:,} paired permutations of sessions, two-sided, by Holm over "
+        f"{len(differences)} (all pairs and metrics)",
+    ]
+
+
+def _escaped(difference: Difference) -> Difference:
+    """With its models' names as markdown shows them."""
+    first, second = escape_markdown(difference.first), escape_markdown(difference.second)
+    return replace(difference, first=first, second=second)
 
 
 def _footer_lines(prepared: Prepared, summaries: Sequence[ModelSummary]) -> list[str]:

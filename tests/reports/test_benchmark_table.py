@@ -1,11 +1,14 @@
-"""What the footer of a benchmark's table says of other processes."""
+"""What stands under a benchmark's table: decisions, and what it says of other processes."""
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bench.comparison import compare
 from bench.cost import Cost
 from bench.plan import make_plan
 from bench.preparation import Prepared, prepare
@@ -43,11 +46,11 @@ def trained(label: str, *loads: float | None) -> ModelSummary:
         )
         for load in loads
     )
-    return ModelSummary(label, tuple(range(1, 1 + len(loads))), {}, costs, 0.0)
+    return ModelSummary(label, tuple(range(1, 1 + len(loads))), {}, costs, 0.0, {})
 
 
 def load_lines(prepared: Prepared, *models: ModelSummary) -> list[str]:
-    table = benchmark_markdown(prepared, models, {})
+    table = benchmark_markdown(prepared, models, {}, [])
     return [line for line in table.splitlines() if "load of others" in line]
 
 
@@ -74,3 +77,21 @@ def test_models_whose_load_is_unknown_are_not_said_to_be_quiet(prepared: Prepare
 
 def test_where_nothing_is_known_nothing_is_said(prepared: Prepared) -> None:
     assert load_lines(prepared, trained("popularity", None)) == []
+
+
+def test_the_best_model_is_decided_beside_each_other_one(prepared: Prepared) -> None:
+    sessions = np.repeat(np.arange(40), 3)
+    hits = {"tocr": sessions % 4 == 0, "gru4rec": sessions % 4 < 3, "markov": sessions % 4 < 1}
+    models = [
+        dataclasses.replace(
+            trained(label, None), event_values={"Recall@20": of_events.astype(np.float64)}
+        )
+        for label, of_events in hits.items()
+    ]
+    differences = compare({model.label: model.event_values for model in models}, sessions)
+    lines = benchmark_markdown(prepared, models, {}, differences).splitlines()
+    first, second, how = [line for line in lines if line.startswith("- ")][:3]
+    assert first.startswith("- gru4rec over tocr: +0.5000 Recall@20 [0.3")
+    assert first.endswith(" at 1 times the training time")
+    assert second.startswith("- gru4rec over markov: +0.5000 Recall@20")
+    assert how.endswith("by Holm over 3 (all pairs and metrics)")
