@@ -76,6 +76,7 @@ class Size:
     model: str
     events: int
     items: int
+    batch_size: int = BATCH
 
     def __str__(self) -> str:
         return f"{self.model}, {self.events:,} events, {self.items:,} items"
@@ -97,8 +98,10 @@ def draw_log(size: Size) -> SessionLog:
 def build(size: Size, epochs: int) -> Gru4Rec | Tocr:
     """The model of a size at the settings of this script."""
     if size.model == "gru4rec":
-        return Gru4Rec(replace(GRU4REC, epochs=epochs), seed=1, device="cpu")
-    return Tocr(replace(TOCR, epochs=epochs), seed=1, device="cpu")
+        config = replace(GRU4REC, epochs=epochs, batch_size=size.batch_size)
+        return Gru4Rec(config, seed=1, device="cpu")
+    tocr = replace(TOCR, epochs=epochs, batch_size=size.batch_size)
+    return Tocr(tocr, seed=1, device="cpu")
 
 
 def cut_last_sessions(log: SessionLog) -> tuple[SessionLog, HeldOut]:
@@ -140,9 +143,9 @@ def ranking_seconds_per_event(model: Gru4Rec | Tocr, test: HeldOut) -> float:
     return seconds / test.n_targets
 
 
-def busy_share(log: SessionLog) -> float:
+def busy_share(log: SessionLog, batch_size: int) -> float:
     """Targets of an epoch for each of its places: windows x slots x steps."""
-    batches = SessionBatches(log, batch_size=BATCH, window=TRUNCATION, cut_long=True)
+    batches = SessionBatches(log, batch_size=batch_size, window=TRUNCATION, cut_long=True)
     return batches.n_targets / (len(batches) * batches.n_slots * TRUNCATION)
 
 
@@ -157,7 +160,7 @@ def measure_steps(size: Size, parent: Connection) -> None:
     model = build(size, epochs=10**6)
     fit = SteppedFit(model, log)
     started = time.perf_counter()
-    drawing = draw_seconds(log) / (BATCH * TRUNCATION)
+    drawing = draw_seconds(log) / (size.batch_size * TRUNCATION)
     parent.send(
         {
             "items_in_events": int(np.count_nonzero(log.item_counts())),
@@ -170,7 +173,7 @@ def measure_steps(size: Size, parent: Connection) -> None:
         ranking = None if ranked is None else ranking_seconds_per_event(model, ranked)
         parent.send(Round(training, ranking))
     peak_mb = peak_memory_bytes() / 2**20
-    parent.send({"peak_mb": peak_mb, "busy_share": busy_share(log)})
+    parent.send({"peak_mb": peak_mb, "busy_share": busy_share(log, size.batch_size)})
 
 
 def measure_epoch(size: Size, parent: Connection) -> None:
@@ -269,13 +272,14 @@ def main() -> None:
     add("--items", type=whole_numbers, default="3000,27000,100000,300000,1000000", help="likewise")
     add("--items-of-events", type=int, default=27_000, help="catalogue where events grow")
     add("--events-of-items", type=int, default=1_000_000, help="events where items grow")
+    add("--batch-size", type=int, default=BATCH, help="sessions side by side")
     add("--models", nargs="+", choices=PUBLISHED_MINUTES, default=list(PUBLISHED_MINUTES))
     add("--rounds", type=int, default=5, help="turns of each size")
     add("--steps", type=int, default=40, help="updates of a turn")
     add("--epoch", action="store_true", help="measure one whole epoch at most events")
     add("--epochs-to-convergence", type=int, default=10, help="by which that epoch is multiplied")
     options = parser.parse_args()
-    settings = {"hidden": HIDDEN} | SETTINGS
+    settings = {"hidden": HIDDEN} | SETTINGS | {"batch_size": options.batch_size}
     print("settings:", ", ".join(f"{name} {value}" for name, value in settings.items()), end="\n\n")
     rows: list[dict[str, Any]] = []
     slowest_over_fastest: dict[str, float] = {}
@@ -283,7 +287,9 @@ def main() -> None:
     by_items = [("items", options.events_of_items, items) for items in options.items]
     for pairs in filter(None, (by_events, by_items)):
         for model in options.models:
-            sizes = [Size(by, model, events, items) for by, events, items in pairs]
+            sizes = [
+                Size(by, model, events, items, options.batch_size) for by, events, items in pairs
+            ]
             rows += (measured := measure(sizes, options.rounds, options.steps))
             seconds = [row["seconds_per_million_events"] for row in measured]
             slowest_over_fastest[f"{model} by {sizes[0].by}"] = max(seconds) / min(seconds)
@@ -295,7 +301,8 @@ def main() -> None:
     epochs = []
     if options.epoch and options.events:
         for model in options.models:
-            size = Size("events", model, max(options.events), options.items_of_events)
+            events, items = max(options.events), options.items_of_events
+            size = Size("events", model, events, items, options.batch_size)
             epochs.append(measure_to_convergence(size, options.epochs_to_convergence))
         show(epochs)
     result = {"rows": rows, "slowest_over_fastest": slowest_over_fastest, "epochs": epochs}

@@ -48,7 +48,7 @@ def test_the_script_measures_events_items_and_an_epoch() -> None:
     script = [sys.executable, "experiments/scaling.py", "--events", "1000", "--items", "300"]
     sizes = ["--items-of-events", "100", "--events-of-items", "3000", "--models", "tocr"]
     done = subprocess.run(
-        [*script, *sizes, "--rounds", "1", "--steps", "2", "--epoch"],
+        [*script, *sizes, "--rounds", "1", "--steps", "2", "--epoch", "--batch-size", "8"],
         cwd=REPOSITORY,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -66,7 +66,7 @@ def test_the_script_measures_events_items_and_an_epoch() -> None:
     assert by_items["ranking_milliseconds_per_event"] > 0
     assert max(by_events["busy_share"], by_items["busy_share"]) <= 1
     assert figures["slowest_over_fastest"] == {"tocr by events": 1, "tocr by items": 1}
-    assert figures["settings"]["truncation"] == 4
+    assert (figures["settings"]["truncation"], figures["settings"]["batch_size"]) == (4, 8)
     (epoch,) = figures["epochs"]
     assert (epoch["events"], epoch["items"], epoch["published_minutes"]) == (1000, 100, 970)
     assert epoch["peak_mb"] > 0
@@ -98,8 +98,8 @@ def test_says_which_process_has_died() -> None:
 
 def test_busy_share_counts_the_places_beside_a_long_session() -> None:
     # 64 slots of 8 targets fill two windows of four steps; a session more needs two of its own.
-    assert busy_share(log_of_lengths(*[9] * 64)) == 1
-    assert busy_share(log_of_lengths(*[9] * 65)) == 65 * 8 / (4 * 64 * 4)
+    assert busy_share(log_of_lengths(*[9] * 64), 64) == 1
+    assert busy_share(log_of_lengths(*[9] * 65), 64) == 65 * 8 / (4 * 64 * 4)
 
 
 def test_ranked_sessions_are_the_last_and_keep_the_catalogue() -> None:
