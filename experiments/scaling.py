@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import statistics
 import sys
 import time
@@ -279,6 +280,8 @@ def main() -> None:
     add("--epoch", action="store_true", help="measure one whole epoch at most events")
     add("--epochs-to-convergence", type=int, default=10, help="by which that epoch is multiplied")
     options = parser.parse_args()
+    # Ended by a signal, the script takes its processes along.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = {"hidden": HIDDEN} | SETTINGS | {"batch_size": options.batch_size}
     print("settings:", ", ".join(f"{name} {value}" for name, value in settings.items()), end="\n\n")
     rows: list[dict[str, Any]] = []
