@@ -3,9 +3,8 @@
 Hidasi et al., ICLR 2016, section 3.1.1: a slot whose session has ended takes the next unused one,
 and its hidden state is zeroed. When none is left the slot disappears and the batch narrows.
 
-A long session that begins late leaves the slots beside it empty, so that those that fill much of a
-slot begin first, and training may cut them. Sessions of up to `SHORT` steps, such as all of a usual
-click log, are taken as they come, as by the authors.
+A long session that begins late leaves the slots beside it empty, so that training may cut those
+that fill much of a slot. Sessions of up to `SHORT` steps, such as all of a click log, stay whole.
 """
 
 from __future__ import annotations
@@ -21,10 +20,9 @@ from datasets.session_log import IntArray, SessionLog
 
 BoolArray = NDArray[np.bool_]
 SHORT = 128
-"""Steps up to which a session is neither taken out of its turn nor cut."""
-LARGEST_SHARE, LARGEST_SHARE_IN_TURN = 1 / 2, 1 / 20
-"""Of the steps that a slot has if all have as many: largest part of a session that may be cut, and
-largest session that waits for its turn."""
+"""Steps up to which a session is never cut."""
+LARGEST_SHARE = 1 / 10
+"""Of the steps that a slot has if all have as many: largest part of a session that may be cut."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +59,14 @@ def _parts(log: SessionLog, batch_size: int, *, cut_long: bool) -> tuple[IntArra
     """First input event and steps of each part of a session, in the order in which they begin."""
     sessions = np.flatnonzero(log.lengths >= 2)
     first, n_steps = log.offsets[:-1][sessions], log.lengths[sessions] - 1
-    fair = n_steps.sum() / batch_size
     if cut_long:
+        fair = n_steps.sum() / batch_size
         n_parts = -(-n_steps // max(SHORT, int(fair * LARGEST_SHARE)))
         number = np.arange(n_parts.sum()) - np.repeat(n_parts.cumsum() - n_parts, n_parts)
         first, n_steps, n_parts = (np.repeat(of, n_parts) for of in (first, n_steps, n_parts))
         begin, end = number * n_steps // n_parts, (number + 1) * n_steps // n_parts
         first, n_steps = first + begin, end - begin
-    in_turn = n_steps <= max(SHORT, fair * LARGEST_SHARE_IN_TURN)
-    order = np.argsort(np.where(in_turn, 0, -n_steps), kind="stable")
-    return first[order], n_steps[order]
+    return first, n_steps
 
 
 def _schedule(log: SessionLog, batch_size: int, *, cut_long: bool) -> _Schedule:
@@ -96,7 +92,7 @@ class SessionBatches:
     """The windows of one epoch, the same at every pass.
 
     Sessions of one event have no target and are left out. An epoch has one target for every
-    further event: `sum(length - 1)`. With `cut_long` a session that would fill most of a slot is
+    further event: `sum(length - 1)`. With `cut_long` a session that would fill much of a slot is
     several, each of which begins with a state of zero.
     """
 
