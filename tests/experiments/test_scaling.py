@@ -48,7 +48,7 @@ def test_the_script_measures_events_items_and_an_epoch() -> None:
     script = [sys.executable, "experiments/scaling.py", "--events", "1000", "--items", "300"]
     sizes = ["--items-of-events", "100", "--events-of-items", "3000", "--models", "tocr"]
     done = subprocess.run(
-        [*script, *sizes, "--rounds", "1", "--steps", "2", "--epoch", "--batch-size", "8"],
+        [*script, *sizes, "--rounds", "1", "--steps", "2", "--epoch"],
         cwd=REPOSITORY,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -66,7 +66,7 @@ def test_the_script_measures_events_items_and_an_epoch() -> None:
     assert by_items["ranking_milliseconds_per_event"] > 0
     assert max(by_events["busy_share"], by_items["busy_share"]) <= 1
     assert figures["slowest_over_fastest"] == {"tocr by events": 1, "tocr by items": 1}
-    assert (figures["settings"]["truncation"], figures["settings"]["batch_size"]) == (4, 8)
+    assert (figures["settings"]["truncation"], figures["settings"]["batch_size"]) == (4, 64)
     (epoch,) = figures["epochs"]
     assert (epoch["events"], epoch["items"], epoch["published_minutes"]) == (1000, 100, 970)
     assert epoch["peak_mb"] > 0
