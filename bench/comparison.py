@@ -10,15 +10,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bench.significance import bootstrap_means, holm, interval, sign_flipped_totals
+from bench.significance import (
+    bootstrap_means,
+    holm,
+    interval,
+    sign_flipped_totals,
+    two_sided_p,
+)
 
 EventValues = Mapping[str, NDArray[np.float64]]
 """Values of a model's test events by metric, each (n_events,); means over its seeds."""
 RESAMPLES = 2000
 PERMUTATIONS = 9999
 LEVEL = 0.05
-ROUNDING = 1e-9
-"""Share of the largest total by which equal sums may differ, added up in another order."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,12 @@ def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Diff
     shape = (-1, len(names), len(metrics))
     means = bootstrap_means(columns, sessions, resamples=RESAMPLES).reshape(shape)
     flipped = sign_flipped_totals(columns, sessions, permutations=PERMUTATIONS).reshape(shape)
+    n_sessions = len(np.unique(sessions))
     found = []
     for a, b in itertools.combinations(range(len(names)), 2):
         lows, highs = interval(means[:, a] - means[:, b])
         for m, metric in enumerate(metrics):
             by_event = models[names[a]][metric] - models[names[b]][metric]
-            at_random = np.abs(flipped[:, a, m] - flipped[:, b, m])
-            seen = abs(by_event.sum()) * (1 - ROUNDING)
             found.append(
                 Difference(
                     metric=metric,
@@ -86,13 +89,12 @@ def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Diff
                     value=float(by_event.mean()),
                     low=float(lows[m]),
                     high=float(highs[m]),
-                    # The order seen is one of the permutations.
-                    p=float((1 + np.count_nonzero(at_random >= seen)) / (1 + PERMUTATIONS)),
+                    p=two_sided_p(flipped[:, a, m] - flipped[:, b, m], by_event.sum()),
                     adjusted_p=math.nan,
                     won=float((by_event > 0).mean()),
                     tied=float((by_event == 0).mean()),
                     lost=float((by_event < 0).mean()),
-                    n_sessions=len(np.unique(sessions)),
+                    n_sessions=n_sessions,
                 )
             )
     adjusted = holm([difference.p for difference in found])

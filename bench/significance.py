@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 Values = NDArray[np.float64]
 
 CHUNK_WEIGHTS = 2**22
+ROUNDING = 1e-9
+"""Share of a total by which equal sums may differ, added up in another order."""
 
 
 def bootstrap_interval(
@@ -85,6 +87,15 @@ def sign_flipped_totals(
         signs = 2.0 * rng.integers(0, 2, size=(stop - start, len(sums)), dtype=np.int8) - 1
         totals[start:stop] = signs @ sums
     return totals
+
+
+def two_sided_p(flipped: ArrayLike, total: float) -> float:
+    """Share of sign-flipped totals, (permutations,), at least as far from 0 as `total`.
+
+    The signs as they were seen are one of the permutations, and counted.
+    """
+    at_least = np.abs(np.asarray(flipped)) >= abs(total) * (1 - ROUNDING)
+    return float((1 + np.count_nonzero(at_least)) / (1 + len(at_least)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -26,7 +26,7 @@ from tabulate import tabulate
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.comparison import LEVEL
-from bench.significance import bootstrap_interval, sign_flipped_totals
+from bench.significance import bootstrap_interval, sign_flipped_totals, two_sided_p
 
 Values = NDArray[np.float64]
 MEAN, SPREAD_OF_SESSIONS, SPREAD_OF_MODELS = 0.45, 0.1, 0.3
@@ -51,13 +51,6 @@ def draw_hits(
     return hits.astype(np.float64), sessions
 
 
-def p_by_session(difference: Values, sessions: NDArray[np.int64], permutations: int) -> float:
-    """Two-sided, of the paired permutation of sessions, as in `bench.comparison`."""
-    flipped = sign_flipped_totals(difference, sessions, permutations=permutations)
-    at_least = np.abs(flipped[:, 0]) >= abs(difference.sum()) - 1e-9
-    return float((1 + np.count_nonzero(at_least)) / (1 + permutations))
-
-
 def p_by_event(difference: Values) -> float:
     """Of the paired z-test, which takes events for independent."""
     z = difference.mean() / (difference.std(ddof=1) / math.sqrt(len(difference)))
@@ -71,7 +64,8 @@ def measure(comparisons: int, n_sessions: int, resamples: int) -> dict[str, floa
     for _ in range(comparisons):
         hits, sessions = draw_hits(rng, n_sessions, margin=0.0)
         difference = hits[:, 0] - hits[:, 1]
-        alarms_by_session += p_by_session(difference, sessions, resamples) < LEVEL
+        flipped = sign_flipped_totals(difference, sessions, permutations=resamples)
+        alarms_by_session += two_sided_p(flipped[:, 0], difference.sum()) < LEVEL
         alarms_by_event += p_by_event(difference) < LEVEL
         hits, sessions = draw_hits(rng, n_sessions, margin=MARGIN)
         low, high = bootstrap_interval(hits[:, 0] - hits[:, 1], sessions, resamples=resamples)

@@ -4,7 +4,7 @@ Hidasi et al., ICLR 2016, section 3.1.1: a slot whose session has ended takes th
 and its hidden state is zeroed. When none is left the slot disappears and the batch narrows.
 
 A long session that begins late leaves the slots beside it empty, so that training may cut those
-that fill much of a slot. Sessions of up to `SHORT` steps, such as all of a click log, stay whole.
+that fill much of a slot. Sessions of up to `SHORT` steps, as those of most click logs, stay whole.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.comparison import Difference, compare, decision
 from bench.significance import holm
+from tests.bench.session_oracles import scipy_interval
 
 Values = NDArray[np.float64]
 
@@ -30,7 +31,7 @@ def test_scipy_agrees() -> None:
     models, sessions = correlated(np.random.default_rng(3), 300, gain=0.03)
     (found,) = compare(models, sessions)
     by_event = models["a"]["Recall@20"] - models["b"]["Recall@20"]
-    totals, lengths = np.bincount(sessions, weights=by_event), np.bincount(sessions)
+    totals = np.bincount(sessions, weights=by_event)
     assert found.value == pytest.approx(by_event.mean())
     flips = scipy.stats.permutation_test(
         (totals, np.zeros_like(totals)),
@@ -41,15 +42,8 @@ def test_scipy_agrees() -> None:
         rng=np.random.default_rng(1),
     )
     assert found.p == pytest.approx(flips.pvalue, abs=0.02)
-    oracle = scipy.stats.bootstrap(
-        (totals, lengths),
-        lambda total, count, axis: total.sum(axis) / count.sum(axis),
-        paired=True,
-        n_resamples=9999,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    assert (found.low, found.high) == pytest.approx((oracle.low, oracle.high), abs=0.004)
+    oracle = scipy_interval(by_event, sessions, resamples=9999)
+    assert (found.low, found.high) == pytest.approx(oracle, abs=0.004)
 
 
 def test_swapping_two_models_turns_every_figure() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import scipy.stats
 from numpy.typing import NDArray
 
 from bench import significance
 from bench.significance import bootstrap_interval
+from tests.bench.session_oracles import scipy_interval
 
 
 def correlated_log(
@@ -41,17 +41,9 @@ def test_wider_than_a_bootstrap_over_events_when_sessions_are_correlated() -> No
 
 def test_scipy_agrees() -> None:
     values, sessions = correlated_log(np.random.default_rng(2), 80)
-    sums, lengths = np.bincount(sessions, weights=values), np.bincount(sessions)
-    oracle = scipy.stats.bootstrap(
-        (sums, lengths),
-        lambda total, count, axis: total.sum(axis) / count.sum(axis),
-        paired=True,
-        n_resamples=20_000,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
     low, high = bootstrap_interval(values, sessions, resamples=20_000)
-    assert [float(low), float(high)] == pytest.approx([oracle.low, oracle.high], abs=0.003)
+    oracle = scipy_interval(values, sessions, resamples=20_000)
+    assert (float(low), float(high)) == pytest.approx(oracle, abs=0.003)
 
 
 def test_one_session_has_no_width() -> None:
