@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from datasets.session_log import SessionLog
-from experiments.scaling import (
+from experiments.scaling import Child
+from experiments.scaling_sizes import (
     RANKED_SESSIONS,
-    Child,
     Size,
     busy_share,
     cut_last_sessions,
