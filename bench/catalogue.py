@@ -1,0 +1,49 @@
+"""The catalogue of a split, stored once beside its test events."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from datasets.errors import InputError
+from datasets.session_log import IntArray, StringArray
+
+CATALOGUE = "catalogue.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Items by their code, shapes (n_items,)."""
+
+    item_ids: StringArray
+    """Id of each item as the source wrote it."""
+    support: IntArray
+    """Events of each item in what models train on."""
+    titles: StringArray | None = None
+    """What a person calls each item, where the data set knows; empty for an item without."""
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    def save(self, folder: Path) -> None:
+        """Write `catalogue.npz` into the existing `folder`."""
+        columns = {"item_ids": self.item_ids, "support": self.support}
+        if self.titles is not None:
+            columns["titles"] = self.titles
+        with (folder / CATALOGUE).open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **columns)
+
+    @classmethod
+    def load(cls, folder: Path) -> Catalogue:
+        """Read what `save` wrote; raises `InputError` where it is missing or damaged."""
+        file = folder / CATALOGUE
+        try:
+            with np.load(file, allow_pickle=False) as columns:
+                return cls(**columns)
+        except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{file} cannot be read ({error}); run the benchmark's own command again to mend it"
+            ) from error
