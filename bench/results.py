@@ -45,6 +45,8 @@ class ModelSummary:
     """Share of test events whose target ties with another item."""
     event_values: dict[str, NDArray[np.float64]]
     """Mean over seeds of each test event's metrics, by table name, (n_events,)."""
+    folders: tuple[Path, ...] = ()
+    """The trials' folders, one a seed, in the order of `seeds`."""
 
 
 def summarise(
@@ -72,6 +74,7 @@ def summarise(
         event_values={
             name: np.mean([of_trial[name] for of_trial in values], axis=0) for name in values[0]
         },
+        folders=tuple(folders),
     )
 
 
