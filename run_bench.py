@@ -48,27 +48,20 @@ def _run(options: argparse.Namespace) -> int:
 
     start_fork_server()
 
-    from bench.comparison import compare
-    from bench.execution import execute, summaries
+    from bench.benchmark import read_benchmarks, record_benchmark, write_benchmark
+    from bench.execution import execute
     from bench.preparation import prepare
     from bench.progress import TrialProgress
     from bench.tracking import browse_hint, make_tracker
-    from reports.benchmark_table import benchmark_csv, benchmark_markdown
-    from reports.files import write_whole
+    from reports.report import write_tables
 
     progress = TrialProgress(sys.stderr)
     prepared = prepare(plan, progress.message)
     with make_tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
         outcome = execute(prepared, tracker, progress)
-        rows = summaries(prepared, outcome)
-        values = {row.label: row.event_values for row in rows}
-        differences = compare(values, prepared.events.sessions)
-        table = benchmark_markdown(prepared, rows, outcome.failures, differences)
-        with contextlib.suppress(BrokenPipeError):  # the files hold the table all the same
-            sys.stdout.write(table)
-            sys.stdout.flush()
-        write_whole(prepared.output / "table.md", table)
-        write_whole(prepared.output / "table.csv", benchmark_csv(prepared, rows))
+        write_benchmark(prepared.output, record_benchmark(prepared, outcome))
+        benchmarks = read_benchmarks([prepared.output])
+        _print(write_tables(benchmarks, prepared.output))
         whole = [trial.spec.id for trial in outcome.trials if trial.reason is None]
         tracker.log_table(whole, prepared.output / "table.md")
         tracker.close(TRACKING_TIMEOUT)
@@ -79,6 +72,12 @@ def _run(options: argparse.Namespace) -> int:
         print("interrupted: the same command goes on where this one ended", file=sys.stderr)
         return EXIT_INTERRUPTED
     return EXIT_FAILED_TRIAL if outcome.failures else 0
+
+
+def _print(table: str) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the files hold the table all the same
+        sys.stdout.write(table)
+        sys.stdout.flush()
 
 
 def _listing(name: str) -> str:

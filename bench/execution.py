@@ -13,11 +13,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from bench.catalogue import CATALOGUE, Catalogue
+from bench.events import MANIFEST
 from bench.executors import run_in_process
 from bench.preparation import REPOSITORY, Prepared
 from bench.progress import TrialProgress
 from bench.provenance import git_commit, machine
-from bench.results import ModelSummary, summarise
 from bench.tracking import Tracker
 from bench.training import VALIDATION_RECALL, Step
 from bench.trial import (
@@ -68,7 +69,7 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
     try:
         folder.mkdir(parents=True, exist_ok=True)
         sweep_unfinished(folder)
-        _store_events(prepared)
+        _store_split(prepared)
     except OSError as error:
         raise InputError(
             f"--output {prepared.output} cannot be written ({error}); "
@@ -86,16 +87,9 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
     return Outcome(tuple(done), interrupted)
 
 
-def summaries(prepared: Prepared, outcome: Outcome) -> list[ModelSummary]:
-    """One summary for each model with a whole trial, in the plan's order."""
-    folders: dict[str, list[Path]] = {}
-    for trial in outcome.trials:
-        if trial.reason is None:
-            folders.setdefault(trial.spec.label, []).append(trial.folder)
-    plan = prepared.plan
-    return [
-        summarise(of_model, prepared.events, plan.ks, plan.ties) for of_model in folders.values()
-    ]
+def split_folder(output: Path, fingerprint: str) -> Path:
+    """Where the test events and the catalogue of a split lie."""
+    return output / "splits" / fingerprint[:16]
 
 
 def _run_or_reuse(
@@ -221,13 +215,16 @@ def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
     )
 
 
-def _store_events(prepared: Prepared) -> None:
-    """Keep the test events beside the trials that rank them."""
-    folder = prepared.output / "splits" / prepared.split.fingerprint[:16]
-    if not folder.exists():
-        building = unfinished_folder(folder)
-        prepared.events.save(building)
-        put_in_place(building, folder)
+def _store_split(prepared: Prepared) -> None:
+    """Keep the test events and the catalogue beside the trials that rank them."""
+    split = prepared.split
+    folder = split_folder(prepared.output, split.fingerprint)
+    if (folder / MANIFEST).exists() and (folder / CATALOGUE).exists():
+        return
+    building = unfinished_folder(folder)
+    Catalogue(split.train.item_ids, split.train.item_counts()).save(building)
+    prepared.events.save(building)
+    put_in_place(building, folder)
 
 
 def _parameters(prepared: Prepared, spec: TrialSpec) -> dict[str, Any]:
