@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from bench import VERSION
-from datasets.errors import InputError
+from datasets.errors import InputError, nearest_hint
 
 EXIT_FAILED_TRIAL, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 TRACKING_TIMEOUT = 30.0
@@ -21,8 +22,11 @@ TRACKING_TIMEOUT = 30.0
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        return _run(_parser().parse_args(arguments))
+        if not given or given[0].startswith("-"):
+            return _run(given)
+        return _command(given[0])(given[1:])
     except InputError as error:
         print(f"run_bench.py: error: {error}", file=sys.stderr)
         return EXIT_WRONG_INPUT
@@ -31,8 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(options: argparse.Namespace) -> int:
-    given = dict(vars(options))
+def _run(arguments: list[str]) -> int:
+    given = dict(vars(_parser().parse_args(arguments)))
     listed = given.pop("list", None)
     if listed is not None:
         print(_listing(listed))
@@ -48,22 +52,32 @@ def _run(options: argparse.Namespace) -> int:
 
     start_fork_server()
 
-    from bench.benchmark import read_benchmarks, record_benchmark, write_benchmark
+    from bench.benchmark import (
+        benchmark_name,
+        benchmark_parameters,
+        read_benchmarks,
+        record_benchmark,
+        write_benchmark,
+    )
     from bench.execution import execute
     from bench.preparation import prepare
     from bench.progress import TrialProgress
-    from bench.tracking import browse_hint, make_tracker
-    from reports.report import write_tables
+    from bench.tracking import RunStatus, browse_hint, make_tracker
+    from reports.report import report_paths, write_tables
 
     progress = TrialProgress(sys.stderr)
     prepared = prepare(plan, progress.message)
     with make_tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
+        name = benchmark_name(list(dict.fromkeys(trial.label for trial in prepared.trials)))
+        tracker.start_benchmark(prepared.id, name, benchmark_parameters(prepared))
         outcome = execute(prepared, tracker, progress)
         write_benchmark(prepared.output, record_benchmark(prepared, outcome))
         benchmarks = read_benchmarks([prepared.output])
         _print(write_tables(benchmarks, prepared.output))
-        whole = [trial.spec.id for trial in outcome.trials if trial.reason is None]
-        tracker.log_table(whole, prepared.output / "table.md")
+        ended: RunStatus = "FAILED" if outcome.failures else "FINISHED"
+        if outcome.interrupted:
+            ended = "KILLED"
+        tracker.end_benchmark(ended, report_paths(prepared.output))
         tracker.close(TRACKING_TIMEOUT)
     print(f"results: {prepared.output}/table.md, table.csv and trials/", file=sys.stderr)
     if plan.tracking_uri != "none":
@@ -72,6 +86,80 @@ def _run(options: argparse.Namespace) -> int:
         print("interrupted: the same command goes on where this one ended", file=sys.stderr)
         return EXIT_INTERRUPTED
     return EXIT_FAILED_TRIAL if outcome.failures else 0
+
+
+def _report(arguments: list[str]) -> int:
+    """`report`: make all tables, plots and the page again from output folders."""
+    parser = _command_parser("report", _report.__doc__)
+    parser.add_argument("folders", metavar="DIR", nargs="+", type=Path, help="of --output")
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, help="where to write (default: the one folder)"
+    )
+    options = parser.parse_args(arguments)
+    if options.output is None and len(options.folders) > 1:
+        raise InputError("report on several folders needs a folder to write to; add --output DIR")
+
+    from bench.benchmark import read_benchmarks
+    from reports.report import write_tables
+
+    output = options.output or options.folders[0]
+    output.mkdir(parents=True, exist_ok=True)
+    _print(write_tables(read_benchmarks(options.folders), output))
+    return 0
+
+
+def _verify(arguments: list[str]) -> int:
+    """`verify`: compute every figure again from ranks, and name each that differs."""
+    parser = _command_parser("verify", _verify.__doc__)
+    parser.add_argument("folder", metavar="DIR", type=Path, help="of --output")
+    folder = parser.parse_args(arguments).folder
+
+    from reports.verification import count_figures
+
+    n_figures, wrong = count_figures(folder)
+    for sentence in wrong:
+        print(sentence)
+    print(f"{folder}: {n_figures:,} figures, {len(wrong)} of them not what the ranks give")
+    return EXIT_FAILED_TRIAL if wrong else 0
+
+
+def _sync(arguments: list[str]) -> int:
+    """`sync-mlflow`: send what a tracking server lacks of an output folder."""
+    parser = _command_parser("sync-mlflow", _sync.__doc__)
+    parser.add_argument("folder", metavar="DIR", type=Path, help="of --output")
+    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's address")
+    options = parser.parse_args(arguments)
+
+    from bench.mlflow_sync import sync_mlflow
+    from bench.tracking import browse_hint
+    from reports.report import report_paths
+
+    n_trials = sync_mlflow(
+        options.folder,
+        options.tracking_uri,
+        report_paths(options.folder),
+        lambda line: print(line, file=sys.stderr),
+    )
+    print(f"{n_trials} trials stand in MLflow: {browse_hint(options.tracking_uri)}")
+    return 0
+
+
+_COMMANDS = {"run": _run, "report": _report, "verify": _verify, "sync-mlflow": _sync}
+"""What the first word may be; without one of these the command is `run`."""
+
+
+def _command(name: str) -> Callable[[list[str]], int]:
+    if name not in _COMMANDS:
+        hint = nearest_hint(name, _COMMANDS, "choose one of")
+        raise InputError(f"'{name}' is no command; {hint}, or start with an option")
+    return _COMMANDS[name]
+
+
+def _command_parser(name: str, purpose: str | None) -> argparse.ArgumentParser:
+    description = (purpose or "").partition(": ")[2]
+    return argparse.ArgumentParser(
+        prog=f"run_bench.py {name}", description=description, allow_abbrev=False
+    )
 
 
 def _print(table: str) -> None:
@@ -106,6 +194,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="run_bench.py",
         description="Train session-based recommenders on one log and compare them: a markdown "
         "table on stdout, trial folders on disk, runs in MLflow.",
+        epilog="commands besides: report, verify, sync-mlflow; `run_bench.py report --help`",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )

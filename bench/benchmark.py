@@ -13,7 +13,7 @@ import numpy as np
 from bench.catalogue import Catalogue
 from bench.comparison import Difference, compare
 from bench.events import TestEvents
-from bench.execution import Outcome, split_folder
+from bench.execution import Outcome, data_parameters, split_folder
 from bench.preparation import Prepared
 from bench.results import ModelSummary, summarise
 from bench.trial import is_whole, json_numbers
@@ -29,6 +29,8 @@ TRIALS = "trials"
 class BenchmarkRecord:
     """What `benchmark.json` holds: the plan that ran last, and which trials its table shows."""
 
+    id: str
+    """Names the benchmark by the trials of its plan."""
     dataset: str
     experiment: str
     """Name of the MLflow experiment: one a data set and split."""
@@ -50,6 +52,8 @@ class BenchmarkRecord:
     """What the reader of the table must know about models and data."""
     options: Mapping[str, Any]
     """Options of the command, by their names."""
+    parameters: Mapping[str, Any]
+    """Those of the benchmark's run in MLflow."""
     trials: Mapping[str, Sequence[str]]
     """Names of the whole trials of each model, by its label, in the plan's order."""
     failures: Mapping[str, str]
@@ -81,6 +85,17 @@ def headline_k(ks: Sequence[int]) -> int:
     return 20 if 20 in ks else max(ks)
 
 
+def benchmark_name(labels: Sequence[str]) -> str:
+    """Name of a benchmark's run in MLflow."""
+    return f"benchmark: {', '.join(labels)}"
+
+
+def benchmark_parameters(prepared: Prepared) -> dict[str, Any]:
+    """Parameters of a benchmark's run in MLflow: those that all its trials share."""
+    plan = prepared.plan
+    return {"models": list(plan.models), "seeds": list(plan.seeds), **data_parameters(prepared)}
+
+
 def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
     """The record of a plan that has run."""
     plan = prepared.plan
@@ -93,6 +108,7 @@ def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
         label: json_numbers(of_model) for label, of_model in plan.model_options.items()
     }
     return BenchmarkRecord(
+        id=prepared.id,
         dataset=prepared.dataset.name,
         experiment=prepared.experiment,
         split=asdict(prepared.options),
@@ -106,6 +122,7 @@ def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
         versions=prepared.versions,
         notes=prepared.notes,
         options=options,
+        parameters=benchmark_parameters(prepared),
         trials=trials,
         failures=outcome.failures,
     )

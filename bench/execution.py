@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -228,22 +228,26 @@ def _store_split(prepared: Prepared) -> None:
 
 
 def _parameters(prepared: Prepared, spec: TrialSpec) -> dict[str, Any]:
-    plan, options = prepared.plan, prepared.options
     return {
         **spec.config,
         "model": spec.reference,
         "seed": spec.seed,
         "device": spec.device,
         "patience": spec.patience,
+        **data_parameters(prepared),
+    }
+
+
+def data_parameters(prepared: Prepared) -> dict[str, Any]:
+    """What all trials of a plan share: where the data comes from, and how it was split."""
+    plan = prepared.plan
+    split = {name: value for name, value in asdict(prepared.options).items() if name != "name"}
+    return {
         "dataset": plan.dataset,
         "test": plan.test,
         "reward": plan.reward,
-        "split": options.name,
-        "test_share": options.test_share,
-        "valid_share": options.valid_share,
-        "unseen_items": options.unseen_items,
-        "min_session_length": options.min_session_length,
-        "min_item_support": options.min_item_support,
+        "split": prepared.options.name,
+        **split,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,6 +44,12 @@ class Prepared:
     def experiment(self) -> str:
         """One experiment a data set and split."""
         return f"{self.dataset.name} {self.split.name}"
+
+    @property
+    def id(self) -> str:
+        """Names the benchmark by its trials: equal for the same command again."""
+        ids = "\n".join(sorted(trial.id for trial in self.trials))
+        return hashlib.sha256(ids.encode()).hexdigest()[:16]
 
     @property
     def output(self) -> Path:
