@@ -13,10 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from bench.catalogue import CATALOGUE, Catalogue, titles_in_order
 from bench.executors import run_in_process
-from bench.preparation import REPOSITORY, Prepared
+from bench.preparation import Prepared
 from bench.progress import TrialProgress
-from bench.provenance import git_commit, machine
+from bench.provenance import REPOSITORY, git_commit, machine
 from bench.results import ModelSummary, summarise
 from bench.tracking import Tracker
 from bench.training import VALIDATION_RECALL, Step
@@ -222,11 +223,14 @@ def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
 
 
 def _store_events(prepared: Prepared) -> None:
-    """Keep the test events beside the trials that rank them."""
+    """Keep the test events beside the trials that rank them, and the catalogue that they code."""
     folder = prepared.output / "splits" / prepared.split.fingerprint[:16]
-    if not folder.exists():
+    if not (folder / CATALOGUE).exists():
         building = unfinished_folder(folder)
         prepared.events.save(building)
+        train = prepared.split.train
+        titles = titles_in_order(train.item_ids, prepared.dataset.read_titles())
+        Catalogue(train.item_ids, train.item_counts(), titles).save(building)
         put_in_place(building, folder)
 
 
