@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from bench import VERSION
@@ -21,8 +23,11 @@ TRACKING_TIMEOUT = 30.0
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        return _run(_parser().parse_args(arguments))
+        if given and given[0] in _COMMANDS:
+            return _COMMANDS[given[0]](given[1:])
+        return _run(_parser().parse_args(given))
     except InputError as error:
         print(f"run_bench.py: error: {error}", file=sys.stderr)
         return EXIT_WRONG_INPUT
@@ -81,6 +86,47 @@ def _run(options: argparse.Namespace) -> int:
     return EXIT_FAILED_TRIAL if outcome.failures else 0
 
 
+def _recommend(arguments: list[str]) -> int:
+    """`run_bench.py recommend`: print what a trial's model recommends after a session."""
+    parser = argparse.ArgumentParser(
+        prog="run_bench.py recommend",
+        description="Print the items that a trained model recommends after those of a session: a "
+        "markdown table on stdout.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--trial", metavar="DIR", type=Path, required=True, help="a folder in results/trials"
+    )
+    parser.add_argument(
+        "--session",
+        metavar="A,B,C",
+        required=True,
+        help="ids of the items that the session holds so far, oldest first",
+    )
+    parser.add_argument("--count", metavar="N", default="20", help="length of the list (20)")
+    options = parser.parse_args(arguments)
+
+    from bench.options import convert
+    from bench.recommendation import load_trial, recommend
+    from reports.recommendations import recommendations_markdown
+
+    try:
+        count = convert(options.count, int)
+    except ValueError as error:
+        raise InputError(f"--count {error}") from error
+    # As in a CSV file, quotes hold an id together that has a comma.
+    fields = next(csv.reader([options.session], skipinitialspace=True), [])
+    session = [field.strip() for field in fields if field.strip()]
+    trained = load_trial(options.trial, lambda line: print(line, file=sys.stderr))
+    if unknown := trained.unknown(session):
+        print(f"left out, as training never saw it: {', '.join(unknown)}", file=sys.stderr)
+    print(recommendations_markdown(recommend(trained, session, count)), end="")
+    return 0
+
+
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {"recommend": _recommend}
+
+
 def _listing(name: str) -> str:
     """All models and data sets, or the options of one model."""
     from datasets.registry import list_datasets
@@ -107,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="run_bench.py",
         description="Train session-based recommenders on one log and compare them: a markdown "
         "table on stdout, trial folders on disk, runs in MLflow.",
+        epilog=f"commands besides: {', '.join(_COMMANDS)} (run_bench.py COMMAND --help)",
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
