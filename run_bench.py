@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from bench import VERSION
+from bench.arguments import run_parser
 from datasets.errors import InputError, nearest_hint
 
 EXIT_FAILED_TRIAL, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
@@ -36,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    given = dict(vars(_parser().parse_args(arguments)))
+    given = dict(vars(run_parser(_COMMANDS).parse_args(arguments)))
     listed = given.pop("list", None)
     if listed is not None:
         print(_listing(listed))
@@ -144,7 +146,46 @@ def _sync(arguments: list[str]) -> int:
     return 0
 
 
-_COMMANDS = {"run": _run, "report": _report, "verify": _verify, "sync-mlflow": _sync}
+def _recommend(arguments: list[str]) -> int:
+    """`recommend`: print the items that a trained model recommends after those of a session."""
+    parser = _command_parser("recommend", _recommend.__doc__)
+    parser.add_argument(
+        "--trial", metavar="DIR", type=Path, required=True, help="a folder in results/trials"
+    )
+    parser.add_argument(
+        "--session",
+        metavar="A,B,C",
+        required=True,
+        help="ids of the items that the session holds so far, oldest first",
+    )
+    parser.add_argument("--count", metavar="N", default="20", help="length of the list (20)")
+    options = parser.parse_args(arguments)
+
+    from bench.options import convert
+    from bench.recommendation import load_trial, recommend
+    from reports.recommendations import recommendations_markdown
+
+    try:
+        count = convert(options.count, int)
+    except ValueError as error:
+        raise InputError(f"--count {error}") from error
+    # As in a CSV file, quotes hold an id together that has a comma.
+    fields = next(csv.reader([options.session], skipinitialspace=True), [])
+    session = [field.strip() for field in fields if field.strip()]
+    trained = load_trial(options.trial, lambda line: print(line, file=sys.stderr))
+    if unknown := trained.unknown(session):
+        print(f"left out, as training never saw it: {', '.join(unknown)}", file=sys.stderr)
+    print(recommendations_markdown(recommend(trained, session, count)), end="")
+    return 0
+
+
+_COMMANDS = {
+    "run": _run,
+    "report": _report,
+    "verify": _verify,
+    "sync-mlflow": _sync,
+    "recommend": _recommend,
+}
 """What the first word may be; without one of these the command is `run`."""
 
 
@@ -187,79 +228,6 @@ def _listing(name: str) -> str:
         f"{name}.{option.name} = {option.default}  ({option.type})\n    {option.description}"
         for option in options
     )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="run_bench.py",
-        description="Train session-based recommenders on one log and compare them: a markdown "
-        "table on stdout, trial folders on disk, runs in MLflow.",
-        epilog="commands besides: report, verify, sync-mlflow; `run_bench.py report --help`",
-        argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
-    )
-    run = parser.add_argument_group("what to run")
-    run.add_argument(
-        "--models",
-        metavar="A,B",
-        help="built-in names, package.module:Class or path/to/file.py:Class (default tocr,gru4rec)",
-    )
-    run.add_argument("--seeds", metavar="N|A,B", help="number of seeds, or their names (default 1)")
-    run.add_argument("--device", metavar="auto|cpu|cuda", help="default auto: cuda where there is")
-    run.add_argument("--config", metavar="FILE", type=Path, help="plan as TOML")
-    run.add_argument(
-        "--set",
-        metavar="MODEL.OPTION=VALUE",
-        action="append",
-        help="an option of a model; repeatable",
-    )
-    run.add_argument("--fresh", action="store_true", help="run finished trials again")
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "--dataset", metavar="NAME|PATH", help="data set or table (default ml-latest-small)"
-    )
-    data.add_argument("--test", metavar="PATH", help="table of test sessions: the fixed split")
-    data.add_argument(
-        "--split",
-        metavar="SPLIT",
-        help="temporal, session-holdout, leave-one-out or fixed (default: the data set's own)",
-    )
-    data.add_argument("--test-share", metavar="X", help="share of sessions to test on (0.1)")
-    data.add_argument(
-        "--valid-share", metavar="X", help="share of training to stop by (0.1); 0: all epochs run"
-    )
-    data.add_argument("--min-session-length", metavar="N", help="of training sessions (1)")
-    data.add_argument("--min-item-support", metavar="N", help="of items in training (1)")
-    data.add_argument(
-        "--reward", metavar="rating|all", help="reward 1 for ratings of 4 or more, or for all"
-    )
-    evaluation = parser.add_argument_group("evaluation")
-    evaluation.add_argument("--k", metavar="5,10,20", help="cut-offs of the metrics (20)")
-    evaluation.add_argument(
-        "--ties", metavar="RULE", help="conservative (default), standard or median"
-    )
-    evaluation.add_argument(
-        "--unseen-items",
-        metavar="drop|miss",
-        help="test targets that training never saw: dropped (default) or counted as misses",
-    )
-    results = parser.add_argument_group("results")
-    results.add_argument("--output", metavar="DIR", help="folder of all results (default results)")
-    results.add_argument(
-        "--tracking-uri",
-        metavar="URI|none",
-        help="MLflow's address (default: MLFLOW_TRACKING_URI, else MLflow's own here)",
-    )
-    about = parser.add_argument_group("about")
-    about.add_argument(
-        "--list",
-        metavar="MODEL",
-        nargs="?",
-        const="",
-        help="list models and data sets, or one model's options",
-    )
-    about.add_argument("--version", action="version", version=f"run_bench.py {VERSION}")
-    return parser
 
 
 if __name__ == "__main__":

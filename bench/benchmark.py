@@ -14,6 +14,7 @@ from bench.catalogue import Catalogue
 from bench.comparison import Difference, compare
 from bench.events import TestEvents
 from bench.execution import Outcome, data_parameters, split_folder
+from bench.floors import floor_metrics, read_floors
 from bench.preparation import Prepared
 from bench.results import ModelSummary, summarise
 from bench.trial import is_whole, json_numbers
@@ -73,6 +74,8 @@ class Benchmark:
     """Models with a whole trial, best by the headline first."""
     differences: tuple[Difference, ...]
     """Every pair of models in every compared metric."""
+    floors: Mapping[str, Mapping[str, float]]
+    """Metrics of random, popularity and Markov, by their names."""
 
     @property
     def headline(self) -> str:
@@ -194,7 +197,7 @@ def _read(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
                 label = f"{label} ({part.name})"
             trials.setdefault(label, found)
     summaries = [
-        replace(_summarise(of_model, events, first), label=label)
+        replace(_summarise(of_model, events, catalogue, first), label=label)
         for label, of_model in trials.items()
     ]
     headline = f"Recall@{headline_k(first.ks)}"
@@ -207,20 +210,20 @@ def _read(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         trials={label: [trial.name for trial in of_model] for label, of_model in trials.items()},
         failures={name: why for _, record in parts for name, why in record.failures.items()},
     )
-    return Benchmark(
-        folder, record, events, catalogue, tuple(summaries), tuple(compare(values, events.sessions))
-    )
+    differences = tuple(compare(values, events.sessions))
+    floors = floor_metrics(read_floors(of_split), events, len(catalogue), first.ks, first.ties)
+    return Benchmark(folder, record, events, catalogue, tuple(summaries), differences, floors)
 
 
 def _summarise(
-    folders: Sequence[Path], events: TestEvents, record: BenchmarkRecord
+    folders: Sequence[Path], events: TestEvents, catalogue: Catalogue, record: BenchmarkRecord
 ) -> ModelSummary:
     for folder in folders:
         if not is_whole(folder):
             raise InputError(
                 f"{folder} is not a whole trial; run the benchmark's own command again"
             )
-    return summarise(folders, events, record.ks, record.ties)
+    return summarise(folders, events, record.ks, record.ties, catalogue)
 
 
 def _check_alike(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench.catalogue import CATALOGUE, Catalogue
+from bench.catalogue import CATALOGUE, Catalogue, titles_in_order
 from bench.events import MANIFEST
 from bench.executors import run_in_process
-from bench.preparation import REPOSITORY, Prepared
+from bench.floors import FLOORS, store_floors
+from bench.preparation import Prepared
 from bench.progress import TrialProgress
-from bench.provenance import git_commit, machine
+from bench.provenance import REPOSITORY, git_commit, machine
 from bench.tracking import Tracker
 from bench.training import VALIDATION_RECALL, Step
 from bench.trial import (
@@ -216,14 +217,17 @@ def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
 
 
 def _store_split(prepared: Prepared) -> None:
-    """Keep the test events and the catalogue beside the trials that rank them."""
+    """Keep the test events, the catalogue and the floors beside the trials that rank them."""
     split = prepared.split
     folder = split_folder(prepared.output, split.fingerprint)
-    if (folder / MANIFEST).exists() and (folder / CATALOGUE).exists():
+    if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS)):
         return
     building = unfinished_folder(folder)
-    Catalogue(split.train.item_ids, split.train.item_counts()).save(building)
+    item_ids = split.train.item_ids
+    titles = titles_in_order(item_ids, prepared.dataset.read_titles())
+    Catalogue(item_ids, split.train.item_counts(), titles).save(building)
     prepared.events.save(building)
+    store_floors(split, building)
     put_in_place(building, folder)
 
 

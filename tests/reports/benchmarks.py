@@ -84,4 +84,5 @@ def benchmark(
         catalogue=Catalogue(np.array(["a", "b", "c"]), np.array([30, 30, 30])),
         summaries=tuple(summaries),
         differences=tuple(differences),
+        floors={},
     )
