@@ -25,7 +25,11 @@ def run_parser(commands: Collection[str]) -> argparse.ArgumentParser:
         metavar="A,B",
         help="built-in names, package.module:Class or path/to/file.py:Class (default tocr,gru4rec)",
     )
-    run.add_argument("--seeds", metavar="N|A,B", help="number of seeds, or their names (default 1)")
+    run.add_argument(
+        "--seeds",
+        metavar="N|A,B|auto",
+        help="number of seeds, or their names (default 1); auto: until they decide, 20 at most",
+    )
     run.add_argument("--device", metavar="auto|cpu|cuda", help="default auto: cuda where there is")
     run.add_argument("--config", metavar="FILE", type=Path, help="plan as TOML")
     run.add_argument(

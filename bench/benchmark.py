@@ -13,8 +13,9 @@ import numpy as np
 from bench.catalogue import Catalogue
 from bench.comparison import Difference, compare
 from bench.events import TestEvents
-from bench.execution import Outcome, data_parameters, split_folder
+from bench.execution import Outcome, data_parameters, seeds_decide, split_folder
 from bench.floors import floor_metrics, read_floors
+from bench.plan import headline_k
 from bench.preparation import Prepared
 from bench.results import ModelSummary, summarise
 from bench.trial import is_whole, json_numbers
@@ -83,11 +84,6 @@ class Benchmark:
         return f"Recall@{headline_k(self.record.ks)}"
 
 
-def headline_k(ks: Sequence[int]) -> int:
-    """The cut-off of the headline: 20 where it is among `ks`, else the largest."""
-    return 20 if 20 in ks else max(ks)
-
-
 def benchmark_name(labels: Sequence[str]) -> str:
     """Name of a benchmark's run in MLflow."""
     return f"benchmark: {', '.join(labels)}"
@@ -120,10 +116,10 @@ def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
         log=_statistics(prepared.split.train),
         ks=plan.ks,
         ties=plan.ties,
-        seeds=plan.seeds,
+        seeds=list(dict.fromkeys(trial.spec.seed for trial in outcome.trials)),
         device=prepared.device,
         versions=prepared.versions,
-        notes=prepared.notes,
+        notes=[*prepared.notes, *_seed_note(prepared, outcome)],
         options=options,
         parameters=benchmark_parameters(prepared),
         trials=trials,
@@ -244,6 +240,18 @@ def _check_alike(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> None:
 def _union(parts: Iterable[Sequence[Any]]) -> list[Any]:
     """All entries once, in their order."""
     return list(dict.fromkeys(entry for part in parts for entry in part))
+
+
+def _seed_note(prepared: Prepared, outcome: Outcome) -> list[str]:
+    if not prepared.plan.auto_seeds or outcome.interrupted:
+        return []
+    why = (
+        "until an interval that is valid after every seed had decided, or the sessions left more "
+        "open than the seeds"
+        if seeds_decide(outcome.trials, prepared)
+        else "as many as there may be, and undecided"
+    )
+    return [f"--seeds auto: {why}"]
 
 
 def _statistics(train: SessionLog) -> dict[str, float]:

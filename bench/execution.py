@@ -6,20 +6,26 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.catalogue import CATALOGUE, Catalogue, titles_in_order
 from bench.events import MANIFEST
 from bench.executors import run_in_process
 from bench.floors import FLOORS, store_floors
+from bench.plan import headline_k
 from bench.preparation import Prepared
 from bench.progress import TrialProgress
 from bench.provenance import REPOSITORY, git_commit, machine
+from bench.results import event_values
+from bench.seed_budget import enough_seeds
 from bench.tracking import Tracker
 from bench.training import VALIDATION_RECALL, Step
 from bench.trial import (
@@ -29,6 +35,7 @@ from bench.trial import (
     is_whole,
     put_in_place,
     read_cost,
+    read_ranks,
     sweep_unfinished,
     unfinished_folder,
     write_record,
@@ -80,12 +87,34 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
     interrupted = False
     with _terminate_as_interrupt():
         try:
-            for spec in prepared.trials:
-                done.append(_run_or_reuse(prepared, spec, tracker, progress))
+            for specs in _rounds(prepared):
+                for spec in specs:
+                    done.append(_run_or_reuse(prepared, spec, tracker, progress))
+                if prepared.plan.auto_seeds and seeds_decide(done, prepared):
+                    break
         except KeyboardInterrupt:
             interrupted = True
             progress.close()
     return Outcome(tuple(done), interrupted)
+
+
+def _rounds(prepared: Prepared) -> list[list[TrialSpec]]:
+    """Trials between which a run may end: by seed where seeds end by themselves, else all."""
+    if not prepared.plan.auto_seeds:
+        return [list(prepared.trials)]
+    return [[spec for spec in prepared.trials if spec.seed == s] for s in prepared.plan.seeds]
+
+
+def seeds_decide(done: Sequence[TrialOutcome], prepared: Prepared) -> bool:
+    """Whether the whole trials among `done` leave nothing that another seed could decide."""
+    plan = prepared.plan
+    headline = f"Recall@{headline_k(plan.ks)}"
+    values: dict[str, list[NDArray[np.float64]]] = {}
+    for trial in done:
+        if trial.reason is None:
+            of_events = event_values(read_ranks(trial.folder), plan.ks, plan.ties)[headline]
+            values.setdefault(trial.spec.label, []).append(of_events)
+    return enough_seeds(values, prepared.events.sessions)
 
 
 def split_folder(output: Path, fingerprint: str) -> Path:

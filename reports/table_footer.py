@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.benchmark import Benchmark, headline_k
+from bench.benchmark import Benchmark
 from bench.comparison import PERMUTATIONS, Difference, decision
 from bench.metrics import COMPARED
+from bench.plan import headline_k
 from bench.results import ModelSummary
 from reports.tables import escape_markdown
 
