@@ -58,15 +58,12 @@ class ModelOption:
 
 def list_models() -> dict[str, str]:
     """Name of each built-in model and the first line of its file, without importing any."""
-    found = {}
-    for file in sorted(_FOLDER.glob("*.py")):
-        try:
-            tree = ast.parse(file.read_text(encoding="utf-8"))
-        except SyntaxError:
-            continue  # a broken model harms itself alone
-        if _class_named_as(file.stem, tree) is not None:
-            found[file.stem] = (ast.get_docstring(tree) or "").partition("\n")[0]
-    return found
+    trees = {file.stem: _model_tree(file) for file in sorted(_FOLDER.glob("*.py"))}
+    return {
+        name: (ast.get_docstring(tree) or "").partition("\n")[0]
+        for name, tree in trees.items()
+        if tree is not None
+    }
 
 
 def list_options(name: str) -> list[ModelOption]:
@@ -103,7 +100,7 @@ def load_model(name: str) -> LoadedModel:
     reference = name
     module_name, separator, class_name = reference.rpartition(":")
     if not separator:
-        if reference not in list_models():
+        if not reference.isidentifier() or _model_tree(_FOLDER / f"{reference}.py") is None:
             raise _unknown(reference)
         module = _import(f"models.{reference}", reference)
         model_class: Any = next(
@@ -125,6 +122,15 @@ def load_model(name: str) -> LoadedModel:
     _check(model_class, reference)
     note = str(getattr(model_class, "note", ""))
     return LoadedModel(label, reference, model_class, Path(inspect.getfile(model_class)), note)
+
+
+def _model_tree(file: Path) -> ast.Module | None:
+    """The source of a built-in model, None where `file` holds none."""
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError):
+        return None  # a broken model harms itself alone
+    return None if _class_named_as(file.stem, tree) is None else tree
 
 
 def _class_named_as(stem: str, tree: ast.Module) -> ast.ClassDef | None:
