@@ -58,12 +58,18 @@ def _run(options: argparse.Namespace) -> int:
 
     progress = TrialProgress(sys.stderr)
     prepared = prepare(plan, progress.message)
+    if plan.tune is not None:
+        from bench.tuning import tune
+
+        prepared = tune(prepared, progress)
     with make_tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
         outcome = execute(prepared, tracker, progress)
+        untuned = {each.label: each.failure for each in prepared.tunings if each.failure}
+        failures = untuned | outcome.failures
         rows = summaries(prepared, outcome)
         values = {row.label: row.event_values for row in rows}
         differences = compare(values, prepared.events.sessions)
-        table = benchmark_markdown(prepared, rows, outcome.failures, differences)
+        table = benchmark_markdown(prepared, rows, failures, differences)
         with contextlib.suppress(BrokenPipeError):  # the files hold the table all the same
             sys.stdout.write(table)
             sys.stdout.flush()
@@ -78,7 +84,7 @@ def _run(options: argparse.Namespace) -> int:
     if outcome.interrupted:
         print("interrupted: the same command goes on where this one ended", file=sys.stderr)
         return EXIT_INTERRUPTED
-    return EXIT_FAILED_TRIAL if outcome.failures else 0
+    return EXIT_FAILED_TRIAL if failures else 0
 
 
 def _listing(name: str) -> str:
@@ -97,7 +103,9 @@ def _listing(name: str) -> str:
     if not options:
         return f"{name} has no options"
     return "\n".join(
-        f"{name}.{option.name} = {option.default}  ({option.type})\n    {option.description}"
+        f"{name}.{option.name} = {option.default}  ({option.type})"
+        + (f"  tuned in {option.range}" if option.range else "")
+        + f"\n    {option.description}"
         for option in options
     )
 
@@ -124,6 +132,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODEL.OPTION=VALUE",
         action="append",
         help="an option of a model; repeatable",
+    )
+    run.add_argument(
+        "--tune",
+        metavar="N|30m",
+        help="look for each model's options on validation: N candidates, or that time, a model",
     )
     run.add_argument("--fresh", action="store_true", help="run finished trials again")
     data = parser.add_argument_group("data")
