@@ -38,6 +38,11 @@ def run_parser(commands: Collection[str]) -> argparse.ArgumentParser:
         action="append",
         help="an option of a model; repeatable",
     )
+    run.add_argument(
+        "--tune",
+        metavar="N|30m",
+        help="look for each model's options on validation: N candidates, or that time, a model",
+    )
     run.add_argument("--fresh", action="store_true", help="run finished trials again")
     data = parser.add_argument_group("data")
     data.add_argument(

@@ -19,6 +19,7 @@ from bench.plan import headline_k
 from bench.preparation import Prepared
 from bench.results import ModelSummary, summarise
 from bench.trial import is_whole, json_numbers
+from bench.tuning_records import Tuning, read_tunings
 from datasets.errors import InputError
 from datasets.session_log import SessionLog
 
@@ -59,7 +60,9 @@ class BenchmarkRecord:
     trials: Mapping[str, Sequence[str]]
     """Names of the whole trials of each model, by its label, in the plan's order."""
     failures: Mapping[str, str]
-    """Reason of each failed trial, by its name."""
+    """Reason of each failed trial, and of each model whose tuning failed, by its name."""
+    tuned: Sequence[str] = ()
+    """Labels of the models whose options were looked for."""
     format_version: int = FORMAT_VERSION
 
 
@@ -77,6 +80,8 @@ class Benchmark:
     """Every pair of models in every compared metric."""
     floors: Mapping[str, Mapping[str, float]]
     """Metrics of random, popularity and Markov, by their names."""
+    tunings: tuple[Tuning, ...] = ()
+    """How options were chosen, where they were looked for."""
 
     @property
     def headline(self) -> str:
@@ -103,6 +108,9 @@ def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
         if trial.reason is None:
             trials.setdefault(trial.spec.label, []).append(trial.spec.id)
     options = {name: value for name, value in asdict(plan).items() if value is not None}
+    if plan.tune is not None:
+        options["tune"] = plan.tune.text
+    untuned = {each.label: each.failure for each in prepared.tunings if each.failure}
     options["model_options"] = {
         label: json_numbers(of_model) for label, of_model in plan.model_options.items()
     }
@@ -123,7 +131,8 @@ def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
         options=options,
         parameters=benchmark_parameters(prepared),
         trials=trials,
-        failures=outcome.failures,
+        failures=untuned | outcome.failures,
+        tuned=[tuning.label for tuning in prepared.tunings],
     )
 
 
@@ -208,7 +217,16 @@ def _read(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
     )
     differences = tuple(compare(values, events.sessions))
     floors = floor_metrics(read_floors(of_split), events, len(catalogue), first.ks, first.ties)
-    return Benchmark(folder, record, events, catalogue, tuple(summaries), differences, floors)
+    tunings = tuple(
+        tuning
+        for part, of_part in parts
+        if of_part.tuned
+        for tuning in read_tunings(part)
+        if tuning.label in of_part.tuned
+    )
+    return Benchmark(
+        folder, record, events, catalogue, tuple(summaries), differences, floors, tunings
+    )
 
 
 def _summarise(

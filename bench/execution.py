@@ -85,7 +85,7 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
         ) from error
     done: list[TrialOutcome] = []
     interrupted = False
-    with _terminate_as_interrupt():
+    with terminate_as_interrupt():
         try:
             for specs in _rounds(prepared):
                 for spec in specs:
@@ -130,17 +130,21 @@ def _run_or_reuse(
         progress.message(f"{spec.name}: reused from {folder}")
         tracker.mirror_trial(folder)
         return TrialOutcome(spec, folder, None, reused=True)
-    ended = _run(prepared, spec, folder, tracker, progress)
+    ended = run_trial(prepared, spec, folder, tracker, progress)
     return TrialOutcome(spec, folder, ended.reason, reused=False)
 
 
-def _run(
+def run_trial(
     prepared: Prepared,
     spec: TrialSpec,
     folder: Path,
     tracker: Tracker,
     progress: TrialProgress,
 ) -> Ended:
+    """Run a trial in a process of its own and put its folder in place, whole or failed.
+
+    A failure to write becomes the trial's reason; an interrupt leaves nothing and goes on.
+    """
     building = unfinished_folder(folder)
     task = TrialTask(
         spec=spec,
@@ -295,7 +299,7 @@ def _tags(prepared: Prepared, spec: TrialSpec) -> dict[str, str]:
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
+def terminate_as_interrupt() -> Iterator[None]:
     """Treat SIGTERM and a closed terminal as Ctrl-C, so that they end as cleanly as it does."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
+from bench.budget import Budget, parse_budget
 from bench.options import convert
 from bench.seed_budget import MOST_SEEDS as MOST_SEEDS_BY_AUTO
 from datasets.errors import InputError, nearest_hint
@@ -40,6 +41,8 @@ class Plan:
     """Whether seeds end as soon as they decide (`--seeds auto`); `seeds` are then the most."""
     k: tuple[int, ...] = (HEADLINE_K,)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    tune: Budget | None = None
+    """What each model may use to look for its options; None: they are as given."""
     output: str = "results"
     tracking_uri: str | None = None
     fresh: bool = False
@@ -95,6 +98,8 @@ def _value(name: str, value: Any) -> Any:
     try:
         if name == "seeds":
             return parse_seeds(value)
+        if name == "tune":
+            return parse_budget(value)
         if name == "tracking_uri":
             return convert(value, str)  # "none" is the word for no tracking, not a missing value
         return convert(value, get_type_hints(Plan)[name])
@@ -117,6 +122,8 @@ def _check(plan: Plan) -> None:
         raise InputError(f"--seeds must not be negative, not {min(plan.seeds)}")
     if plan.patience < 1:
         raise InputError(f"patience must be at least 1, not {plan.patience}")
+    if plan.tune is not None and plan.valid_share == 0:
+        raise InputError("--tune ranks on validation; drop --valid-share 0")
     if plan.test is not None and plan.split not in (None, "fixed"):
         raise InputError(f"--test makes the split fixed; drop --split {plan.split}")
     if plan.test is None and plan.split == "fixed":

@@ -78,12 +78,19 @@ def work(task: TrialTask, connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # stdout belongs to the table, whatever a model prints.
     os.dup2(2, 1)
+    # Where the parent is gone, nobody waits for the rest.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.send(run_task(task, connection.send))
+
+
+def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
+    """Run `task` in this process and fill its folder, whatever becomes of the model."""
     started = time.time()
     try:
-        metrics = _run(task, connection.send)
+        metrics = _run(task, send)
         ended = Ended("finished", None)
     except (BrokenPipeError, ConnectionResetError):
-        return  # the parent is gone, and nobody waits for the rest
+        raise
     except Exception as error:
         metrics = {}
         ended = Ended("failed", f"{type(error).__name__}: {error}")
@@ -107,7 +114,7 @@ def work(task: TrialTask, connection: Connection) -> None:
         write_record(task.folder, record)
     except OSError as error:
         ended = Ended("failed", ended.reason or f"its results cannot be written ({error})")
-    connection.send(ended)
+    return ended
 
 
 def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
@@ -134,7 +141,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
     )
     end_of_fit = read_load(parent_process())
     load = others_load(start_of_fit, end_of_fit)
-    send(Phase(f"ranking {split.test.n_targets:,} test events"))
+    send(Phase(f"ranking {split.test.n_targets:,} events"))
     check_future_hidden(model, split.test.log)
     ranking = Stopwatch(synchroniser(spec.device))
     with ranking:

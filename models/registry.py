@@ -54,6 +54,8 @@ class ModelOption:
     default: str
     """As the source writes it; empty where there is none."""
     description: str
+    range: str = ""
+    """Where tuning looks for it, as the source writes it; empty where it is not tuned."""
 
 
 def list_models() -> dict[str, str]:
@@ -197,15 +199,28 @@ def _fields(config: ast.ClassDef) -> list[ModelOption]:
         description = ""
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             description = " ".join(str(after.value.value).split())
+        kind, *extras = map(ast.unparse, _annotated(statement.annotation))
         options.append(
             ModelOption(
                 name=ast.unparse(statement.target),
-                type=ast.unparse(statement.annotation),
+                type=kind,
                 default="" if statement.value is None else ast.unparse(statement.value),
                 description=description,
+                range=", ".join(extras),
             )
         )
     return options
+
+
+def _annotated(annotation: ast.expr) -> list[ast.expr]:
+    """The type and what `Annotated` adds to it; the type alone without it."""
+    if (
+        isinstance(annotation, ast.Subscript)
+        and ast.unparse(annotation.value) in ("Annotated", "typing.Annotated")
+        and isinstance(annotation.slice, ast.Tuple)
+    ):
+        return annotation.slice.elts
+    return [annotation]
 
 
 def _import(module_name: str, reference: str) -> ModuleType:

@@ -13,6 +13,7 @@ from bench.metrics import COMPARED
 from bench.plan import headline_k
 from bench.results import ModelSummary
 from reports.tables import escape_markdown
+from reports.tuning_lines import tuning_lines
 
 MOST_OTHERS_LOAD = 0.2
 """Cores that others may keep busy before times are said not to compare."""
@@ -97,6 +98,7 @@ def footer_lines(benchmark: Benchmark) -> list[str]:
         f"before it, {counts['sessions_too_short']:,} test sessions left with fewer than two "
         f"events, {counts['filtered_events']:,} training events by the support filter",
         *_floors(benchmark),
+        *tuning_lines(benchmark.tunings),
         f"ties: {_TIE_RULES[record.ties]}; tied targets: "
         + (", ".join(f"{item.label} {_percent(item.tied_share)}" for item in summaries) or "-"),
         *_tie_rules(benchmark),
