@@ -76,6 +76,11 @@ def run_parser(commands: Collection[str]) -> argparse.ArgumentParser:
     results = parser.add_argument_group("results")
     results.add_argument("--output", metavar="DIR", help="folder of all results (default results)")
     results.add_argument(
+        "--keep-top",
+        metavar="N",
+        help="keep each test event's first N items as Parquet in the trials' folders",
+    )
+    results.add_argument(
         "--tracking-uri",
         metavar="URI|none",
         help="MLflow's address (default: MLFLOW_TRACKING_URI, else MLflow's own here)",

@@ -26,6 +26,7 @@ from bench.progress import TrialProgress
 from bench.provenance import REPOSITORY, git_commit, machine
 from bench.results import event_values
 from bench.seed_budget import enough_seeds
+from bench.top_lists import top_lists_file
 from bench.tracking import Tracker
 from bench.training import VALIDATION_RECALL, Step
 from bench.trial import (
@@ -126,12 +127,17 @@ def _run_or_reuse(
     prepared: Prepared, spec: TrialSpec, tracker: Tracker, progress: TrialProgress
 ) -> TrialOutcome:
     folder = prepared.output / "trials" / spec.id
-    if not prepared.plan.fresh and is_whole(folder):
+    if not prepared.plan.fresh and is_whole(folder) and _has_lists(prepared, folder):
         progress.message(f"{spec.name}: reused from {folder}")
         tracker.mirror_trial(folder)
         return TrialOutcome(spec, folder, None, reused=True)
     ended = run_trial(prepared, spec, folder, tracker, progress)
     return TrialOutcome(spec, folder, ended.reason, reused=False)
+
+
+def _has_lists(prepared: Prepared, folder: Path) -> bool:
+    n_first = min(prepared.plan.keep_top, prepared.split.test.log.n_items)
+    return n_first == 0 or top_lists_file(folder, n_first).exists()
 
 
 def run_trial(
@@ -154,6 +160,7 @@ def run_trial(
         experiment=prepared.experiment,
         parameters=_parameters(prepared, spec),
         tags=_tags(prepared, spec),
+        keep_top=prepared.plan.keep_top,
     )
     started = time.time()
     epochs = spec.config.get("epochs")

@@ -46,6 +46,8 @@ class Plan:
     output: str = "results"
     tracking_uri: str | None = None
     fresh: bool = False
+    keep_top: int = 0
+    """Length of the lists of first items that trials keep; 0: none."""
     patience: int = 5
     """Epochs without a better validation Recall@20 after which a fit stops."""
     model_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -120,6 +122,8 @@ def _check(plan: Plan) -> None:
         raise InputError(f"--k must be at least 1, not {min(plan.k)}")
     if min(plan.seeds) < 0:
         raise InputError(f"--seeds must not be negative, not {min(plan.seeds)}")
+    if plan.keep_top < 0:
+        raise InputError(f"--keep-top must not be negative, not {plan.keep_top}")
     if plan.patience < 1:
         raise InputError(f"patience must be at least 1, not {plan.patience}")
     if plan.tune is not None and plan.valid_share == 0:

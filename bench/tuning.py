@@ -189,7 +189,7 @@ def _on_validation(prepared: Prepared) -> Prepared:
     split = validation_split(prepared.split)
     return replace(
         prepared,
-        plan=replace(prepared.plan, k=(HEADLINE_K,)),
+        plan=replace(prepared.plan, k=(HEADLINE_K,), keep_top=0),
         split=split,
         events=events_from(split.test),
         trials=(),

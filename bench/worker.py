@@ -22,6 +22,7 @@ from bench.events import events_from
 from bench.machine_load import others_load, parent_process, read_load
 from bench.ranking import rank_targets
 from bench.results import trial_metrics
+from bench.top_lists import write_top_lists
 from bench.training import CurveRow, Step, fit_model
 from bench.trial import (
     COST,
@@ -52,6 +53,8 @@ class TrialTask:
     experiment: str
     parameters: Mapping[str, Any]
     tags: Mapping[str, str]
+    keep_top: int = 0
+    """Length of the lists to keep of every test event's first items; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,9 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
     check_future_hidden(model, split.test.log)
     ranking = Stopwatch(synchroniser(spec.device))
     with ranking:
-        ranks = rank_targets(model, split.test, ks=task.ks, model_name=spec.label)
+        ranks = rank_targets(
+            model, split.test, ks=task.ks, n_first=task.keep_top, model_name=spec.label
+        )
     cost = Cost(
         train_seconds=fit.seconds,
         seconds_to_best_epoch=fit.seconds_to_best_epoch,
@@ -162,6 +167,8 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
         cores=None if load is None or end_of_fit is None else end_of_fit.cores,
     )
     write_ranks(task.folder, ranks)
+    if task.keep_top:
+        write_top_lists(task.folder, ranks, split.test)
     write_curve(task.folder, fit.curve)
     (task.folder / COST).write_text(cost.to_json(), encoding="utf-8")
     send(Phase("computing intervals"))
