@@ -81,7 +81,7 @@ class Tuning:
         if self.chosen is not None:
             return None
         n, reason = len(self.candidates), self.candidates[0].reason
-        return f"all {n} candidates of its tuning failed, the first: {reason}"
+        return f"0 of {n} candidates of its tuning are whole, the first failed with {reason}"
 
 
 def choose(candidates: Sequence[Candidate]) -> str | None:
