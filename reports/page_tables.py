@@ -43,9 +43,10 @@ class PageTable:
 
     @property
     def numeric(self) -> tuple[bool, ...]:
-        """For each column whether it holds figures."""
+        """For each column whether it holds figures and nothing else."""
         return tuple(
             any(cell.order is not None for cell in of_column)
+            and all(cell.order is not None or cell.text == MISSING for cell in of_column)
             for of_column in zip(*self.rows, strict=True)
         )
 

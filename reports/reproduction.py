@@ -14,7 +14,7 @@ from bench.benchmark import BenchmarkRecord
 from bench.plan import Plan
 from bench.trial import TrialRecord, json_numbers
 from datasets.errors import InputError
-from models.registry import list_models, list_options
+from models.registry import list_options
 
 HARNESS_PARAMETERS = frozenset(
     {
@@ -75,7 +75,7 @@ def command(trial: TrialRecord, seeds: Sequence[int], record: BenchmarkRecord) -
 def _model(trial: TrialRecord) -> str:
     """What `--models` takes: the reference, after its alias if it runs under one."""
     reference = str(trial.parameters["model"])
-    own = reference if reference in list_models() else reference.rpartition(":")[2]
+    own = reference.rpartition(":")[2]
     return reference if trial.model == own else f"{trial.model}={reference}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,16 +12,19 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from reports.palette import THEME, Style
 
 INK, MUTED, GRID, SURFACE = (THEME[name][0] for name in ("ink", "muted", "grid", "surface"))
 WIDTH = 4.5
 """Inches of every plot, few enough for its text to be read on a phone."""
+PAD = 0.08
+"""Inches around everything."""
 LEGEND_ROW = 0.21
 """Inches."""
 LONGEST_NAME = 28
@@ -94,8 +98,7 @@ def drawing() -> Iterator[None]:
 
 def panel(height: float) -> tuple[Figure, Axes]:
     """A figure of one panel, `height` inches tall; call inside `drawing`."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
+    figure = Figure(figsize=(WIDTH, height))
     return figure, figure.add_subplot()
 
 
@@ -110,13 +113,14 @@ def legend(figure: Figure, entries: Sequence[tuple[str, Line2D]]) -> None:
     if not entries:
         return
     longest = max(len(label) for label, _ in entries)
-    columns = max(1, min(len(entries), int(WIDTH / (0.62 + 0.078 * longest))))
-    rows = -(-len(entries) // columns)
+    rows = math.ceil(len(entries) / max(1, int(WIDTH / (0.6 + 0.075 * longest))))
+    columns = math.ceil(len(entries) / rows)
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * rows)
     found = figure.legend(
         [handle for _, handle in entries],
         [""] * len(entries),  # a label that starts with an underscore would be left out
-        loc="outside lower center",
+        loc="lower center",
+        borderaxespad=0.4,
         ncols=columns,
         handlelength=1.8,
         columnspacing=1.4,
@@ -139,7 +143,7 @@ def time_axis(axes: Axes, seconds: Sequence[float]) -> None:
     if len(positive) == len(seconds) and max(positive) > 10 * min(positive):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(numticks=8))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
 
 
@@ -152,11 +156,33 @@ def plain(value: float) -> str:
 
 def rendered(figure: Figure) -> tuple[str, bytes]:
     """`figure` as SVG and as PNG; equal figures give equal files. Call inside `drawing`."""
+    _fit(figure)
     svg, png = io.StringIO(), io.BytesIO()
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     figure.savefig(png, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     # Where Matplotlib's font is missing, a font without serifs keeps the look.
     return svg.getvalue().replace("'DejaVu Sans'", "'DejaVu Sans', sans-serif"), png.getvalue()
+
+
+def _fit(figure: Figure) -> None:
+    """Give the panel all the room that its labels and the legend leave.
+
+    What Matplotlib's constrained layout does for many panels, at a fraction of its time for one.
+    """
+    (axes,) = figure.axes
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    width, height = figure.get_size_inches() * figure.dpi
+    bottom = 0.0
+    for found in figure.legends:
+        bottom = found.get_window_extent(renderer).y1 / height
+    axes.set_position((0.15, 0.2, 0.8, 0.75))
+    outer, inner = axes.get_tightbbox(renderer), axes.get_window_extent(renderer)
+    x_pad, y_pad = PAD * figure.dpi / width, PAD * figure.dpi / height
+    left = (inner.x0 - outer.x0) / width + x_pad
+    right = 1 - max(outer.x1 - inner.x1, 0) / width - x_pad
+    low = bottom + (inner.y0 - outer.y0) / height + y_pad
+    high = 1 - max(outer.y1 - inner.y1, 0) / height - y_pad
+    axes.set_position((left, low, right - left, high - low))
 
 
 def entries(labels: Sequence[str], looks: Mapping[str, Style]) -> list[tuple[str, Line2D]]:
