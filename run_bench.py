@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from bench import VERSION
-from datasets.errors import InputError
+from bench.arguments import run_parser
+from datasets.errors import InputError, nearest_hint
 
 EXIT_FAILED_TRIAL, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 TRACKING_TIMEOUT = 30.0
@@ -21,8 +24,11 @@ TRACKING_TIMEOUT = 30.0
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        return _run(_parser().parse_args(arguments))
+        if not given or given[0].startswith("-"):
+            return _run(given)
+        return _command(given[0])(given[1:])
     except InputError as error:
         print(f"run_bench.py: error: {error}", file=sys.stderr)
         return EXIT_WRONG_INPUT
@@ -31,8 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(options: argparse.Namespace) -> int:
-    given = dict(vars(options))
+def _run(arguments: list[str]) -> int:
+    given = dict(vars(run_parser(_COMMANDS).parse_args(arguments)))
     listed = given.pop("list", None)
     if listed is not None:
         print(_listing(listed))
@@ -48,22 +54,32 @@ def _run(options: argparse.Namespace) -> int:
 
     start_fork_server()
 
-    from bench.benchmark import read_benchmarks, record_benchmark, write_benchmark
+    from bench.benchmark import (
+        benchmark_name,
+        benchmark_parameters,
+        read_benchmarks,
+        record_benchmark,
+        write_benchmark,
+    )
     from bench.execution import execute
     from bench.preparation import prepare
     from bench.progress import TrialProgress
-    from bench.tracking import browse_hint, make_tracker
-    from reports.report import write_tables
+    from bench.tracking import RunStatus, browse_hint, make_tracker
+    from reports.report import report_paths, write_tables
 
     progress = TrialProgress(sys.stderr)
     prepared = prepare(plan, progress.message)
     with make_tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
+        name = benchmark_name(list(dict.fromkeys(trial.label for trial in prepared.trials)))
+        tracker.start_benchmark(prepared.id, name, benchmark_parameters(prepared))
         outcome = execute(prepared, tracker, progress)
         write_benchmark(prepared.output, record_benchmark(prepared, outcome))
         benchmarks = read_benchmarks([prepared.output])
         _print(write_tables(benchmarks, prepared.output))
-        whole = [trial.spec.id for trial in outcome.trials if trial.reason is None]
-        tracker.log_table(whole, prepared.output / "table.md")
+        ended: RunStatus = "FAILED" if outcome.failures else "FINISHED"
+        if outcome.interrupted:
+            ended = "KILLED"
+        tracker.end_benchmark(ended, report_paths(prepared.output))
         tracker.close(TRACKING_TIMEOUT)
     print(f"results: {prepared.output}/table.md, table.csv and trials/", file=sys.stderr)
     if plan.tracking_uri != "none":
@@ -72,6 +88,119 @@ def _run(options: argparse.Namespace) -> int:
         print("interrupted: the same command goes on where this one ended", file=sys.stderr)
         return EXIT_INTERRUPTED
     return EXIT_FAILED_TRIAL if outcome.failures else 0
+
+
+def _report(arguments: list[str]) -> int:
+    """`report`: make all tables, plots and the page again from output folders."""
+    parser = _command_parser("report", _report.__doc__)
+    parser.add_argument("folders", metavar="DIR", nargs="+", type=Path, help="of --output")
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, help="where to write (default: the one folder)"
+    )
+    options = parser.parse_args(arguments)
+    if options.output is None and len(options.folders) > 1:
+        raise InputError("report on several folders needs a folder to write to; add --output DIR")
+
+    from bench.benchmark import read_benchmarks
+    from reports.report import write_tables
+
+    output = options.output or options.folders[0]
+    output.mkdir(parents=True, exist_ok=True)
+    _print(write_tables(read_benchmarks(options.folders), output))
+    return 0
+
+
+def _verify(arguments: list[str]) -> int:
+    """`verify`: compute every figure again from ranks, and name each that differs."""
+    parser = _command_parser("verify", _verify.__doc__)
+    parser.add_argument("folder", metavar="DIR", type=Path, help="of --output")
+    folder = parser.parse_args(arguments).folder
+
+    from reports.verification import count_figures
+
+    n_figures, wrong = count_figures(folder)
+    for sentence in wrong:
+        print(sentence)
+    print(f"{folder}: {n_figures:,} figures, {len(wrong)} of them not what the ranks give")
+    return EXIT_FAILED_TRIAL if wrong else 0
+
+
+def _sync(arguments: list[str]) -> int:
+    """`sync-mlflow`: send what a tracking server lacks of an output folder."""
+    parser = _command_parser("sync-mlflow", _sync.__doc__)
+    parser.add_argument("folder", metavar="DIR", type=Path, help="of --output")
+    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's address")
+    options = parser.parse_args(arguments)
+
+    from bench.mlflow_sync import sync_mlflow
+    from bench.tracking import browse_hint
+    from reports.report import report_paths
+
+    n_trials = sync_mlflow(
+        options.folder,
+        options.tracking_uri,
+        report_paths(options.folder),
+        lambda line: print(line, file=sys.stderr),
+    )
+    print(f"{n_trials} trials stand in MLflow: {browse_hint(options.tracking_uri)}")
+    return 0
+
+
+def _recommend(arguments: list[str]) -> int:
+    """`recommend`: print the items that a trained model recommends after those of a session."""
+    parser = _command_parser("recommend", _recommend.__doc__)
+    parser.add_argument(
+        "--trial", metavar="DIR", type=Path, required=True, help="a folder in results/trials"
+    )
+    parser.add_argument(
+        "--session",
+        metavar="A,B,C",
+        required=True,
+        help="ids of the items that the session holds so far, oldest first",
+    )
+    parser.add_argument("--count", metavar="N", default="20", help="length of the list (20)")
+    options = parser.parse_args(arguments)
+
+    from bench.options import convert
+    from bench.recommendation import load_trial, recommend
+    from reports.recommendations import recommendations_markdown
+
+    try:
+        count = convert(options.count, int)
+    except ValueError as error:
+        raise InputError(f"--count {error}") from error
+    # As in a CSV file, quotes hold an id together that has a comma.
+    fields = next(csv.reader([options.session], skipinitialspace=True), [])
+    session = [field.strip() for field in fields if field.strip()]
+    trained = load_trial(options.trial, lambda line: print(line, file=sys.stderr))
+    if unknown := trained.unknown(session):
+        print(f"left out, as training never saw it: {', '.join(unknown)}", file=sys.stderr)
+    print(recommendations_markdown(recommend(trained, session, count)), end="")
+    return 0
+
+
+_COMMANDS = {
+    "run": _run,
+    "report": _report,
+    "verify": _verify,
+    "sync-mlflow": _sync,
+    "recommend": _recommend,
+}
+"""What the first word may be; without one of these the command is `run`."""
+
+
+def _command(name: str) -> Callable[[list[str]], int]:
+    if name not in _COMMANDS:
+        hint = nearest_hint(name, _COMMANDS, "choose one of")
+        raise InputError(f"'{name}' is no command; {hint}, or start with an option")
+    return _COMMANDS[name]
+
+
+def _command_parser(name: str, purpose: str | None) -> argparse.ArgumentParser:
+    description = (purpose or "").partition(": ")[2]
+    return argparse.ArgumentParser(
+        prog=f"run_bench.py {name}", description=description, allow_abbrev=False
+    )
 
 
 def _print(table: str) -> None:
@@ -99,78 +228,6 @@ def _listing(name: str) -> str:
         f"{name}.{option.name} = {option.default}  ({option.type})\n    {option.description}"
         for option in options
     )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="run_bench.py",
-        description="Train session-based recommenders on one log and compare them: a markdown "
-        "table on stdout, trial folders on disk, runs in MLflow.",
-        argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
-    )
-    run = parser.add_argument_group("what to run")
-    run.add_argument(
-        "--models",
-        metavar="A,B",
-        help="built-in names, package.module:Class or path/to/file.py:Class (default tocr,gru4rec)",
-    )
-    run.add_argument("--seeds", metavar="N|A,B", help="number of seeds, or their names (default 1)")
-    run.add_argument("--device", metavar="auto|cpu|cuda", help="default auto: cuda where there is")
-    run.add_argument("--config", metavar="FILE", type=Path, help="plan as TOML")
-    run.add_argument(
-        "--set",
-        metavar="MODEL.OPTION=VALUE",
-        action="append",
-        help="an option of a model; repeatable",
-    )
-    run.add_argument("--fresh", action="store_true", help="run finished trials again")
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "--dataset", metavar="NAME|PATH", help="data set or table (default ml-latest-small)"
-    )
-    data.add_argument("--test", metavar="PATH", help="table of test sessions: the fixed split")
-    data.add_argument(
-        "--split",
-        metavar="SPLIT",
-        help="temporal, session-holdout, leave-one-out or fixed (default: the data set's own)",
-    )
-    data.add_argument("--test-share", metavar="X", help="share of sessions to test on (0.1)")
-    data.add_argument(
-        "--valid-share", metavar="X", help="share of training to stop by (0.1); 0: all epochs run"
-    )
-    data.add_argument("--min-session-length", metavar="N", help="of training sessions (1)")
-    data.add_argument("--min-item-support", metavar="N", help="of items in training (1)")
-    data.add_argument(
-        "--reward", metavar="rating|all", help="reward 1 for ratings of 4 or more, or for all"
-    )
-    evaluation = parser.add_argument_group("evaluation")
-    evaluation.add_argument("--k", metavar="5,10,20", help="cut-offs of the metrics (20)")
-    evaluation.add_argument(
-        "--ties", metavar="RULE", help="conservative (default), standard or median"
-    )
-    evaluation.add_argument(
-        "--unseen-items",
-        metavar="drop|miss",
-        help="test targets that training never saw: dropped (default) or counted as misses",
-    )
-    results = parser.add_argument_group("results")
-    results.add_argument("--output", metavar="DIR", help="folder of all results (default results)")
-    results.add_argument(
-        "--tracking-uri",
-        metavar="URI|none",
-        help="MLflow's address (default: MLFLOW_TRACKING_URI, else MLflow's own here)",
-    )
-    about = parser.add_argument_group("about")
-    about.add_argument(
-        "--list",
-        metavar="MODEL",
-        nargs="?",
-        const="",
-        help="list models and data sets, or one model's options",
-    )
-    about.add_argument("--version", action="version", version=f"run_bench.py {VERSION}")
-    return parser
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import numpy as np
 from bench.catalogue import Catalogue
 from bench.comparison import Difference, compare
 from bench.events import TestEvents
-from bench.execution import Outcome, split_folder
+from bench.execution import Outcome, data_parameters, split_folder
+from bench.floors import floor_metrics, read_floors
 from bench.preparation import Prepared
 from bench.results import ModelSummary, summarise
 from bench.trial import is_whole, json_numbers
@@ -29,6 +30,8 @@ TRIALS = "trials"
 class BenchmarkRecord:
     """What `benchmark.json` holds: the plan that ran last, and which trials its table shows."""
 
+    id: str
+    """Names the benchmark by the trials of its plan."""
     dataset: str
     experiment: str
     """Name of the MLflow experiment: one a data set and split."""
@@ -50,6 +53,8 @@ class BenchmarkRecord:
     """What the reader of the table must know about models and data."""
     options: Mapping[str, Any]
     """Options of the command, by their names."""
+    parameters: Mapping[str, Any]
+    """Those of the benchmark's run in MLflow."""
     trials: Mapping[str, Sequence[str]]
     """Names of the whole trials of each model, by its label, in the plan's order."""
     failures: Mapping[str, str]
@@ -69,6 +74,8 @@ class Benchmark:
     """Models with a whole trial, best by the headline first."""
     differences: tuple[Difference, ...]
     """Every pair of models in every compared metric."""
+    floors: Mapping[str, Mapping[str, float]]
+    """Metrics of random, popularity and Markov, by their names."""
 
     @property
     def headline(self) -> str:
@@ -79,6 +86,17 @@ class Benchmark:
 def headline_k(ks: Sequence[int]) -> int:
     """The cut-off of the headline: 20 where it is among `ks`, else the largest."""
     return 20 if 20 in ks else max(ks)
+
+
+def benchmark_name(labels: Sequence[str]) -> str:
+    """Name of a benchmark's run in MLflow."""
+    return f"benchmark: {', '.join(labels)}"
+
+
+def benchmark_parameters(prepared: Prepared) -> dict[str, Any]:
+    """Parameters of a benchmark's run in MLflow: those that all its trials share."""
+    plan = prepared.plan
+    return {"models": list(plan.models), "seeds": list(plan.seeds), **data_parameters(prepared)}
 
 
 def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
@@ -93,6 +111,7 @@ def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
         label: json_numbers(of_model) for label, of_model in plan.model_options.items()
     }
     return BenchmarkRecord(
+        id=prepared.id,
         dataset=prepared.dataset.name,
         experiment=prepared.experiment,
         split=asdict(prepared.options),
@@ -106,6 +125,7 @@ def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
         versions=prepared.versions,
         notes=prepared.notes,
         options=options,
+        parameters=benchmark_parameters(prepared),
         trials=trials,
         failures=outcome.failures,
     )
@@ -177,7 +197,7 @@ def _read(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
                 label = f"{label} ({part.name})"
             trials.setdefault(label, found)
     summaries = [
-        replace(_summarise(of_model, events, first), label=label)
+        replace(_summarise(of_model, events, catalogue, first), label=label)
         for label, of_model in trials.items()
     ]
     headline = f"Recall@{headline_k(first.ks)}"
@@ -190,20 +210,20 @@ def _read(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         trials={label: [trial.name for trial in of_model] for label, of_model in trials.items()},
         failures={name: why for _, record in parts for name, why in record.failures.items()},
     )
-    return Benchmark(
-        folder, record, events, catalogue, tuple(summaries), tuple(compare(values, events.sessions))
-    )
+    differences = tuple(compare(values, events.sessions))
+    floors = floor_metrics(read_floors(of_split), events, len(catalogue), first.ks, first.ties)
+    return Benchmark(folder, record, events, catalogue, tuple(summaries), differences, floors)
 
 
 def _summarise(
-    folders: Sequence[Path], events: TestEvents, record: BenchmarkRecord
+    folders: Sequence[Path], events: TestEvents, catalogue: Catalogue, record: BenchmarkRecord
 ) -> ModelSummary:
     for folder in folders:
         if not is_whole(folder):
             raise InputError(
                 f"{folder} is not a whole trial; run the benchmark's own command again"
             )
-    return summarise(folders, events, record.ks, record.ties)
+    return summarise(folders, events, record.ks, record.ties, catalogue)
 
 
 def _check_alike(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,3 +48,9 @@ class Catalogue:
             raise InputError(
                 f"{file} cannot be read ({error}); run the benchmark's own command again to mend it"
             ) from error
+
+
+def titles_in_order(item_ids: StringArray, titles: Mapping[str, str]) -> StringArray | None:
+    """Title of each item, empty for an item without, (n_items,); None where none has one."""
+    found = [titles.get(item_id, "") for item_id in item_ids.tolist()]
+    return np.array(found, dtype=np.str_) if any(found) else None

@@ -8,17 +8,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench.catalogue import CATALOGUE, Catalogue
+from bench.catalogue import CATALOGUE, Catalogue, titles_in_order
 from bench.events import MANIFEST
 from bench.executors import run_in_process
-from bench.preparation import REPOSITORY, Prepared
+from bench.floors import FLOORS, store_floors
+from bench.preparation import Prepared
 from bench.progress import TrialProgress
-from bench.provenance import git_commit, machine
+from bench.provenance import REPOSITORY, git_commit, machine
 from bench.tracking import Tracker
 from bench.training import VALIDATION_RECALL, Step
 from bench.trial import (
@@ -216,34 +217,41 @@ def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
 
 
 def _store_split(prepared: Prepared) -> None:
-    """Keep the test events and the catalogue beside the trials that rank them."""
+    """Keep the test events, the catalogue and the floors beside the trials that rank them."""
     split = prepared.split
     folder = split_folder(prepared.output, split.fingerprint)
-    if (folder / MANIFEST).exists() and (folder / CATALOGUE).exists():
+    if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS)):
         return
     building = unfinished_folder(folder)
-    Catalogue(split.train.item_ids, split.train.item_counts()).save(building)
+    item_ids = split.train.item_ids
+    titles = titles_in_order(item_ids, prepared.dataset.read_titles())
+    Catalogue(item_ids, split.train.item_counts(), titles).save(building)
     prepared.events.save(building)
+    store_floors(split, building)
     put_in_place(building, folder)
 
 
 def _parameters(prepared: Prepared, spec: TrialSpec) -> dict[str, Any]:
-    plan, options = prepared.plan, prepared.options
     return {
         **spec.config,
         "model": spec.reference,
         "seed": spec.seed,
         "device": spec.device,
         "patience": spec.patience,
+        **data_parameters(prepared),
+    }
+
+
+def data_parameters(prepared: Prepared) -> dict[str, Any]:
+    """What all trials of a plan share: where the data comes from, and how it was split."""
+    plan = prepared.plan
+    split = {name: value for name, value in asdict(prepared.options).items() if name != "name"}
+    return {
         "dataset": plan.dataset,
         "test": plan.test,
         "reward": plan.reward,
-        "split": options.name,
-        "test_share": options.test_share,
-        "valid_share": options.valid_share,
-        "unseen_items": options.unseen_items,
-        "min_session_length": options.min_session_length,
-        "min_item_support": options.min_item_support,
+        "split": prepared.options.name,
+        **split,
     }
 
 

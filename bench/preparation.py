@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,15 +13,13 @@ from typing import Any
 from bench.events import TestEvents, events_from
 from bench.options import build_config
 from bench.plan import Plan
-from bench.provenance import source_fingerprint, versions
+from bench.provenance import source_fingerprint, source_roots, versions
 from bench.trial import TrialSpec
 from datasets.dataset import Dataset
 from datasets.errors import InputError
 from datasets.registry import load_dataset, load_event_table
 from datasets.splits import Split, SplitOptions, make_split
 from models.registry import LoadedModel, list_models, load_model
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,12 @@ class Prepared:
     def experiment(self) -> str:
         """One experiment a data set and split."""
         return f"{self.dataset.name} {self.split.name}"
+
+    @property
+    def id(self) -> str:
+        """Names the benchmark by its trials: equal for the same command again."""
+        ids = "\n".join(sorted(trial.id for trial in self.trials))
+        return hashlib.sha256(ids.encode()).hexdigest()[:16]
 
     @property
     def output(self) -> Path:
@@ -117,21 +122,13 @@ def _spec(
     return TrialSpec(
         label=model.label,
         reference=model.reference,
-        source=source_fingerprint(model.file, _source_roots(model)),
+        source=source_fingerprint(model.file, source_roots(model)),
         config=dataclasses.asdict(config),
         seed=seed,
         device=device,
         split=split.fingerprint,
         patience=patience,
     )
-
-
-def _source_roots(model: LoadedModel) -> list[Path]:
-    """Folders whose modules count as a model's source: this repository's and its own package's."""
-    roots = [REPOSITORY / "models", REPOSITORY / "datasets"]
-    depth = model.model_class.__module__.count(".")
-    package = model.file.resolve().parents[depth - 1]
-    return roots if depth == 0 or package in roots else [*roots, package]
 
 
 def _check_writable(output: Path) -> None:

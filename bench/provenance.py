@@ -12,7 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from datasets.errors import InputError
+from models.registry import LoadedModel
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGES = ("torch", "numpy", "pandas", "mlflow", "numba")
 UNKNOWN = "unknown"
 
@@ -53,15 +55,8 @@ def source_fingerprint(module_file: Path, roots: Sequence[Path]) -> str:
     read from the source, so one that is computed while the program runs is not seen. Raises
     InputError for a file that cannot be read or parsed.
     """
-    roots = [root.resolve() for root in roots]
     main_file = module_file.resolve()
-    sources: dict[Path, str] = {}
-    waiting = [main_file]
-    while waiting:
-        file = waiting.pop()
-        if file not in sources:
-            sources[file] = _source(file)
-            waiting += _imported_files(file, sources[file], roots)
+    sources = _sources([main_file], roots)
     main_source = sources.pop(main_file)
     shared = sorted((_name_in_roots(file, roots), text) for file, text in sources.items())
     digest = hashlib.sha256()
@@ -71,6 +66,24 @@ def source_fingerprint(module_file: Path, roots: Sequence[Path]) -> str:
             # The length in front keeps the border between two parts unambiguous.
             digest.update(f"{len(encoded)}:".encode() + encoded)
     return digest.hexdigest()
+
+
+def source_files(module_files: Sequence[Path], roots: Sequence[Path]) -> dict[str, Path]:
+    """The files that `source_fingerprint` counts, for several modules, by their names in it."""
+    return {_name_in_roots(file, roots): file for file in _sources(module_files, roots)}
+
+
+def module_files(module: str, roots: Sequence[Path]) -> list[Path]:
+    """Files from `roots` that importing `module` runs: the packages around it too."""
+    return list(_module_files(module.split("."), [root.resolve() for root in roots]))
+
+
+def source_roots(model: LoadedModel) -> list[Path]:
+    """Folders whose modules count as a model's source: this repository's and its own package's."""
+    roots = [REPOSITORY / "models", REPOSITORY / "datasets"]
+    depth = model.model_class.__module__.count(".")
+    package = model.file.resolve().parents[depth - 1]
+    return roots if depth == 0 or package in roots else [*roots, package]
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
@@ -113,6 +126,19 @@ def _usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _sources(module_files: Sequence[Path], roots: Sequence[Path]) -> dict[Path, str]:
+    """Text of each file and of all that they import, transitively, from `roots`."""
+    roots = [root.resolve() for root in roots]
+    sources: dict[Path, str] = {}
+    waiting = [file.resolve() for file in module_files]
+    while waiting:
+        file = waiting.pop()
+        if file not in sources:
+            sources[file] = _source(file)
+            waiting += _imported_files(file, sources[file], roots)
+    return sources
 
 
 def _source(file: Path) -> str:
@@ -175,7 +201,7 @@ def _module_files(module: Sequence[str], roots: Sequence[Path]) -> Iterator[Path
 
 
 def _name_in_roots(file: Path, roots: Sequence[Path]) -> str:
-    for root in roots:
+    for root in (root.resolve() for root in roots):
         if file.is_relative_to(root):
             return file.relative_to(root.parent).as_posix()
     return file.name

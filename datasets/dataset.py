@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,3 +30,5 @@ class Dataset:
     """Share of neighbours in a session whose times are equal; None without times."""
     notes: tuple[str, ...]
     """Short sentences for the footer of the result table."""
+    read_titles: Callable[[], Mapping[str, str]] = dict
+    """Reads what a person calls each item, by its id; empty where the data set does not know."""

@@ -6,7 +6,7 @@ A session is a user's whole history in time order, as in published replications 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from datasets.delimited_text import (
 from datasets.errors import InputError
 from datasets.event_columns import gather_columns
 from datasets.movielens_archives import movielens_archive
+from datasets.movielens_titles import read_titles
 from datasets.ordering import EventColumns, order_events
 
 NAMES: dict[str, str] = {
@@ -59,6 +60,8 @@ class _Ratings:
     content: Path
     """The file whose bytes decide the log."""
     text: DelimitedText
+    member: str | None = None
+    """Its name in the zip; None outside one."""
 
 
 def load(name: str, *, reward: str | None, notify: Callable[[str], None]) -> Dataset:
@@ -101,7 +104,7 @@ def _load(
 ) -> Dataset:
     if reward not in (None, "rating", "all"):
         raise InputError(f"--reward {reward}: not one of rating, all; choose one of them")
-    return cached_dataset(
+    dataset = cached_dataset(
         partial(_build, source=source, text=ratings.text, all_ones=reward == "all"),
         name=name,
         source=source,
@@ -115,6 +118,8 @@ def _load(
         },
         notify=notify,
     )
+    # Titles stay out of the log's cache: they change nothing that is trained on or measured.
+    return replace(dataset, read_titles=partial(read_titles, ratings.content, ratings.member))
 
 
 def _build(name: str, *, source: Path, text: DelimitedText, all_ones: bool) -> Dataset:
@@ -183,9 +188,8 @@ def _find_ratings(path: Path) -> _Ratings | None:
         if not packed:
             return None
         label = f"{path} ({packed[0]})"
-        return _Ratings(
-            path, _layout(Path(packed[0]).name, label, partial(open_member, path, packed[0]))
-        )
+        opener = partial(open_member, path, packed[0])
+        return _Ratings(path, _layout(Path(packed[0]).name, label, opener), packed[0])
     if not path.is_file() or path.name not in _RATINGS_FILES:
         return None
     return _Ratings(path, _layout(path.name, str(path), partial(open_file, path)))

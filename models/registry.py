@@ -204,6 +204,8 @@ def _fields(config: ast.ClassDef) -> list[ModelOption]:
 
 
 def _import(module_name: str, reference: str) -> ModuleType:
+    if module_name in sys.modules:
+        return sys.modules[module_name]
     # A module beside which the command was typed is found, as `python -m` would find it.
     here = str(Path.cwd())
     if here not in sys.path:

@@ -32,3 +32,9 @@ def write_tables(benchmarks: Sequence[Benchmark], folder: Path) -> str:
         write_whole(folder / f"{name}.csv", benchmark_csv(benchmark))
         write_whole(folder / f"{name}.tex", benchmark_latex(benchmark))
     return markdown
+
+
+def report_paths(folder: Path) -> list[Path]:
+    """The report's files and folders, as far as they are there."""
+    names = ("table.md", "table.csv", "table.tex", "report.html", "plots", "benchmark.json")
+    return [folder / name for name in names if (folder / name).exists()]

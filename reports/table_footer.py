@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.benchmark import Benchmark
+from bench.benchmark import Benchmark, headline_k
 from bench.comparison import PERMUTATIONS, Difference, decision
+from bench.metrics import COMPARED
 from bench.results import ModelSummary
 from reports.tables import escape_markdown
 
@@ -99,8 +100,10 @@ def method_lines(benchmark: Benchmark) -> list[str]:
         f"{counts['straddling_events_dropped']:,} events after a cut of sessions that began "
         f"before it, {counts['sessions_too_short']:,} test sessions left with fewer than two "
         f"events, {counts['filtered_events']:,} training events by the support filter",
+        *_floors(benchmark),
         f"ties: {_TIE_RULES[record.ties]}; tied targets: "
         + (", ".join(f"{item.label} {_percent(item.tied_share)}" for item in summaries) or "-"),
+        *_tie_rules(benchmark),
         f"intervals: 95 %, bootstrap over test sessions; seeds: {', '.join(map(str, record.seeds))}"
         + ("; ± is the standard deviation over seeds" if len(record.seeds) > 1 else ""),
         *_seed_gaps(record.seeds, summaries),
@@ -115,6 +118,33 @@ def method_lines(benchmark: Benchmark) -> list[str]:
             "with published leave-one-out figures"
         )
     return lines
+
+
+def _floors(benchmark: Benchmark) -> list[str]:
+    """What no training, popularity and the last item alone reach on the same events."""
+    names = [f"{name}@{headline_k(benchmark.record.ks)}" for name in COMPARED]
+    texts = [
+        f"{floor} {' '.join(f'{metrics[name]:.4f}' for name in names)}"
+        for floor, metrics in benchmark.floors.items()
+    ]
+    return (
+        [f"floors, {' and '.join(names)} on the same events: {', '.join(texts)}"] if texts else []
+    )
+
+
+def _tie_rules(benchmark: Benchmark) -> list[str]:
+    """A line for each model whose figures hang on the tie rule."""
+    names = [f"{name}@{headline_k(benchmark.record.ks)}" for name in COMPARED]
+    return [
+        f"{summary.label}: its figures hang on the tie rule: "
+        + ", ".join(
+            f"{rule} {' '.join(f'{metrics[name]:.4f}' for name in names)}"
+            for rule, metrics in summary.by_tie_rule.items()
+        )
+        + f" ({' and '.join(names)})"
+        for summary in benchmark.summaries
+        if summary.ties_matter
+    ]
 
 
 def _cuts_by_share(split: str) -> bool:
