@@ -7,20 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.benchmark import Benchmark
+from bench.slices import reversals
 from bench.trial import TrialRecord, read_record
 from reports.page_tables import (
     PageTable,
     cost_table,
+    exposure_table,
     facts_table,
     figure_text,
+    other_result_table,
     result_table,
     text_table,
 )
 from reports.palette import Style, styles
 from reports.plots.curves import draw_curves
 from reports.plots.drawing import Plot
+from reports.plots.exposure import draw_exposure
 from reports.plots.forest import draw_forests
 from reports.plots.pareto import draw_pareto
+from reports.plots.slices import draw_slices
 from reports.reproduction import command, model_options, option_text
 from reports.table_footer import beside_the_best, decisions, method_lines
 
@@ -50,6 +55,8 @@ class Part:
     intro: str
     figures: tuple[Figure, ...]
     remarks: tuple[str, ...] = ()
+    table: PageTable | None = None
+    """Figures that no plot shows."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,8 @@ class BenchmarkSection:
     """The best model and its headline in a sentence."""
     decisions: tuple[Decision, ...]
     results: PageTable | None
+    other_results: PageTable | None
+    """Metrics that the table leaves out."""
     looks: Mapping[str, Style]
     failures: Mapping[str, str]
     parts: tuple[Part, ...]
@@ -106,6 +115,7 @@ def benchmark_section(benchmark: Benchmark) -> BenchmarkSection:
             )
         ),
         results=result_table(benchmark) if summaries else None,
+        other_results=other_result_table(benchmark),
         looks=looks,
         failures=record.failures,
         parts=tuple(_parts(benchmark, looks)) if summaries else (),
@@ -151,7 +161,7 @@ def _best(benchmark: Benchmark) -> str | None:
 
 def _parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
     pareto = draw_pareto(benchmark, looks)
-    forests, curves = draw_forests(benchmark, looks), draw_curves(benchmark, looks)
+    by_slice, found = draw_slices(benchmark, looks)
     return [
         _part(
             "time",
@@ -163,25 +173,48 @@ def _parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
             "differences",
             "Paired differences",
             "The best model by the headline beside each other one, on the same test events.",
-            forests,
-            "A difference needs two models." if not forests else "",
+            draw_forests(benchmark, looks),
+            missing="A difference needs two models.",
         ),
         _part(
             "curves",
             "Learning curves",
             "Validation after each epoch; no model sees the test while it learns.",
-            curves,
-            ""
-            if curves
-            else "No model trained for more than one epoch with a validation part beside it.",
+            draw_curves(benchmark, looks),
+            missing="No model trained for more than one epoch with a validation part beside it.",
+        ),
+        _part(
+            "slices",
+            "Slices",
+            f"{benchmark.headline} by kind of test event. With dozens of slices some intervals "
+            "miss by chance: read them as a hint where to look.",
+            by_slice,
+            missing="No column of the log tells kinds of test events apart.",
+            remarks=reversals(found),
+        ),
+        _part(
+            "exposure",
+            "Coverage and popularity",
+            "What users would be shown, whether they took it or not.",
+            draw_exposure(benchmark, looks),
+            missing="No trial was run with the headline's cut-off, so none counted exposure there.",
+            table=exposure_table(benchmark.summaries),
         ),
     ]
 
 
-def _part(id: str, title: str, intro: str, plots: Sequence[Plot], remark: str = "") -> Part:
-    return Part(
-        id, title, intro, tuple(_figure(plot) for plot in plots), (remark,) if remark else ()
-    )
+def _part(
+    id: str,
+    title: str,
+    intro: str,
+    plots: Sequence[Plot],
+    *,
+    missing: str = "",
+    remarks: Sequence[str] = (),
+    table: PageTable | None = None,
+) -> Part:
+    figures = tuple(_figure(plot) for plot in plots)
+    return Part(id, title, intro, figures, tuple(remarks) if plots else (missing,), table)
 
 
 def _figure(plot: Plot) -> Figure:
@@ -203,9 +236,7 @@ def _options(benchmark: Benchmark, trials: Mapping[str, Sequence[TrialRecord]]) 
     ran_on = {name: "; ".join(values) for name, values in tags.items()}
     return [
         facts_table("Options of the command", "option", _texts(given)),
-        facts_table(
-            "Split", "option", {**_texts(record.split), "fingerprint": record.fingerprint}
-        ),
+        facts_table("Split", "option", {**_texts(record.split), "fingerprint": record.fingerprint}),
         facts_table("Versions", "package", record.versions),
         facts_table("Code and machine", "fact", ran_on),
     ]

@@ -40,7 +40,6 @@ class PageTable:
     columns: tuple[str, ...]
     rows: tuple[tuple[PageCell, ...], ...]
 
-
     @property
     def numeric(self) -> tuple[bool, ...]:
         """For each column whether it holds figures and nothing else."""
@@ -70,6 +69,36 @@ def result_table(benchmark: Benchmark) -> PageTable:
     )
 
 
+def other_result_table(benchmark: Benchmark) -> PageTable | None:
+    """The metrics that `result_table` leaves out; None without any."""
+    rows, columns = rows_and_columns(benchmark)
+    shown = {column.name for column in columns}
+    names = dict.fromkeys(name for row in rows for name in row.values if name not in shown)
+    if not names:
+        return None
+    others = [Column(name, 4, "highest") for name in names]
+    return cells_table("Other figures of the same ranks", rows, others)
+
+
+def exposure_table(summaries: Sequence[ModelSummary]) -> PageTable | None:
+    """Every figure of what is recommended, mean over seeds; None without any."""
+    names = dict.fromkeys(name for summary in summaries for name in summary.exposure)
+    if not names:
+        return None
+    rows = [
+        TableRow(
+            summary.label,
+            {
+                name: Cell(figure.value, spread=figure.spread)
+                for name, figure in summary.exposure.items()
+            },
+        )
+        for summary in summaries
+    ]
+    caption = "Figures of what is recommended; no interval over sessions, as files count all events"
+    return cells_table(caption, rows, [Column(name, 4) for name in names])
+
+
 def cells_table(caption: str, rows: Sequence[TableRow], columns: Sequence[Column]) -> PageTable:
     """What `markdown_table` shows of the same rows and columns."""
     cells = [[PageCell(row.label)] for row in rows]
@@ -97,7 +126,9 @@ def _result_cell(cell: Cell, column: Column, best: str | None) -> PageCell:
         text += f" ± {number_text(cell.spread, column.digits)}"
     detail = ""
     if cell.low is not None and cell.high is not None:
-        detail = f"{number_text(cell.low, column.digits)} to {number_text(cell.high, column.digits)}"
+        detail = (
+            f"{number_text(cell.low, column.digits)} to {number_text(cell.high, column.digits)}"
+        )
     return PageCell(text, cell.value, detail, is_best)
 
 

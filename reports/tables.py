@@ -171,6 +171,7 @@ def _one_line(text: str) -> str:
 
 
 def number_text(number: float, digits: int) -> str:
+    """A number as tables show it, with so many decimals."""
     return f"{number:,.{digits}f}"
 
 

@@ -21,8 +21,10 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from reports.palette import THEME, Style
 
 INK, MUTED, GRID, SURFACE = (THEME[name][0] for name in ("ink", "muted", "grid", "surface"))
-WIDTH = 4.5
+WIDTH = 4.2
 """Inches of every plot, few enough for its text to be read on a phone."""
+ROW = 0.27
+"""Inches of a row that holds one model."""
 PAD = 0.08
 """Inches around everything."""
 LEGEND_ROW = 0.21
@@ -135,6 +137,15 @@ def model_line(style: Style, **changes: Any) -> Line2D:
         "color": style.colour, "marker": style.marker, "linestyle": style.dash, "markersize": 6,
     }  # fmt: skip
     return Line2D([], [], **(look | changes))
+
+
+def name_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Models down the y axis, the first on top, `ROW` inches each."""
+    axes.set_yticks(range(len(labels)), [short(label) for label in labels], color=INK)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="y", visible=False)
 
 
 def time_axis(axes: Axes, seconds: Sequence[float]) -> None:

@@ -10,10 +10,18 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from bench.benchmark import Benchmark
 from bench.comparison import Difference
 from reports.palette import Style
-from reports.plots.drawing import INK, SURFACE, Plot, drawing, panel, plain, rendered, short
-
-ROW = 0.27
-"""Inches of a model's row."""
+from reports.plots.drawing import (
+    INK,
+    ROW,
+    SURFACE,
+    Plot,
+    drawing,
+    name_rows,
+    panel,
+    plain,
+    rendered,
+    short,
+)
 
 
 @dataclass(frozen=True)
@@ -66,11 +74,7 @@ def _draw(best: str, metric: str, rows: list[Lead], looks: Mapping[str, Style]) 
                 lead.value, place, look.marker, color=look.colour, markersize=7.5,
                 markerfacecolor=look.colour if lead.decided else SURFACE, markeredgewidth=1.6,
             )  # fmt: skip
-        axes.set_yticks(range(len(rows)), [short(lead.other) for lead in rows], color=INK)
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        axes.grid(axis="y", visible=False)
+        name_rows(axes, [lead.other for lead in rows])
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
         axes.set_xlabel(f"{short(best)} ahead by, in {metric}")
