@@ -153,9 +153,10 @@ def _class_named_as(stem: str, tree: ast.Module) -> ast.ClassDef | None:
 def _source_of(name: str) -> tuple[Path, str | None]:
     path, separator, class_name = name.rpartition(":")
     if not separator:
-        if name not in list_models():
+        file = _FOLDER / f"{name}.py"
+        if not file.is_file() or _class_named_as(name, _parse(file)) is None:
             raise _unknown(name)
-        return _FOLDER / f"{name}.py", None
+        return file, None
     if not path.endswith(".py") or not Path(path).is_file():
         raise InputError(f"{path} is no Python file; name a model as path/to/file.py:Class")
     return Path(path), class_name

@@ -11,6 +11,14 @@ MEAN_RANK = "mean rank"
 
 
 def dataset_markdown(benchmarks: Sequence[Benchmark]) -> str:
+    """The table and how its mean rank is made, as markdown."""
+    rows, columns = dataset_rows_and_columns(benchmarks)
+    return f"{markdown_table(rows, columns)}\n\n{footer([mean_rank_remark(benchmarks)])}\n"
+
+
+def dataset_rows_and_columns(
+    benchmarks: Sequence[Benchmark],
+) -> tuple[list[TableRow], list[Column]]:
     """One row a model, one column a data set; `benchmarks` are of different data sets."""
     columns = {
         f"{benchmark.record.dataset}: {benchmark.headline}": {
@@ -18,12 +26,8 @@ def dataset_markdown(benchmarks: Sequence[Benchmark]) -> str:
         }
         for benchmark in benchmarks
     }
-    values = {
-        column: {label: estimate.value for label, estimate in of_column.items()}
-        for column, of_column in columns.items()
-    }
-    ranks = mean_ranks(values)
-    labels = dict.fromkeys(label for of_column in values.values() for label in of_column)
+    ranks = mean_ranks(_headlines(benchmarks))
+    labels = dict.fromkeys(label for of_column in columns.values() for label in of_column)
     rows = [
         TableRow(
             label,
@@ -39,11 +43,27 @@ def dataset_markdown(benchmarks: Sequence[Benchmark]) -> str:
         for label in sorted(labels, key=lambda label: ranks.get(label, float("inf")))
     ]
     shown = [*(Column(column, 4, "highest") for column in columns), Column(MEAN_RANK, 2, "lowest")]
-    remarks = [
-        f"mean rank: over all {len(columns)} data sets, among the {len(ranks)} models that have a "
-        "figure on each of them; equal figures share their mean rank"
-    ]
-    return f"{markdown_table(rows, shown)}\n\n{footer(remarks)}\n"
+    return rows, shown
+
+
+def mean_rank_remark(benchmarks: Sequence[Benchmark]) -> str:
+    """What the column of mean ranks is over."""
+    ranks = mean_ranks(_headlines(benchmarks))
+    return (
+        f"mean rank: over all {len(benchmarks)} data sets, among the {len(ranks)} models that have "
+        "a figure on each of them; equal figures share their mean rank"
+    )
+
+
+def _headlines(benchmarks: Sequence[Benchmark]) -> dict[str, dict[str, float]]:
+    """The headline of each model, by data set."""
+    return {
+        benchmark.record.dataset: {
+            summary.label: summary.metrics[benchmark.headline].value
+            for summary in benchmark.summaries
+        }
+        for benchmark in benchmarks
+    }
 
 
 def mean_ranks(columns: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

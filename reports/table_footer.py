@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,19 +24,22 @@ _TIE_RULES = {
 }
 
 
-def decisions(benchmark: Benchmark) -> list[str]:
-    """A sentence on the best model by the headline beside each other one."""
+def decisions(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
+    """A sentence on the best model by the headline beside each other one.
+
+    `written` is how the reader's medium writes a model's name, such as `escape_markdown`.
+    """
     seconds = {
         summary.label: float(np.mean([cost.train_seconds for cost in summary.costs]))
         for summary in benchmark.summaries
     }
     return [
-        decision(_escaped(difference), seconds[difference.first], seconds[difference.second])
-        for difference in _beside_the_best(benchmark)
+        decision(_named(difference, written), seconds[difference.first], seconds[difference.second])
+        for difference in beside_the_best(benchmark)
     ]
 
 
-def _beside_the_best(benchmark: Benchmark) -> list[Difference]:
+def beside_the_best(benchmark: Benchmark) -> list[Difference]:
     """Differences in the headline of which one side is the best model."""
     best = benchmark.summaries[0].label if benchmark.summaries else None
     return [
@@ -48,7 +51,7 @@ def _beside_the_best(benchmark: Benchmark) -> list[Difference]:
 
 def _how_compared(benchmark: Benchmark) -> list[str]:
     """How differences were tested, and what the test could have seen."""
-    beside = _beside_the_best(benchmark)
+    beside = beside_the_best(benchmark)
     if not beside:
         return []
     smallest = [difference.detectable for difference in beside]
@@ -67,19 +70,21 @@ def _range(values: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _escaped(difference: Difference) -> Difference:
-    """With its models' names as markdown shows them."""
-    first, second = escape_markdown(difference.first), escape_markdown(difference.second)
-    return replace(difference, first=first, second=second)
+def _named(difference: Difference, written: Callable[[str], str]) -> Difference:
+    return replace(difference, first=written(difference.first), second=written(difference.second))
 
 
 def footer_lines(benchmark: Benchmark) -> list[str]:
-    """All lines under a benchmark's table, in their order."""
+    """All lines under a benchmark's table, in their order, as markdown."""
+    return [*decisions(benchmark, escape_markdown), *method_lines(benchmark)]
+
+
+def method_lines(benchmark: Benchmark) -> list[str]:
+    """How the figures came about: tests, data, split, ties, intervals, device and remarks."""
     record, events, summaries = benchmark.record, benchmark.events, benchmark.summaries
     split, counts = record.split, record.counts
     shares = f"test share {split['test_share']:g}, " if _cuts_by_share(split["name"]) else ""
     lines = [
-        *decisions(benchmark),
         *_how_compared(benchmark),
         f"data set: {record.dataset}; split: {split['name']} ({shares}validation share "
         f"{split['valid_share']:g}); full ranking over the catalogue of "
@@ -105,7 +110,7 @@ def footer_lines(benchmark: Benchmark) -> list[str]:
         f"intervals: 95 %, bootstrap over test sessions; seeds: {', '.join(map(str, record.seeds))}"
         + ("; ± is the standard deviation over seeds" if len(record.seeds) > 1 else ""),
         *_seed_gaps(record.seeds, summaries),
-        *_others_load(summaries),
+        *others_load(summaries),
         f"device: {record.device}; "
         + ", ".join(f"{name} {version}" for name, version in record.versions.items()),
         *record.notes,
@@ -159,7 +164,7 @@ def _seed_gaps(seeds: Sequence[int], summaries: Sequence[ModelSummary]) -> list[
     ]
 
 
-def _others_load(summaries: Sequence[ModelSummary]) -> list[str]:
+def others_load(summaries: Sequence[ModelSummary]) -> list[str]:
     """A line on what else ran while models trained, by each one's worst seed; none if unknown."""
     worst = {
         summary.label: max(known, key=lambda cost: cost.others_load or 0.0)

@@ -63,7 +63,7 @@ def markdown_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
     texts = [[escape_markdown(row.label)] for row in rows]
     for column in columns:
         cells = [row.values.get(column.name, _NO_CELL) for row in rows]
-        best = _best_text(cells, column)
+        best = best_text(cells, column)
         for text, cell in zip(texts, cells, strict=True):
             text.append(_cell_text(cell, column.digits, best))
     return tabulate(
@@ -108,7 +108,7 @@ def latex_table(rows: Sequence[TableRow], columns: Sequence[Column], *, caption:
     texts = [[escape_latex(row.label)] for row in rows]
     for column in columns:
         cells = [row.values.get(column.name, _NO_CELL) for row in rows]
-        best = _best_text(cells, column)
+        best = best_text(cells, column)
         for text, cell in zip(texts, cells, strict=True):
             shown = _cell_text(cell, column.digits, best)
             shown = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", shown)
@@ -170,28 +170,29 @@ def _one_line(text: str) -> str:
     return " ".join(text.splitlines())
 
 
-def _number_text(number: float, digits: int) -> str:
+def number_text(number: float, digits: int) -> str:
+    """A number as tables show it, with so many decimals."""
     return f"{number:,.{digits}f}"
 
 
-def _best_text(cells: Sequence[Cell], column: Column) -> str | None:
+def best_text(cells: Sequence[Cell], column: Column) -> str | None:
     """How the best value of a column looks, None where no value is marked."""
     values = [cell.value for cell in cells if cell.value is not None and cell.value == cell.value]
     if column.best is None or not values:
         return None
-    return _number_text(max(values) if column.best == "highest" else min(values), column.digits)
+    return number_text(max(values) if column.best == "highest" else min(values), column.digits)
 
 
 def _cell_text(cell: Cell, digits: int, best: str | None) -> str:
     if cell.value is None:
         return MISSING
-    text = _number_text(cell.value, digits)
+    text = number_text(cell.value, digits)
     if text == best:
         text = f"**{text}**"
     if cell.told_from_best:
         text += TOLD_FROM_BEST
     if cell.spread is not None:
-        text += f" ± {_number_text(cell.spread, digits)}"
+        text += f" ± {number_text(cell.spread, digits)}"
     if cell.low is not None and cell.high is not None:
-        text += f" [{_number_text(cell.low, digits)}, {_number_text(cell.high, digits)}]"
+        text += f" [{number_text(cell.low, digits)}, {number_text(cell.high, digits)}]"
     return text
