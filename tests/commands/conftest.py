@@ -55,6 +55,7 @@ def bench(folder: Path) -> Callable[..., Run]:
     def run(*arguments: str) -> Run:
         if "--tracking-uri" not in arguments:
             arguments = (*arguments, "--tracking-uri", "none")
+        arguments = (*arguments, "--no-page")
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
