@@ -69,14 +69,19 @@ def _run(arguments: list[str]) -> int:
 
     progress = TrialProgress(sys.stderr)
     prepared = prepare(plan, progress.message)
+    if plan.tune is not None:
+        from bench.tuning import tune
+
+        prepared = tune(prepared, progress)
     with make_tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
         name = benchmark_name(list(dict.fromkeys(trial.label for trial in prepared.trials)))
         tracker.start_benchmark(prepared.id, name, benchmark_parameters(prepared))
         outcome = execute(prepared, tracker, progress)
-        write_benchmark(prepared.output, record_benchmark(prepared, outcome))
+        record = record_benchmark(prepared, outcome)
+        write_benchmark(prepared.output, record)
         benchmarks = read_benchmarks([prepared.output])
         _print(write_tables(benchmarks, prepared.output))
-        ended: RunStatus = "FAILED" if outcome.failures else "FINISHED"
+        ended: RunStatus = "FAILED" if record.failures else "FINISHED"
         if outcome.interrupted:
             ended = "KILLED"
         tracker.end_benchmark(ended, report_paths(prepared.output))
@@ -87,7 +92,7 @@ def _run(arguments: list[str]) -> int:
     if outcome.interrupted:
         print("interrupted: the same command goes on where this one ended", file=sys.stderr)
         return EXIT_INTERRUPTED
-    return EXIT_FAILED_TRIAL if outcome.failures else 0
+    return EXIT_FAILED_TRIAL if record.failures else 0
 
 
 def _report(arguments: list[str]) -> int:
@@ -225,7 +230,9 @@ def _listing(name: str) -> str:
     if not options:
         return f"{name} has no options"
     return "\n".join(
-        f"{name}.{option.name} = {option.default}  ({option.type})\n    {option.description}"
+        f"{name}.{option.name} = {option.default}  ({option.type})"
+        + (f"  tuned in {option.range}" if option.range else "")
+        + f"\n    {option.description}"
         for option in options
     )
 

@@ -25,7 +25,11 @@ def run_parser(commands: Collection[str]) -> argparse.ArgumentParser:
         metavar="A,B",
         help="built-in names, package.module:Class or path/to/file.py:Class (default tocr,gru4rec)",
     )
-    run.add_argument("--seeds", metavar="N|A,B", help="number of seeds, or their names (default 1)")
+    run.add_argument(
+        "--seeds",
+        metavar="N|A,B|auto",
+        help="number of seeds, or their names (default 1); auto: until they decide, 20 at most",
+    )
     run.add_argument("--device", metavar="auto|cpu|cuda", help="default auto: cuda where there is")
     run.add_argument("--config", metavar="FILE", type=Path, help="plan as TOML")
     run.add_argument(
@@ -33,6 +37,11 @@ def run_parser(commands: Collection[str]) -> argparse.ArgumentParser:
         metavar="MODEL.OPTION=VALUE",
         action="append",
         help="an option of a model; repeatable",
+    )
+    run.add_argument(
+        "--tune",
+        metavar="N|30m",
+        help="look for each model's options on validation: N candidates, or that time, a model",
     )
     run.add_argument("--fresh", action="store_true", help="run finished trials again")
     data = parser.add_argument_group("data")
@@ -66,6 +75,11 @@ def run_parser(commands: Collection[str]) -> argparse.ArgumentParser:
     )
     results = parser.add_argument_group("results")
     results.add_argument("--output", metavar="DIR", help="folder of all results (default results)")
+    results.add_argument(
+        "--keep-top",
+        metavar="N",
+        help="keep each test event's first N items as Parquet in the trials' folders",
+    )
     results.add_argument(
         "--tracking-uri",
         metavar="URI|none",

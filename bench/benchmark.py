@@ -13,11 +13,13 @@ import numpy as np
 from bench.catalogue import Catalogue
 from bench.comparison import Difference, compare
 from bench.events import TestEvents
-from bench.execution import Outcome, data_parameters, split_folder
+from bench.execution import Outcome, data_parameters, seeds_decide, split_folder
 from bench.floors import floor_metrics, read_floors
+from bench.plan import headline_k
 from bench.preparation import Prepared
 from bench.results import ModelSummary, summarise
 from bench.trial import is_whole, json_numbers
+from bench.tuning_records import Tuning, read_tunings
 from datasets.errors import InputError
 from datasets.session_log import SessionLog
 
@@ -58,7 +60,9 @@ class BenchmarkRecord:
     trials: Mapping[str, Sequence[str]]
     """Names of the whole trials of each model, by its label, in the plan's order."""
     failures: Mapping[str, str]
-    """Reason of each failed trial, by its name."""
+    """Reason of each failed trial, and of each model whose tuning failed, by its name."""
+    tuned: Sequence[str] = ()
+    """Labels of the models whose options were looked for."""
     format_version: int = FORMAT_VERSION
 
 
@@ -76,16 +80,13 @@ class Benchmark:
     """Every pair of models in every compared metric."""
     floors: Mapping[str, Mapping[str, float]]
     """Metrics of random, popularity and Markov, by their names."""
+    tunings: tuple[Tuning, ...] = ()
+    """How options were chosen, where they were looked for."""
 
     @property
     def headline(self) -> str:
         """The metric by which models are ordered."""
         return f"Recall@{headline_k(self.record.ks)}"
-
-
-def headline_k(ks: Sequence[int]) -> int:
-    """The cut-off of the headline: 20 where it is among `ks`, else the largest."""
-    return 20 if 20 in ks else max(ks)
 
 
 def benchmark_name(labels: Sequence[str]) -> str:
@@ -107,6 +108,9 @@ def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
         if trial.reason is None:
             trials.setdefault(trial.spec.label, []).append(trial.spec.id)
     options = {name: value for name, value in asdict(plan).items() if value is not None}
+    if plan.tune is not None:
+        options["tune"] = plan.tune.text
+    untuned = {each.label: each.failure for each in prepared.tunings if each.failure}
     options["model_options"] = {
         label: json_numbers(of_model) for label, of_model in plan.model_options.items()
     }
@@ -120,14 +124,15 @@ def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
         log=_statistics(prepared.split.train),
         ks=plan.ks,
         ties=plan.ties,
-        seeds=plan.seeds,
+        seeds=list(dict.fromkeys(trial.spec.seed for trial in outcome.trials)),
         device=prepared.device,
         versions=prepared.versions,
-        notes=prepared.notes,
+        notes=[*prepared.notes, *_seed_note(prepared, outcome)],
         options=options,
         parameters=benchmark_parameters(prepared),
         trials=trials,
-        failures=outcome.failures,
+        failures=untuned | outcome.failures,
+        tuned=[tuning.label for tuning in prepared.tunings],
     )
 
 
@@ -212,7 +217,16 @@ def _read(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
     )
     differences = tuple(compare(values, events.sessions))
     floors = floor_metrics(read_floors(of_split), events, len(catalogue), first.ks, first.ties)
-    return Benchmark(folder, record, events, catalogue, tuple(summaries), differences, floors)
+    tunings = tuple(
+        tuning
+        for part, of_part in parts
+        if of_part.tuned
+        for tuning in read_tunings(part)
+        if tuning.label in of_part.tuned
+    )
+    return Benchmark(
+        folder, record, events, catalogue, tuple(summaries), differences, floors, tunings
+    )
 
 
 def _summarise(
@@ -244,6 +258,18 @@ def _check_alike(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> None:
 def _union(parts: Iterable[Sequence[Any]]) -> list[Any]:
     """All entries once, in their order."""
     return list(dict.fromkeys(entry for part in parts for entry in part))
+
+
+def _seed_note(prepared: Prepared, outcome: Outcome) -> list[str]:
+    if not prepared.plan.auto_seeds or outcome.interrupted:
+        return []
+    why = (
+        "until an interval that is valid after every seed had decided, or the sessions left more "
+        "open than the seeds"
+        if seeds_decide(outcome.trials, prepared)
+        else "as many as there may be, and undecided"
+    )
+    return [f"--seeds auto: {why}"]
 
 
 def _statistics(train: SessionLog) -> dict[str, float]:

@@ -5,43 +5,43 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.events import TestEvents
+from bench.floor_ranks import markov_ranks, popularity_ranks
 from bench.metrics import METRICS
-from bench.ranking import Ranks, rank_targets
+from bench.ranking import Ranks
 from bench.results import averages, event_values
 from datasets.errors import InputError
+from datasets.held_out import HeldOut
+from datasets.session_log import SessionLog
 from datasets.splits import Split
-from models.recommender import Recommender
-from models.registry import load_model
 
 FLOORS = "floors.npz"
 RANDOM = "random"
 """Name of the floor that needs no model: all orders of the catalogue are as likely."""
-MODELS = ("popularity", "markov")
-"""Models without options and without chance, as `--models` names them."""
+_RANKED: dict[str, Callable[[SessionLog, HeldOut], Ranks]] = {
+    "popularity": popularity_ranks,
+    "markov": markov_ranks,
+}
+"""Floors by the names that `--models` has for them."""
 
 
 def store_floors(split: Split, folder: Path) -> None:
     """Rank the test of `split` by popularity and by Markov, and write `floors.npz` into `folder`.
 
-    They fit `split.train`, without validation, as every model does. Does nothing where the file is
-    there. A reader sees the whole file or none.
+    They count `split.train`, without validation, as every model does. Does nothing where the file
+    is there. A reader sees the whole file or none.
     """
     if (folder / FLOORS).exists():
         return
     columns: dict[str, NDArray[np.uint32]] = {}
-    for name in MODELS:
-        model_class = load_model(name).model_class
-        model: Recommender = model_class(model_class.Config(), seed=0, device="cpu")
-        for _ in model.fit(split.train):
-            pass
-        ranks = rank_targets(model, split.test, model_name=name)
+    for name, rank in _RANKED.items():
+        ranks = rank(split.train, split.test)
         columns |= {f"{name}_ranks": ranks.ranks, f"{name}_ties": ranks.ties}
     partial = folder / f".{FLOORS}.{os.getpid()}.partial"
     try:
@@ -61,7 +61,7 @@ def read_floors(folder: Path) -> Mapping[str, Ranks]:
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as columns:
             return {
-                name: Ranks(columns[f"{name}_ranks"], columns[f"{name}_ties"]) for name in MODELS
+                name: Ranks(columns[f"{name}_ranks"], columns[f"{name}_ties"]) for name in _RANKED
             }
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(

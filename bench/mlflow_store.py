@@ -30,7 +30,7 @@ from bench.mlflow_values import (
     tracked_name,
 )
 from bench.processes import has_ended, own_process_tags
-from bench.trial import TrialRecord, read_record
+from bench.trial import WEIGHTS, TrialRecord, read_record
 from datasets.errors import InputError
 
 if TYPE_CHECKING:
@@ -111,7 +111,10 @@ class MlflowStore:
     def end_trial(
         self, trial_id: str, status: str, folder: Path | None, reason: str | None, ended: float
     ) -> None:
-        """End a run; the status comes last, so that a FINISHED run is a whole one."""
+        """End a run; the status comes last, so that a FINISHED run has all figures and files.
+
+        Only the model of a finished trial follows, since it may be large.
+        """
         run_id = self._run_ids.get(trial_id)
         if run_id is None:
             return
@@ -124,6 +127,8 @@ class MlflowStore:
             text = shortened(reason, MAX_TAG_LENGTH, "traceback.txt")
             self._client.set_tag(run_id, "reason", text)
         self._terminate(run_id, status, ended)
+        if folder is not None and status == "FINISHED":
+            self._log_model(run_id, folder)
 
     def mirror_trial(self, folder: Path) -> None:
         """Make the run of a trial folder whole, unless the experiment has it already.
@@ -136,6 +141,8 @@ class MlflowStore:
             self._run_ids[trial_id] = run_id
             if self._benchmark_run_id:
                 self._client.set_tag(run_id, PARENT_TAG, self._benchmark_run_id)
+            if status == "FINISHED" and not self._has_model(run_id):
+                self._log_model(run_id, folder)
             return
         started, ended = record.started, record.ended
         self.start_trial(trial_id, record.name, record.parameters, record.tags, started)
@@ -269,6 +276,24 @@ class MlflowStore:
         except Exception as error:
             if not self._upload_warned:
                 self._warn(f"MLflow does not take files ({_first_line(error)}); figures go on.")
+            self._upload_warned = True
+
+    def _has_model(self, run_id: str) -> bool:
+        outputs = self._client.get_run(run_id).outputs
+        return outputs is not None and bool(outputs.model_outputs)
+
+    def _log_model(self, run_id: str, folder: Path) -> None:
+        """Log the trial's model; where that cannot be, the run is whole without it."""
+        if self._upload_warned or not (folder / WEIGHTS).is_dir():
+            return
+        from bench.mlflow_model import log_model
+
+        try:
+            log_model(self._client, self._experiment_id, run_id, folder)
+        except InputError as error:
+            self._warn(f"MLflow gets no model of {folder.name}: {error}.")
+        except Exception as error:
+            self._warn(f"MLflow does not take models ({_first_line(error)}); figures go on.")
             self._upload_warned = True
 
     def _terminate(self, run_id: str, status: str, time: float) -> None:

@@ -7,9 +7,11 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NamedTuple
 
 from datasets.errors import InputError
 from models.registry import LoadedModel
@@ -17,6 +19,14 @@ from models.registry import LoadedModel
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGES = ("torch", "numpy", "pandas", "mlflow", "numba")
 UNKNOWN = "unknown"
+
+
+class _Import(NamedTuple):
+    level: int
+    """Dots in front of a `from` import."""
+    module: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
+    """What comes after the module, each a path of its own; one empty path for a plain import."""
 
 
 def git_commit(folder: Path) -> str:
@@ -71,6 +81,16 @@ def source_fingerprint(module_file: Path, roots: Sequence[Path]) -> str:
 def source_files(module_files: Sequence[Path], roots: Sequence[Path]) -> dict[str, Path]:
     """The files that `source_fingerprint` counts, for several modules, by their names in it."""
     return {_name_in_roots(file, roots): file for file in _sources(module_files, roots)}
+
+
+def imported_packages(files: Iterable[Path]) -> set[str]:
+    """Top-level names of what the files import, the standard library's among them."""
+    return {
+        found.module[0]
+        for file in files
+        for found in _imports_of(file, _source(file))
+        if found.level == 0
+    }
 
 
 def module_files(module: str, roots: Sequence[Path]) -> list[Path]:
@@ -152,27 +172,37 @@ def _source(file: Path) -> str:
 
 
 def _imported_files(file: Path, source: str, roots: Sequence[Path]) -> list[Path]:
+    found: list[Path] = []
+    for level, module, names in _imports_of(file, source):
+        package = _package_of_import(file, level, roots)
+        if package is not None:
+            for name in names:
+                found += _module_files([*package, *module, *name], roots)
+    return found
+
+
+def _imports_of(file: Path, source: str) -> tuple[_Import, ...]:
     try:
-        tree = ast.parse(source)
+        return _imports(source)
     except SyntaxError as error:
         raise InputError(
             f"The model source {file}, line {error.lineno}, is not valid Python ({error.msg}); "
             "mend the line."
         ) from error
-    found: list[Path] = []
-    for node in ast.walk(tree):
+
+
+@cache
+def _imports(source: str) -> tuple[_Import, ...]:
+    """Imports of a source, also inside functions; kept, as models share much of theirs."""
+    found: list[_Import] = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                found += _module_files(alias.name.split("."), roots)
+            found += [_Import(0, tuple(alias.name.split(".")), ((),)) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            package = _package_of_import(file, node.level, roots)
-            if package is None:
-                continue
-            module = [*package, *(node.module.split(".") if node.module else [])]
+            module = tuple(node.module.split(".")) if node.module else ()
             # A name taken from a package may be one of its modules.
-            for alias in node.names:
-                found += _module_files([*module, alias.name], roots)
-    return found
+            found.append(_Import(node.level, module, tuple((alias.name,) for alias in node.names)))
+    return tuple(found)
 
 
 def _package_of_import(file: Path, level: int, roots: Sequence[Path]) -> list[str] | None:

@@ -166,7 +166,7 @@ def _scores_after(trained: TrainedModel, codes: Sequence[int]) -> FloatArray:
         rewards=np.ones(len(items), dtype=np.float32),
         offsets=np.array([0, len(items)], dtype=np.int64),
         item_ids=trained.catalogue.item_ids,
-        session_ids=np.array(["given"]),
+        session_ids=np.array(["0"]),
     )
     factors = getattr(trained.model, "factors", None)
     if factors is not None:
@@ -188,10 +188,9 @@ def _nothing_known(catalogue: Catalogue, item_ids: Sequence[str]) -> str:
     common = np.argsort(-catalogue.support, kind="stable")[:3]
     examples = [str(catalogue.item_ids[code]) for code in common]
     if catalogue.titles is not None:
-        examples = [
-            f"{example} ({catalogue.titles[code]})"
-            for example, code in zip(examples, common, strict=True)
-        ]
+        titles = catalogue.titles[common].tolist()
+        pairs = zip(examples, titles, strict=True)
+        examples = [f"{item_id} ({title})" if title else item_id for item_id, title in pairs]
     return (
         f"the session has no item of the catalogue's {len(catalogue):,} "
         f"({', '.join(item_ids[:5])}{', ...' if len(item_ids) > 5 else ''} unknown); "

@@ -196,6 +196,8 @@ def quieten_mlflow() -> None:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    # What lies in the current folder is no part of a model.
+    os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
     if "DO_NOT_TRACK" not in os.environ:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # stdout holds the table and nothing else.

@@ -54,19 +54,18 @@ class ModelOption:
     default: str
     """As the source writes it; empty where there is none."""
     description: str
+    range: str = ""
+    """Where tuning looks for it, as the source writes it; empty where it is not tuned."""
 
 
 def list_models() -> dict[str, str]:
     """Name of each built-in model and the first line of its file, without importing any."""
-    found = {}
-    for file in sorted(_FOLDER.glob("*.py")):
-        try:
-            tree = ast.parse(file.read_text(encoding="utf-8"))
-        except SyntaxError:
-            continue  # a broken model harms itself alone
-        if _class_named_as(file.stem, tree) is not None:
-            found[file.stem] = (ast.get_docstring(tree) or "").partition("\n")[0]
-    return found
+    trees = {file.stem: _model_tree(file) for file in sorted(_FOLDER.glob("*.py"))}
+    return {
+        name: (ast.get_docstring(tree) or "").partition("\n")[0]
+        for name, tree in trees.items()
+        if tree is not None
+    }
 
 
 def list_options(name: str) -> list[ModelOption]:
@@ -103,7 +102,7 @@ def load_model(name: str) -> LoadedModel:
     reference = name
     module_name, separator, class_name = reference.rpartition(":")
     if not separator:
-        if reference not in list_models():
+        if not reference.isidentifier() or _model_tree(_FOLDER / f"{reference}.py") is None:
             raise _unknown(reference)
         module = _import(f"models.{reference}", reference)
         model_class: Any = next(
@@ -125,6 +124,15 @@ def load_model(name: str) -> LoadedModel:
     _check(model_class, reference)
     note = str(getattr(model_class, "note", ""))
     return LoadedModel(label, reference, model_class, Path(inspect.getfile(model_class)), note)
+
+
+def _model_tree(file: Path) -> ast.Module | None:
+    """The source of a built-in model, None where `file` holds none."""
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError):
+        return None  # a broken model harms itself alone
+    return None if _class_named_as(file.stem, tree) is None else tree
 
 
 def _class_named_as(stem: str, tree: ast.Module) -> ast.ClassDef | None:
@@ -192,15 +200,28 @@ def _fields(config: ast.ClassDef) -> list[ModelOption]:
         description = ""
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             description = " ".join(str(after.value.value).split())
+        kind, *extras = map(ast.unparse, _annotated(statement.annotation))
         options.append(
             ModelOption(
                 name=ast.unparse(statement.target),
-                type=ast.unparse(statement.annotation),
+                type=kind,
                 default="" if statement.value is None else ast.unparse(statement.value),
                 description=description,
+                range=", ".join(extras),
             )
         )
     return options
+
+
+def _annotated(annotation: ast.expr) -> list[ast.expr]:
+    """The type and what `Annotated` adds to it; the type alone without it."""
+    if (
+        isinstance(annotation, ast.Subscript)
+        and ast.unparse(annotation.value) in ("Annotated", "typing.Annotated")
+        and isinstance(annotation.slice, ast.Tuple)
+    ):
+        return annotation.slice.elts
+    return [annotation]
 
 
 def _import(module_name: str, reference: str) -> ModuleType:

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.benchmark import Benchmark, headline_k
+from bench.benchmark import Benchmark
 from bench.comparison import PERMUTATIONS, Difference, decision
 from bench.metrics import COMPARED
+from bench.plan import headline_k
 from bench.results import ModelSummary
 from reports.tables import escape_markdown
+from reports.tuning_lines import tuning_lines
 
 MOST_OTHERS_LOAD = 0.2
 """Cores that others may keep busy before times are said not to compare."""
@@ -101,6 +103,7 @@ def method_lines(benchmark: Benchmark) -> list[str]:
         f"before it, {counts['sessions_too_short']:,} test sessions left with fewer than two "
         f"events, {counts['filtered_events']:,} training events by the support filter",
         *_floors(benchmark),
+        *tuning_lines(benchmark.tunings),
         f"ties: {_TIE_RULES[record.ties]}; tied targets: "
         + (", ".join(f"{item.label} {_percent(item.tied_share)}" for item in summaries) or "-"),
         *_tie_rules(benchmark),
