@@ -11,12 +11,16 @@ import argparse
 import contextlib
 import csv
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import VERSION
 from bench.arguments import run_parser
 from datasets.errors import InputError, nearest_hint
+
+if TYPE_CHECKING:
+    from bench.benchmark import Benchmark
 
 EXIT_FAILED_TRIAL, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 TRACKING_TIMEOUT = 30.0
@@ -81,18 +85,35 @@ def _run(arguments: list[str]) -> int:
         write_benchmark(prepared.output, record)
         benchmarks = read_benchmarks([prepared.output])
         _print(write_tables(benchmarks, prepared.output))
+        if plan.page:
+            _make_page(benchmarks, prepared.output, progress.message)
         ended: RunStatus = "FAILED" if record.failures else "FINISHED"
         if outcome.interrupted:
             ended = "KILLED"
         tracker.end_benchmark(ended, report_paths(prepared.output))
         tracker.close(TRACKING_TIMEOUT)
-    print(f"results: {prepared.output}/table.md, table.csv and trials/", file=sys.stderr)
+    page = "report.html, " if (prepared.output / "report.html").exists() else ""
+    print(f"results: {prepared.output}/{page}table.md, table.csv and trials/", file=sys.stderr)
     if plan.tracking_uri != "none":
         print(f"browse the runs: {browse_hint(plan.tracking_uri)}", file=sys.stderr)
     if outcome.interrupted:
         print("interrupted: the same command goes on where this one ended", file=sys.stderr)
         return EXIT_INTERRUPTED
     return EXIT_FAILED_TRIAL if record.failures else 0
+
+
+def _make_page(benchmarks: Sequence[Benchmark], folder: Path, warn: Callable[[str], None]) -> None:
+    """Draw the page of a run; what goes wrong with it is said, and takes no result with it."""
+    from reports.page import write_page
+
+    warn("drawing plots and report.html")
+    try:
+        write_page(benchmarks, folder)
+    except Exception as error:
+        warn(
+            f"report.html was not made ({type(error).__name__}: {error}); the tables are whole, "
+            f"and `run_bench.py report {folder}` makes it again"
+        )
 
 
 def _report(arguments: list[str]) -> int:
@@ -102,16 +123,23 @@ def _report(arguments: list[str]) -> int:
     parser.add_argument(
         "--output", metavar="DIR", type=Path, help="where to write (default: the one folder)"
     )
+    parser.add_argument(
+        "--no-page", dest="page", action="store_false", help="tables alone, without report.html"
+    )
     options = parser.parse_args(arguments)
     if options.output is None and len(options.folders) > 1:
         raise InputError("report on several folders needs a folder to write to; add --output DIR")
 
     from bench.benchmark import read_benchmarks
+    from reports.page import write_page
     from reports.report import write_tables
 
     output = options.output or options.folders[0]
     output.mkdir(parents=True, exist_ok=True)
-    _print(write_tables(read_benchmarks(options.folders), output))
+    benchmarks = read_benchmarks(options.folders)
+    _print(write_tables(benchmarks, output))
+    if options.page:
+        write_page(benchmarks, output)
     return 0
 
 

@@ -76,6 +76,12 @@ def run_parser(commands: Collection[str]) -> argparse.ArgumentParser:
     results = parser.add_argument_group("results")
     results.add_argument("--output", metavar="DIR", help="folder of all results (default results)")
     results.add_argument(
+        "--no-page",
+        dest="page",
+        action="store_false",
+        help="make the tables alone, without plots and report.html",
+    )
+    results.add_argument(
         "--keep-top",
         metavar="N",
         help="keep each test event's first N items as Parquet in the trials' folders",

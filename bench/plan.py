@@ -46,6 +46,8 @@ class Plan:
     output: str = "results"
     tracking_uri: str | None = None
     fresh: bool = False
+    page: bool = True
+    """Whether plots and the HTML page are made."""
     keep_top: int = 0
     """Length of the lists of first items that trials keep; 0: none."""
     patience: int = 5

@@ -36,5 +36,8 @@ def write_tables(benchmarks: Sequence[Benchmark], folder: Path) -> str:
 
 def report_paths(folder: Path) -> list[Path]:
     """The report's files and folders, as far as they are there."""
-    names = ("table.md", "table.csv", "table.tex", "report.html", "plots", "benchmark.json")
+    names = (
+        *("table.md", "table.csv", "table.tex", "report.html", "plots", "benchmark.json"),
+        *("tuned.toml", "tuning"),
+    )
     return [folder / name for name in names if (folder / name).exists()]

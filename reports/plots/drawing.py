@@ -181,13 +181,14 @@ def _fit(figure: Figure) -> None:
     What Matplotlib's constrained layout does for many panels, at a fraction of its time for one.
     """
     (axes,) = figure.axes
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     width, height = figure.get_size_inches() * figure.dpi
     bottom = 0.0
     for found in figure.legends:
         bottom = found.get_window_extent(renderer).y1 / height
     axes.set_position((0.15, 0.2, 0.8, 0.75))
     outer, inner = axes.get_tightbbox(renderer), axes.get_window_extent(renderer)
+    assert outer is not None  # axes that are shown have an extent
     x_pad, y_pad = PAD * figure.dpi / width, PAD * figure.dpi / height
     left = (inner.x0 - outer.x0) / width + x_pad
     right = 1 - max(outer.x1 - inner.x1, 0) / width - x_pad

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.ticker import PercentFormatter
 
-from bench.benchmark import Benchmark, headline_k
+from bench.benchmark import Benchmark
 from bench.exposure_metrics import TARGET_POPULARITY
+from bench.plan import headline_k
 from bench.results import ModelSummary
 from reports.palette import Style
 from reports.plots.drawing import INK, MUTED, ROW, Plot, drawing, name_rows, panel, rendered
