@@ -18,6 +18,7 @@ from reports.page_tables import (
     other_result_table,
     result_table,
     text_table,
+    tuning_table,
 )
 from reports.palette import Style, styles
 from reports.plots.curves import draw_curves
@@ -26,6 +27,7 @@ from reports.plots.exposure import draw_exposure
 from reports.plots.forest import draw_forests
 from reports.plots.pareto import draw_pareto
 from reports.plots.slices import draw_slices
+from reports.plots.tuning import draw_tuning
 from reports.reproduction import command, model_options, option_text
 from reports.table_footer import beside_the_best, decisions, method_lines
 
@@ -100,7 +102,9 @@ class BenchmarkSection:
 def benchmark_section(benchmark: Benchmark) -> BenchmarkSection:
     """Draws and writes all of it; raises InputError where a trial's file cannot be read."""
     record, summaries = benchmark.record, benchmark.summaries
-    looks = styles(summary.label for summary in summaries)
+    # A model whose tuning failed has no row, and yet a look in the tuning's plot.
+    labels = [*record.trials, *(tuning.label for tuning in benchmark.tunings)]
+    looks = styles(labels)
     trials = {
         summary.label: [read_record(folder) for folder in summary.folders] for summary in summaries
     }
@@ -118,13 +122,13 @@ def benchmark_section(benchmark: Benchmark) -> BenchmarkSection:
         other_results=other_result_table(benchmark),
         looks=looks,
         failures=record.failures,
-        parts=tuple(_parts(benchmark, looks)) if summaries else (),
+        parts=(*(_parts(benchmark, looks) if summaries else ()), *_tuning(benchmark, looks)),
         costs=cost_table(summaries),
         log=(
             facts_table("What models train on", "statistic", _figures(record.log)),
             facts_table("Sessions and events", "count", _figures(record.counts)),
         ),
-        method=tuple(method_lines(benchmark)),
+        method=tuple(method_lines(benchmark, str)),
         options=tuple(_options(benchmark, trials)),
         models=tuple(
             ModelRow(
@@ -200,6 +204,21 @@ def _parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
             missing="No trial was run with the headline's cut-off, so none counted exposure there.",
             table=exposure_table(benchmark.summaries),
         ),
+    ]
+
+
+def _tuning(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
+    if not benchmark.tunings:
+        return []
+    return [
+        _part(
+            "tuning",
+            "Tuning",
+            "Each model's options were chosen on validation, with the same budget for all.",
+            draw_tuning(benchmark.tunings, looks),
+            missing="No model had more than one set of options to choose from.",
+            table=tuning_table(benchmark.tunings),
+        )
     ]
 
 

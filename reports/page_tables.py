@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bench.benchmark import Benchmark
 from bench.cost import Cost
 from bench.results import ModelSummary
+from bench.training import VALIDATION_RECALL
+from bench.tuning_records import Tuning
 from reports.benchmark_table import BYTES_PER_MB, rows_and_columns
 from reports.tables import (
     MISSING,
@@ -18,6 +22,7 @@ from reports.tables import (
     best_text,
     number_text,
 )
+from reports.tuning_lines import options_text
 
 
 @dataclass(frozen=True)
@@ -162,6 +167,30 @@ def cost_table(summaries: Sequence[ModelSummary]) -> PageTable:
                 )
             rows.append(tuple(row))
     return PageTable("Cost of each trial", ("model", "seed", "device", *_COSTS), tuple(rows))
+
+
+def tuning_table(tunings: Sequence[Tuning]) -> PageTable:
+    """What each model's tuning spent and found; a failed candidate counts as 0."""
+    columns = ("model", "candidates", "failed", "time (s)", "as given", "median", "best", "chosen")
+    rows = []
+    for tuning in tunings:
+        scores = [candidate.score for candidate in tuning.candidates]
+        chosen = "as given" if tuning.winner is tuning.candidates[0] else "none"
+        if chosen == "none" and tuning.winner is not None:
+            chosen = options_text(tuning.winner.options)
+        rows.append(
+            (
+                tuning.label,
+                str(len(scores)),
+                str(sum(candidate.recall is None for candidate in tuning.candidates)),
+                number_text(tuning.seconds, 1),
+                number_text(scores[0], 4),
+                number_text(float(np.median(scores)), 4),
+                number_text(max(scores), 4),
+                chosen,
+            )
+        )
+    return text_table(f"Validation {VALIDATION_RECALL} of all candidates", columns, rows)
 
 
 def figure_text(value: float) -> str:

@@ -76,11 +76,11 @@ def _named(difference: Difference, written: Callable[[str], str]) -> Difference:
 
 def footer_lines(benchmark: Benchmark) -> list[str]:
     """All lines under a benchmark's table, in their order, as markdown."""
-    return [*decisions(benchmark, escape_markdown), *method_lines(benchmark)]
+    return [*decisions(benchmark, escape_markdown), *method_lines(benchmark, escape_markdown)]
 
 
-def method_lines(benchmark: Benchmark) -> list[str]:
-    """How the figures came about: tests, data, split, ties, intervals, device and remarks."""
+def method_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
+    """How the figures came about: tests, data, split, tuning, ties, intervals, device, remarks."""
     record, events, summaries = benchmark.record, benchmark.events, benchmark.summaries
     split, counts = record.split, record.counts
     shares = f"test share {split['test_share']:g}, " if _cuts_by_share(split["name"]) else ""
@@ -103,7 +103,7 @@ def method_lines(benchmark: Benchmark) -> list[str]:
         f"before it, {counts['sessions_too_short']:,} test sessions left with fewer than two "
         f"events, {counts['filtered_events']:,} training events by the support filter",
         *_floors(benchmark),
-        *tuning_lines(benchmark.tunings),
+        *tuning_lines(benchmark.tunings, written),
         f"ties: {_TIE_RULES[record.ties]}; tied targets: "
         + (", ".join(f"{item.label} {_percent(item.tied_share)}" for item in summaries) or "-"),
         *_tie_rules(benchmark),

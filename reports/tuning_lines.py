@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,13 @@ from bench.tuning_records import Tuning, expected_best
 from reports.tables import escape_markdown
 
 
-def tuning_lines(tunings: Sequence[Tuning]) -> list[str]:
+def tuning_lines(
+    tunings: Sequence[Tuning], written: Callable[[str], str] = escape_markdown
+) -> list[str]:
     """One line on the budget, and one a model; none where nothing was tuned.
 
     The scores of failed candidates count as 0, also in what a smaller budget would have found.
+    `written` is how the reader's medium writes names and options.
     """
     if not tunings:
         return []
@@ -25,12 +28,12 @@ def tuning_lines(tunings: Sequence[Tuning]) -> list[str]:
         f"tuning: {unit} a model, the same for each, seed {tunings[0].seed}; ranked by validation "
         f"{VALIDATION_RECALL} alone, the test ranked after the choice; the first candidate is the "
         "options as given",
-        *map(_line, tunings),
+        *(_line(tuning, written) for tuning in tunings),
     ]
 
 
-def _line(tuning: Tuning) -> str:
-    label = escape_markdown(tuning.label)
+def _line(tuning: Tuning, written: Callable[[str], str]) -> str:
+    label = written(tuning.label)
     n_failed = sum(candidate.recall is None for candidate in tuning.candidates)
     count = f"{len(tuning.candidates)} candidate{'s' * (len(tuning.candidates) != 1)}"
     failed = f", {n_failed} of them failed" if n_failed else ""
@@ -43,7 +46,7 @@ def _line(tuning: Tuning) -> str:
         return f"{spent}; its options as given, as none has a range to search"
     scores = [candidate.score for candidate in tuning.candidates]
     first = tuning.candidates[0]
-    chosen = "as given" if tuning.winner is first else _options(tuning.winner.options)
+    chosen = "as given" if tuning.winner is first else written(options_text(tuning.winner.options))
     return (
         f"{spent}; best {max(scores):.4f}, median {np.median(scores):.4f}, worst "
         f"{min(scores):.4f}, as given {'failed' if first.recall is None else f'{first.recall:.4f}'}"
@@ -51,8 +54,9 @@ def _line(tuning: Tuning) -> str:
     )
 
 
-def _options(options: Mapping[str, Any]) -> str:
-    return escape_markdown(", ".join(f"{name} {_text(value)}" for name, value in options.items()))
+def options_text(options: Mapping[str, Any]) -> str:
+    """Options and their values on one line."""
+    return ", ".join(f"{name} {_text(value)}" for name, value in options.items())
 
 
 def _text(value: Any) -> str:

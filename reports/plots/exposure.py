@@ -45,7 +45,7 @@ def _coverage(
         name_rows(axes, list(values))
         axes.set_xlim(0, max(values.values()) * 1.18)
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        axes.set_xlabel(f"{metric}: items ever among the first {k}")
+        axes.set_xlabel(metric)
         svg, png = rendered(figure)
     return Plot(
         name="coverage",
@@ -84,7 +84,7 @@ def _popularity(
         name_rows(axes, list(values))
         axes.set_xlim(0, 1.02)
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
-        axes.set_xlabel(f"{metric}: mean popularity percentile of the first {k}")
+        axes.set_xlabel(metric)
         svg, png = rendered(figure)
     caption = (
         "An item's percentile is the share of the catalogue that it is more popular than in "

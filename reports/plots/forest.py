@@ -20,7 +20,6 @@ from reports.plots.drawing import (
     panel,
     plain,
     rendered,
-    short,
 )
 
 
@@ -77,7 +76,7 @@ def _draw(best: str, metric: str, rows: list[Lead], looks: Mapping[str, Style]) 
         name_rows(axes, [lead.other for lead in rows])
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
-        axes.set_xlabel(f"{short(best)} ahead by, in {metric}")
+        axes.set_xlabel(f"difference in {metric}")
         svg, png = rendered(figure)
     decided = [lead.other for lead in rows if lead.decided]
     return Plot(

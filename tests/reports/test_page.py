@@ -13,8 +13,10 @@ import pytest
 from lxml import html
 
 from bench.benchmark import Benchmark
+from bench.tuning_records import Candidate, Tuning
 from datasets.errors import InputError
 from reports.page import write_page
+from reports.page_tables import tuning_table
 from reports.palette import styles
 from reports.table_footer import decisions
 from tests.reports.benchmarks import benchmark
@@ -164,6 +166,29 @@ def test_each_plot_is_a_picture_in_both_formats(
     for name in names:
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG\r\n")
         assert ElementTree.parse(folder / f"{name}.svg").getroot().tag.endswith("}svg")
+
+
+def test_tuning_has_a_part_where_options_were_chosen(tmp_path: Path) -> None:
+    candidates = (
+        Candidate("0", {"k": 1}, 0.1, 2.0, 1),
+        Candidate("1", {"k": 2}, None, 1.0, 0, "no"),
+        Candidate("2", {"k": 7}, 0.25, 3.5, 1),
+    )
+    tunings = (
+        Tuning("knn|x", "3", 1, "f", {"k": "1 to 9"}, candidates, "2"),
+        Tuning("lost", "3", 1, "f", {}, candidates[1:2], None),
+    )
+    table = tuning_table(tunings)
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["knn|x", "3", "1", "6.5", "0.1000", "0.1000", "0.2500", "k 7"],
+        ["lost", "1", "1", "1.0", "0.0000", "0.0000", "0.0000", "none"],
+    ]
+    found = benchmark(failures={"lost": "all 1 candidates of its tuning failed"})
+    write_page([dataclasses.replace(found, tunings=tunings)], tmp_path)
+    page = html.parse(tmp_path / "report.html").getroot()
+    (part,) = page.xpath("//section[@aria-labelledby='log-tuning']")
+    assert text(part.xpath(".//tbody/tr")[0]).startswith("knn|x 3 1")
+    assert "knn|x tuned: 3 candidates in 6.5 s" in text(page)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bench.benchmark import Benchmark
+from bench.tuning_records import Candidate, Tuning
 from datasets.errors import InputError
 from reports.palette import styles
 from reports.plots.curves import draw_curves, read_curves
@@ -21,6 +22,7 @@ from reports.plots.exposure import draw_exposure
 from reports.plots.forest import leads
 from reports.plots.inline_svg import inline_svg
 from reports.plots.pareto import draw_pareto, pareto_front
+from reports.plots.tuning import draw_tuning
 from tests.reports.written import written_benchmark
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -166,12 +168,8 @@ def test_an_inlined_plot_shares_no_id_and_follows_the_theme() -> None:
     assert not list(roots[0].iter("style"))
 
 
-@pytest.mark.parametrize("display", [None, "localhost:64"])
-def test_plots_need_no_screen(tmp_path: Path, display: str | None) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
-    environment["MPLBACKEND"] = "TkAgg"
-    if display is not None:
-        environment["DISPLAY"] = display
+def test_plots_need_no_screen() -> None:
+    environment = {**os.environ, "MPLBACKEND": "TkAgg", "DISPLAY": "localhost:64"}
     code = (
         "import sys\n"
         "from reports.plots.drawing import drawing, panel, rendered\n"
@@ -185,6 +183,21 @@ def test_plots_need_no_screen(tmp_path: Path, display: str | None) -> None:
         text=True, check=True,
     )  # fmt: skip
     assert done.stdout == "True True False\n"
+
+
+def test_a_tuning_curve_is_the_expected_best_and_needs_two_candidates() -> None:
+    def tuning(label: str, *recalls: float | None) -> Tuning:
+        candidates = tuple(
+            Candidate(str(i), {}, recall, 1.0, 1) for i, recall in enumerate(recalls)
+        )
+        return Tuning(label, "3", 1, "f", {}, candidates, None)
+
+    looks = styles(["learner", "counter"])
+    (plot,) = draw_tuning([tuning("learner", 0.3, None, 0.1), tuning("counter", 0.2)], looks)
+    # One of .3, 0 and .1; of the three pairs two have .3 and one has .1; all.
+    assert [row[1:] for row in plot.rows] == [("1", "0.1333"), ("2", "0.2333"), ("3", "0.3000")]
+    assert "Not drawn, as they had one candidate: counter." in plot.caption
+    assert draw_tuning([tuning("counter", 0.2)], looks) == []
 
 
 @pytest.mark.parametrize(
