@@ -29,6 +29,8 @@ def served(model: str, store: str, folder: Path) -> Iterator[str]:
     command += ["--workers", "1"]
     environment = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     environment |= {"MLFLOW_TRACKING_URI": store, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    # MLflow starts its server by name, as in an activated environment.
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     url, log = f"http://127.0.0.1:{port}", folder / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
