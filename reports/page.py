@@ -14,9 +14,9 @@ from bench.benchmark import Benchmark
 from datasets.errors import InputError
 from reports.dataset_table import dataset_rows_and_columns, mean_rank_remark
 from reports.files import write_whole
-from reports.page_sections import BenchmarkSection, benchmark_section
+from reports.page_sections import BenchmarkSection, benchmark_section, models_of
 from reports.page_tables import PageTable, cells_table
-from reports.palette import THEME
+from reports.palette import THEME, Style, styles
 from reports.plots.inline_svg import inline_svg
 
 PAGE, PLOTS = "report.html", "plots"
@@ -39,8 +39,9 @@ def write_page(benchmarks: Sequence[Benchmark], folder: Path) -> None:
     there. Pictures of an earlier report that this one has not are removed. Raises InputError where
     a file cannot be read or written.
     """
+    looks = styles(label for benchmark in benchmarks for label in models_of(benchmark))
     named = [
-        _Named(prefix, benchmark_section(benchmark))
+        _Named(prefix, benchmark_section(benchmark, looks))
         for prefix, benchmark in zip(_prefixes(benchmarks), benchmarks, strict=True)
     ]
     datasets, remark = None, ""
@@ -48,7 +49,7 @@ def write_page(benchmarks: Sequence[Benchmark], folder: Path) -> None:
         remark = mean_rank_remark(benchmarks)
         caption = "The headline of every model on every data set"
         datasets = cells_table(caption, *dataset_rows_and_columns(benchmarks))
-    html = _html(named, datasets, remark)
+    html = _html(named, looks, datasets, remark)
     pictures: dict[str, str | bytes] = {}
     for each in named:
         for plot in each.section.plots:
@@ -82,7 +83,12 @@ def _prefixes(benchmarks: Sequence[Benchmark]) -> list[str]:
     return found
 
 
-def _html(named: Sequence[_Named], datasets: PageTable | None, mean_rank: str) -> str:
+def _html(
+    named: Sequence[_Named],
+    looks: Mapping[str, Style],
+    datasets: PageTable | None,
+    mean_rank: str,
+) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -95,6 +101,7 @@ def _html(named: Sequence[_Named], datasets: PageTable | None, mean_rank: str) -
     )
     return environment.get_template("report.html").render(
         named=named,
+        looks=looks,
         datasets=datasets,
         mean_rank=mean_rank,
         theme=THEME,

@@ -20,7 +20,7 @@ from reports.page_tables import (
     text_table,
     tuning_table,
 )
-from reports.palette import Style, styles
+from reports.palette import Style
 from reports.plots.curves import draw_curves
 from reports.plots.drawing import Plot
 from reports.plots.exposure import draw_exposure
@@ -84,7 +84,6 @@ class BenchmarkSection:
     results: PageTable | None
     other_results: PageTable | None
     """Metrics that the table leaves out."""
-    looks: Mapping[str, Style]
     failures: Mapping[str, str]
     parts: tuple[Part, ...]
     costs: PageTable
@@ -99,12 +98,20 @@ class BenchmarkSection:
         return [figure.plot for part in self.parts for figure in part.figures]
 
 
-def benchmark_section(benchmark: Benchmark) -> BenchmarkSection:
-    """Draws and writes all of it; raises InputError where a trial's file cannot be read."""
+def models_of(benchmark: Benchmark) -> list[str]:
+    """Labels of all its models; one whose tuning failed has no row, and yet a look in a plot."""
+    return [
+        *(summary.label for summary in benchmark.summaries),
+        *(tuning.label for tuning in benchmark.tunings),
+    ]
+
+
+def benchmark_section(benchmark: Benchmark, looks: Mapping[str, Style]) -> BenchmarkSection:
+    """Draws and writes all of it, each of `models_of(benchmark)` as `looks` has it.
+
+    Raises InputError where a trial's file cannot be read.
+    """
     record, summaries = benchmark.record, benchmark.summaries
-    # A model whose tuning failed has no row, and yet a look in the tuning's plot.
-    labels = [*record.trials, *(tuning.label for tuning in benchmark.tunings)]
-    looks = styles(labels)
     trials = {
         summary.label: [read_record(folder) for folder in summary.folders] for summary in summaries
     }
@@ -120,7 +127,6 @@ def benchmark_section(benchmark: Benchmark) -> BenchmarkSection:
         ),
         results=result_table(benchmark) if summaries else None,
         other_results=other_result_table(benchmark),
-        looks=looks,
         failures=record.failures,
         parts=(*(_parts(benchmark, looks) if summaries else ()), *_tuning(benchmark, looks)),
         costs=cost_table(summaries),

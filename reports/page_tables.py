@@ -48,10 +48,11 @@ class PageTable:
     @property
     def numeric(self) -> tuple[bool, ...]:
         """For each column whether it holds figures and nothing else."""
+        columns = [[row[i] for row in self.rows] for i in range(len(self.columns))]
         return tuple(
-            any(cell.order is not None for cell in of_column)
-            and all(cell.order is not None or cell.text == MISSING for cell in of_column)
-            for of_column in zip(*self.rows, strict=True)
+            any(cell.order is not None for cell in column)
+            and all(cell.order is not None or cell.text == MISSING for cell in column)
+            for column in columns
         )
 
 

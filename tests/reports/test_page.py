@@ -187,7 +187,7 @@ def test_tuning_has_a_part_where_options_were_chosen(tmp_path: Path) -> None:
     write_page([dataclasses.replace(found, tunings=tunings)], tmp_path)
     page = html.parse(tmp_path / "report.html").getroot()
     (part,) = page.xpath("//section[@aria-labelledby='log-tuning']")
-    assert text(part.xpath(".//tbody/tr")[0]).startswith("knn|x 3 1")
+    assert text(part.xpath("./div[@class='scroll']//tbody/tr")[0]).startswith("knn|x 3 1")
     assert "knn|x tuned: 3 candidates in 6.5 s" in text(page)
 
 
