@@ -134,7 +134,11 @@ def decision(difference: Difference, first_seconds: float, second_seconds: float
         f"p {difference.adjusted_p:.2g}"
     )
     if difference.decided:
-        times = f" at {cost / other_cost:.2g} times the training time" if other_cost > 0 else ""
+        times = (
+            f" at {_two_digits(cost / other_cost)} times the training time"
+            if other_cost > 0
+            else ""
+        )
         return f"{better} over {worse}: {figures}{times}"
     needed = difference.sessions_needed
     if needed is None:
@@ -143,3 +147,8 @@ def decision(difference: Difference, first_seconds: float, second_seconds: float
     noun = "session is" if more == 1 else "sessions are"
     missing = f"; about {more:,} more {noun} needed" if more > 0 else ""
     return f"undecided between {better} and {worse}: {figures}{missing}"
+
+
+def _two_digits(factor: float) -> str:
+    """A factor to two digits, written out: 0.54, 1.2, 270, 99,000."""
+    return f"{factor:.2g}" if factor < 10 else f"{float(f'{factor:.1e}'):,.0f}"

@@ -99,6 +99,8 @@ def test_the_sentence_names_the_better_model_and_its_cost() -> None:
         "at 0.8 times the training time"
     )
     assert decision(DIFFERENCE, 0, 80).endswith("p 0.0004")
+    assert decision(DIFFERENCE, 1, 99_400).endswith(" at 99,000 times the training time")
+    assert decision(DIFFERENCE, 1, 12.4).endswith(" at 12 times the training time")
 
 
 def test_the_sentence_says_how_many_sessions_are_missing() -> None:

@@ -6,12 +6,16 @@ import re
 import signal
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import run_bench
+from reports.tables import escape_markdown
 from tests.commands.conftest import start
+from tests.commands.serving import invoke, served
 
 SECONDS = 300
 
@@ -79,14 +83,28 @@ def test_interrupt_keeps_what_is_whole_and_the_next_command_goes_on(
     assert sorted(labels[1:]) == ["gru4rec", "popularity", "tocr"]
 
 
-def test_embedded_log_end_to_end_with_mlflow_and_a_page_without_a_screen(folder: Path) -> None:
-    process = start(
-        folder, "--models", "popularity,gru4rec,tocr",
-        "--set", "gru4rec.epochs=2", "--set", "tocr.epochs=1",
-        page=True, DISPLAY="", MPLBACKEND="TkAgg",
-    )  # fmt: skip
-    out, err = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0, err
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A benchmark of the embedded log with MLflow: its current folder and its stdout."""
+    folder = tmp_path_factory.mktemp("embedded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("BENCH_CACHE_DIR", str(folder / "cache"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        process = start(
+            folder, "--models", "popularity,gru4rec,tocr",
+            "--set", "gru4rec.epochs=2", "--set", "tocr.epochs=1",
+            page=True, DISPLAY="", MPLBACKEND="TkAgg",
+        )  # fmt: skip
+        out, err = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, err
+        yield folder, out
+
+
+def test_embedded_log_end_to_end_with_mlflow_and_a_page_without_a_screen(
+    embedded: tuple[Path, str],
+) -> None:
+    folder, out = embedded
     assert "8,322 items" in out
     intervals = {
         model: [float(number) for number in re.findall(r"\d\.\d{4}", row)[:3]]
@@ -115,6 +133,39 @@ def test_embedded_log_end_to_end_with_mlflow_and_a_page_without_a_screen(folder:
     assert {file.suffix for file in (folder / "results/plots").iterdir()} == {".svg", ".png"}
     curve = client.get_metric_history(gru4rec.info.run_id, "valid_recall_at_20")
     assert [point.step for point in curve] == [1, 2]
+
+
+def test_model_of_a_run_is_served_and_answers_as_recommend_does(
+    embedded: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = embedded
+    (trial,) = (folder / "results/trials").glob("gru4rec-*")
+    session = ["--session", "296, 318,593,no-such", "--count", "3"]
+    assert run_bench.main(["recommend", "--trial", str(trial), *session]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == "left out, as training never saw it: no-such\n"
+    table = [line.split(" | ") for line in printed.out.splitlines()[2:]]
+
+    run = runs_in(folder, "ml-latest-small temporal")["gru4rec seed 1"]
+    (output,) = run.outputs.model_outputs
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    with served(f"models:/{output.model_id}", f"sqlite:///{folder}/mlflow.db", elsewhere) as url:
+        status, answer = invoke(url, [["296", "318", "593", "no-such"], ["1"]], count=3)
+        assert status == 200
+        first, second = answer["predictions"]
+        assert first["item_ids"] == [cells[1].strip() for cells in table]
+        assert [escape_markdown(title) for title in first["titles"]] == [
+            cells[2].strip() for cells in table
+        ]
+        assert [f"{score:,.4f}" for score in first["scores"]] == [
+            cells[3].strip(" |") for cells in table
+        ]
+        assert first["unknown_items"] == ["no-such"]
+        assert len(second["item_ids"]) == 3
+        status, answer = invoke(url, [["no-such"]])
+        assert status == 400
+        assert "give ids such as 356 (Forrest Gump (1994))" in answer["message"]
 
 
 def test_failed_trial_is_a_failed_run_with_its_reason(folder: Path, log: Path) -> None:
