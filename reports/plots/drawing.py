@@ -29,7 +29,7 @@ PAD = 0.08
 """Inches around everything."""
 LEGEND_ROW = 0.21
 """Inches."""
-LONGEST_NAME = 24
+LONGEST_NAME = 20
 DOTS_PER_INCH = 200
 _OTHER_SCRIPTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei",

@@ -80,7 +80,8 @@ def test_nothing_leaves_and_nothing_is_complained_of(
     page: Page, requests: list[str], messages: list[str]
 ) -> None:
     page.wait_for_load_state("networkidle")
-    assert [address for address in requests if not address.startswith("data:")] == [page.url]
+    addresses = {address for address in requests if not address.startswith("data:")}
+    assert addresses == {page.url.partition("#")[0]}
     assert messages == []
 
 
@@ -109,7 +110,7 @@ def test_a_table_sorts_by_mouse_and_by_keyboard(page: Page) -> None:
 
 
 def test_the_keyboard_reaches_the_content_at_once(page: Page) -> None:
-    page.evaluate("document.activeElement.blur(); window.getSelection().empty()")
+    page.reload()
     page.keyboard.press("Tab")
     skip = page.get_by_role("link", name="Skip to the results")
     assert skip.evaluate("link => link === document.activeElement")
@@ -120,17 +121,15 @@ def test_the_keyboard_reaches_the_content_at_once(page: Page) -> None:
 
 def test_a_reader_of_the_screen_hears_names(page: Page) -> None:
     assert page.get_by_role("main").count() == 1
-    assert page.get_by_role("navigation").count() == 1
-    for role in ("img", "region", "table", "navigation"):
-        found = page.get_by_role(role).all()
-        assert found, role
-        assert all(
-            element.get_attribute("aria-label")
-            or element.get_attribute("aria-labelledby")
-            or element.locator("caption").count()
-            for element in found
-        ), role
     assert page.locator("html").get_attribute("lang") == "en"
+    for role, least in (("navigation", 1), ("img", 9), ("region", 8), ("table", 8)):
+        names = page.get_by_role(role).evaluate_all(
+            """found => found.map(element => element.getAttribute("aria-label")
+                || document.getElementById(element.getAttribute("aria-labelledby"))?.textContent
+                || element.caption?.textContent)"""
+        )
+        assert len(names) >= least, role
+        assert all(names), role
 
 
 def test_labels_ran_as_no_script(page: Page) -> None:

@@ -144,7 +144,7 @@ def test_awkward_labels_are_drawn_as_they_are() -> None:
         legend(figure, entries(labels, styles(labels)))
         svg, _ = rendered(figure)
     texts = {"".join(node.itertext()) for node in ElementTree.fromstring(svg).iter()}
-    assert {*labels[:5], "two lines", "v" * 23 + "…"} <= texts
+    assert {*labels[:5], "two lines", "v" * 19 + "…"} <= texts
 
 
 def test_an_inlined_plot_shares_no_id_and_follows_the_theme() -> None:
