@@ -11,11 +11,16 @@ import argparse
 import contextlib
 import csv
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench import VERSION
-from datasets.errors import InputError
+from bench.arguments import run_parser
+from datasets.errors import InputError, nearest_hint
+
+if TYPE_CHECKING:
+    from bench.benchmark import Benchmark
 
 EXIT_FAILED_TRIAL, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 TRACKING_TIMEOUT = 30.0
@@ -25,9 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        if given and given[0] in _COMMANDS:
-            return _COMMANDS[given[0]](given[1:])
-        return _run(_parser().parse_args(given))
+        if not given or given[0].startswith("-"):
+            return _run(given)
+        return _command(given[0])(given[1:])
     except InputError as error:
         print(f"run_bench.py: error: {error}", file=sys.stderr)
         return EXIT_WRONG_INPUT
@@ -36,8 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(options: argparse.Namespace) -> int:
-    given = dict(vars(options))
+def _run(arguments: list[str]) -> int:
+    given = dict(vars(run_parser(_COMMANDS).parse_args(arguments)))
     listed = given.pop("list", None)
     if listed is not None:
         print(_listing(listed))
@@ -53,47 +58,130 @@ def _run(options: argparse.Namespace) -> int:
 
     start_fork_server()
 
-    from bench.comparison import compare
-    from bench.execution import execute, summaries
+    from bench.benchmark import (
+        benchmark_name,
+        benchmark_parameters,
+        read_benchmarks,
+        record_benchmark,
+        write_benchmark,
+    )
+    from bench.execution import execute
     from bench.preparation import prepare
     from bench.progress import TrialProgress
-    from bench.tracking import browse_hint, make_tracker
-    from reports.benchmark_table import benchmark_csv, benchmark_markdown
-    from reports.files import write_whole
+    from bench.tracking import RunStatus, browse_hint, make_tracker
+    from reports.report import report_paths, write_tables
 
     progress = TrialProgress(sys.stderr)
     prepared = prepare(plan, progress.message)
+    if plan.tune is not None:
+        from bench.tuning import tune
+
+        prepared = tune(prepared, progress)
     with make_tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
+        name = benchmark_name(list(dict.fromkeys(trial.label for trial in prepared.trials)))
+        tracker.start_benchmark(prepared.id, name, benchmark_parameters(prepared))
         outcome = execute(prepared, tracker, progress)
-        rows = summaries(prepared, outcome)
-        values = {row.label: row.event_values for row in rows}
-        differences = compare(values, prepared.events.sessions)
-        table = benchmark_markdown(prepared, rows, outcome.failures, differences)
-        with contextlib.suppress(BrokenPipeError):  # the files hold the table all the same
-            sys.stdout.write(table)
-            sys.stdout.flush()
-        write_whole(prepared.output / "table.md", table)
-        write_whole(prepared.output / "table.csv", benchmark_csv(prepared, rows))
-        whole = [trial.spec.id for trial in outcome.trials if trial.reason is None]
-        tracker.log_table(whole, prepared.output / "table.md")
+        record = record_benchmark(prepared, outcome)
+        write_benchmark(prepared.output, record)
+        benchmarks = read_benchmarks([prepared.output])
+        _print(write_tables(benchmarks, prepared.output))
+        if plan.page:
+            _make_page(benchmarks, prepared.output, progress.message)
+        ended: RunStatus = "FAILED" if record.failures else "FINISHED"
+        if outcome.interrupted:
+            ended = "KILLED"
+        tracker.end_benchmark(ended, report_paths(prepared.output))
         tracker.close(TRACKING_TIMEOUT)
-    print(f"results: {prepared.output}/table.md, table.csv and trials/", file=sys.stderr)
+    page = "report.html, " if (prepared.output / "report.html").exists() else ""
+    print(f"results: {prepared.output}/{page}table.md, table.csv and trials/", file=sys.stderr)
     if plan.tracking_uri != "none":
         print(f"browse the runs: {browse_hint(plan.tracking_uri)}", file=sys.stderr)
     if outcome.interrupted:
         print("interrupted: the same command goes on where this one ended", file=sys.stderr)
         return EXIT_INTERRUPTED
-    return EXIT_FAILED_TRIAL if outcome.failures else 0
+    return EXIT_FAILED_TRIAL if record.failures else 0
+
+
+def _make_page(benchmarks: Sequence[Benchmark], folder: Path, warn: Callable[[str], None]) -> None:
+    """Draw the page of a run; what goes wrong with it is said, and takes no result with it."""
+    from reports.page import write_page
+
+    warn("drawing plots and report.html")
+    try:
+        write_page(benchmarks, folder)
+    except Exception as error:
+        warn(
+            f"report.html was not made ({type(error).__name__}: {error}); the tables are whole, "
+            f"and `run_bench.py report {folder}` makes it again"
+        )
+
+
+def _report(arguments: list[str]) -> int:
+    """`report`: make all tables, plots and the page again from output folders."""
+    parser = _command_parser("report", _report.__doc__)
+    parser.add_argument("folders", metavar="DIR", nargs="+", type=Path, help="of --output")
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, help="where to write (default: the one folder)"
+    )
+    parser.add_argument(
+        "--no-page", dest="page", action="store_false", help="tables alone, without report.html"
+    )
+    options = parser.parse_args(arguments)
+    if options.output is None and len(options.folders) > 1:
+        raise InputError("report on several folders needs a folder to write to; add --output DIR")
+
+    from bench.benchmark import read_benchmarks
+    from reports.page import write_page
+    from reports.report import write_tables
+
+    output = options.output or options.folders[0]
+    output.mkdir(parents=True, exist_ok=True)
+    benchmarks = read_benchmarks(options.folders)
+    _print(write_tables(benchmarks, output))
+    if options.page:
+        write_page(benchmarks, output)
+    return 0
+
+
+def _verify(arguments: list[str]) -> int:
+    """`verify`: compute every figure again from ranks, and name each that differs."""
+    parser = _command_parser("verify", _verify.__doc__)
+    parser.add_argument("folder", metavar="DIR", type=Path, help="of --output")
+    folder = parser.parse_args(arguments).folder
+
+    from reports.verification import count_figures
+
+    n_figures, wrong = count_figures(folder)
+    for sentence in wrong:
+        print(sentence)
+    print(f"{folder}: {n_figures:,} figures, {len(wrong)} of them not what the ranks give")
+    return EXIT_FAILED_TRIAL if wrong else 0
+
+
+def _sync(arguments: list[str]) -> int:
+    """`sync-mlflow`: send what a tracking server lacks of an output folder."""
+    parser = _command_parser("sync-mlflow", _sync.__doc__)
+    parser.add_argument("folder", metavar="DIR", type=Path, help="of --output")
+    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's address")
+    options = parser.parse_args(arguments)
+
+    from bench.mlflow_sync import sync_mlflow
+    from bench.tracking import browse_hint
+    from reports.report import report_paths
+
+    n_trials = sync_mlflow(
+        options.folder,
+        options.tracking_uri,
+        report_paths(options.folder),
+        lambda line: print(line, file=sys.stderr),
+    )
+    print(f"{n_trials} trials stand in MLflow: {browse_hint(options.tracking_uri)}")
+    return 0
 
 
 def _recommend(arguments: list[str]) -> int:
-    """`run_bench.py recommend`: print what a trial's model recommends after a session."""
-    parser = argparse.ArgumentParser(
-        prog="run_bench.py recommend",
-        description="Print the items that a trained model recommends after those of a session: a "
-        "markdown table on stdout.",
-        allow_abbrev=False,
-    )
+    """`recommend`: print the items that a trained model recommends after those of a session."""
+    parser = _command_parser("recommend", _recommend.__doc__)
     parser.add_argument(
         "--trial", metavar="DIR", type=Path, required=True, help="a folder in results/trials"
     )
@@ -124,7 +212,34 @@ def _recommend(arguments: list[str]) -> int:
     return 0
 
 
-_COMMANDS: dict[str, Callable[[list[str]], int]] = {"recommend": _recommend}
+_COMMANDS = {
+    "run": _run,
+    "report": _report,
+    "verify": _verify,
+    "sync-mlflow": _sync,
+    "recommend": _recommend,
+}
+"""What the first word may be; without one of these the command is `run`."""
+
+
+def _command(name: str) -> Callable[[list[str]], int]:
+    if name not in _COMMANDS:
+        hint = nearest_hint(name, _COMMANDS, "choose one of")
+        raise InputError(f"'{name}' is no command; {hint}, or start with an option")
+    return _COMMANDS[name]
+
+
+def _command_parser(name: str, purpose: str | None) -> argparse.ArgumentParser:
+    description = (purpose or "").partition(": ")[2]
+    return argparse.ArgumentParser(
+        prog=f"run_bench.py {name}", description=description, allow_abbrev=False
+    )
+
+
+def _print(table: str) -> None:
+    with contextlib.suppress(BrokenPipeError):  # the files hold the table all the same
+        sys.stdout.write(table)
+        sys.stdout.flush()
 
 
 def _listing(name: str) -> str:
@@ -143,82 +258,11 @@ def _listing(name: str) -> str:
     if not options:
         return f"{name} has no options"
     return "\n".join(
-        f"{name}.{option.name} = {option.default}  ({option.type})\n    {option.description}"
+        f"{name}.{option.name} = {option.default}  ({option.type})"
+        + (f"  tuned in {option.range}" if option.range else "")
+        + f"\n    {option.description}"
         for option in options
     )
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="run_bench.py",
-        description="Train session-based recommenders on one log and compare them: a markdown "
-        "table on stdout, trial folders on disk, runs in MLflow.",
-        epilog=f"commands besides: {', '.join(_COMMANDS)} (run_bench.py COMMAND --help)",
-        argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
-    )
-    run = parser.add_argument_group("what to run")
-    run.add_argument(
-        "--models",
-        metavar="A,B",
-        help="built-in names, package.module:Class or path/to/file.py:Class (default tocr,gru4rec)",
-    )
-    run.add_argument("--seeds", metavar="N|A,B", help="number of seeds, or their names (default 1)")
-    run.add_argument("--device", metavar="auto|cpu|cuda", help="default auto: cuda where there is")
-    run.add_argument("--config", metavar="FILE", type=Path, help="plan as TOML")
-    run.add_argument(
-        "--set",
-        metavar="MODEL.OPTION=VALUE",
-        action="append",
-        help="an option of a model; repeatable",
-    )
-    run.add_argument("--fresh", action="store_true", help="run finished trials again")
-    data = parser.add_argument_group("data")
-    data.add_argument(
-        "--dataset", metavar="NAME|PATH", help="data set or table (default ml-latest-small)"
-    )
-    data.add_argument("--test", metavar="PATH", help="table of test sessions: the fixed split")
-    data.add_argument(
-        "--split",
-        metavar="SPLIT",
-        help="temporal, session-holdout, leave-one-out or fixed (default: the data set's own)",
-    )
-    data.add_argument("--test-share", metavar="X", help="share of sessions to test on (0.1)")
-    data.add_argument(
-        "--valid-share", metavar="X", help="share of training to stop by (0.1); 0: all epochs run"
-    )
-    data.add_argument("--min-session-length", metavar="N", help="of training sessions (1)")
-    data.add_argument("--min-item-support", metavar="N", help="of items in training (1)")
-    data.add_argument(
-        "--reward", metavar="rating|all", help="reward 1 for ratings of 4 or more, or for all"
-    )
-    evaluation = parser.add_argument_group("evaluation")
-    evaluation.add_argument("--k", metavar="5,10,20", help="cut-offs of the metrics (20)")
-    evaluation.add_argument(
-        "--ties", metavar="RULE", help="conservative (default), standard or median"
-    )
-    evaluation.add_argument(
-        "--unseen-items",
-        metavar="drop|miss",
-        help="test targets that training never saw: dropped (default) or counted as misses",
-    )
-    results = parser.add_argument_group("results")
-    results.add_argument("--output", metavar="DIR", help="folder of all results (default results)")
-    results.add_argument(
-        "--tracking-uri",
-        metavar="URI|none",
-        help="MLflow's address (default: MLFLOW_TRACKING_URI, else MLflow's own here)",
-    )
-    about = parser.add_argument_group("about")
-    about.add_argument(
-        "--list",
-        metavar="MODEL",
-        nargs="?",
-        const="",
-        help="list models and data sets, or one model's options",
-    )
-    about.add_argument("--version", action="version", version=f"run_bench.py {VERSION}")
-    return parser
 
 
 if __name__ == "__main__":

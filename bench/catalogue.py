@@ -42,9 +42,9 @@ class Catalogue:
         """Read what `save` wrote; raises `InputError` where it is missing or damaged."""
         file = folder / CATALOGUE
         try:
-            with np.load(file, allow_pickle=False) as columns:
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as columns:
                 return cls(**columns)
-        except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"{file} cannot be read ({error}); run the benchmark's own command again to mend it"
             ) from error

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +24,8 @@ EventValues = Mapping[str, NDArray[np.float64]]
 RESAMPLES = 2000
 PERMUTATIONS = 9999
 LEVEL = 0.05
+POWER = 0.8
+NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,24 @@ class Difference:
         return self.adjusted_p < LEVEL and not self.low <= 0 <= self.high
 
     @property
+    def detectable(self) -> float:
+        """The smallest difference that a test of as many sessions finds with probability POWER.
+
+        (z_{1 - LEVEL / 2} + z_POWER) standard errors (Cohen 1988, section 2.4), one being the
+        interval's half width over z_{1 - LEVEL / 2}; before Holm.
+        """
+        z, z_power = NORMAL.inv_cdf(1 - LEVEL / 2), NORMAL.inv_cdf(POWER)
+        return (z + z_power) * (self.high - self.low) / 2 / z
+
+    @property
     def sessions_needed(self) -> int | None:
-        """Sessions, about, of which the interval would leave out 0; None if no number would."""
-        half_width = (self.high - self.low) / 2
+        """Sessions, about, with which the difference is `detectable`; None if no number would do.
+
+        Standard errors shrink with the root of the number of sessions.
+        """
         if self.value == 0:
             return None
-        return math.ceil(self.n_sessions * (half_width / abs(self.value)) ** 2)
+        return math.ceil(self.n_sessions * (self.detectable / abs(self.value)) ** 2)
 
 
 def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Difference]:
@@ -119,11 +134,21 @@ def decision(difference: Difference, first_seconds: float, second_seconds: float
         f"p {difference.adjusted_p:.2g}"
     )
     if difference.decided:
-        times = f" at {cost / other_cost:.2g} times the training time" if other_cost > 0 else ""
+        times = (
+            f" at {_two_digits(cost / other_cost)} times the training time"
+            if other_cost > 0
+            else ""
+        )
         return f"{better} over {worse}: {figures}{times}"
     needed = difference.sessions_needed
     if needed is None:
         return f"{better} and {worse} are alike: {figures}"
     more = needed - difference.n_sessions
-    missing = f"; about {more:,} more sessions are needed" if more > 0 else ""
+    noun = "session is" if more == 1 else "sessions are"
+    missing = f"; about {more:,} more {noun} needed" if more > 0 else ""
     return f"undecided between {better} and {worse}: {figures}{missing}"
+
+
+def _two_digits(factor: float) -> str:
+    """A factor to two digits, written out: 0.54, 1.2, 270, 99,000."""
+    return f"{factor:.2g}" if factor < 10 else f"{float(f'{factor:.1e}'):,.0f}"

@@ -6,19 +6,27 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.catalogue import CATALOGUE, Catalogue, titles_in_order
+from bench.events import MANIFEST
 from bench.executors import run_in_process
+from bench.floors import FLOORS, store_floors
+from bench.plan import headline_k
 from bench.preparation import Prepared
 from bench.progress import TrialProgress
 from bench.provenance import REPOSITORY, git_commit, machine
-from bench.results import ModelSummary, summarise
+from bench.results import event_values
+from bench.seed_budget import enough_seeds
+from bench.top_lists import top_lists_file
 from bench.tracking import Tracker
 from bench.training import VALIDATION_RECALL, Step
 from bench.trial import (
@@ -28,6 +36,7 @@ from bench.trial import (
     is_whole,
     put_in_place,
     read_cost,
+    read_ranks,
     sweep_unfinished,
     unfinished_folder,
     write_record,
@@ -69,7 +78,7 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
     try:
         folder.mkdir(parents=True, exist_ok=True)
         sweep_unfinished(folder)
-        _store_events(prepared)
+        _store_split(prepared)
     except OSError as error:
         raise InputError(
             f"--output {prepared.output} cannot be written ({error}); "
@@ -77,47 +86,71 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
         ) from error
     done: list[TrialOutcome] = []
     interrupted = False
-    with _terminate_as_interrupt():
+    with terminate_as_interrupt():
         try:
-            for spec in prepared.trials:
-                done.append(_run_or_reuse(prepared, spec, tracker, progress))
+            for specs in _rounds(prepared):
+                for spec in specs:
+                    done.append(_run_or_reuse(prepared, spec, tracker, progress))
+                if prepared.plan.auto_seeds and seeds_decide(done, prepared):
+                    break
         except KeyboardInterrupt:
             interrupted = True
             progress.close()
     return Outcome(tuple(done), interrupted)
 
 
-def summaries(prepared: Prepared, outcome: Outcome) -> list[ModelSummary]:
-    """One summary for each model with a whole trial, in the plan's order."""
-    folders: dict[str, list[Path]] = {}
-    for trial in outcome.trials:
-        if trial.reason is None:
-            folders.setdefault(trial.spec.label, []).append(trial.folder)
+def _rounds(prepared: Prepared) -> list[list[TrialSpec]]:
+    """Trials between which a run may end: by seed where seeds end by themselves, else all."""
+    if not prepared.plan.auto_seeds:
+        return [list(prepared.trials)]
+    return [[spec for spec in prepared.trials if spec.seed == s] for s in prepared.plan.seeds]
+
+
+def seeds_decide(done: Sequence[TrialOutcome], prepared: Prepared) -> bool:
+    """Whether the whole trials among `done` leave nothing that another seed could decide."""
     plan = prepared.plan
-    return [
-        summarise(of_model, prepared.events, plan.ks, plan.ties) for of_model in folders.values()
-    ]
+    headline = f"Recall@{headline_k(plan.ks)}"
+    values: dict[str, list[NDArray[np.float64]]] = {}
+    for trial in done:
+        if trial.reason is None:
+            of_events = event_values(read_ranks(trial.folder), plan.ks, plan.ties)[headline]
+            values.setdefault(trial.spec.label, []).append(of_events)
+    return enough_seeds(values, prepared.events.sessions)
+
+
+def split_folder(output: Path, fingerprint: str) -> Path:
+    """Where the test events and the catalogue of a split lie."""
+    return output / "splits" / fingerprint[:16]
 
 
 def _run_or_reuse(
     prepared: Prepared, spec: TrialSpec, tracker: Tracker, progress: TrialProgress
 ) -> TrialOutcome:
     folder = prepared.output / "trials" / spec.id
-    if not prepared.plan.fresh and is_whole(folder):
+    if not prepared.plan.fresh and is_whole(folder) and _has_lists(prepared, folder):
         progress.message(f"{spec.name}: reused from {folder}")
         tracker.mirror_trial(folder)
         return TrialOutcome(spec, folder, None, reused=True)
-    ended = _run(prepared, spec, folder, tracker, progress)
+    ended = run_trial(prepared, spec, folder, tracker, progress)
     return TrialOutcome(spec, folder, ended.reason, reused=False)
 
 
-def _run(
+def _has_lists(prepared: Prepared, folder: Path) -> bool:
+    n_first = min(prepared.plan.keep_top, prepared.split.test.log.n_items)
+    return n_first == 0 or top_lists_file(folder, n_first).exists()
+
+
+def run_trial(
     prepared: Prepared,
     spec: TrialSpec,
     folder: Path,
     tracker: Tracker,
     progress: TrialProgress,
 ) -> Ended:
+    """Run a trial in a process of its own and put its folder in place, whole or failed.
+
+    A failure to write becomes the trial's reason; an interrupt leaves nothing and goes on.
+    """
     building = unfinished_folder(folder)
     task = TrialTask(
         spec=spec,
@@ -127,6 +160,7 @@ def _run(
         experiment=prepared.experiment,
         parameters=_parameters(prepared, spec),
         tags=_tags(prepared, spec),
+        keep_top=prepared.plan.keep_top,
     )
     started = time.time()
     epochs = spec.config.get("epochs")
@@ -222,35 +256,42 @@ def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
     )
 
 
-def _store_events(prepared: Prepared) -> None:
-    """Keep the test events beside the trials that rank them, and the catalogue that they code."""
-    folder = prepared.output / "splits" / prepared.split.fingerprint[:16]
-    if not (folder / CATALOGUE).exists():
-        building = unfinished_folder(folder)
-        prepared.events.save(building)
-        train = prepared.split.train
-        titles = titles_in_order(train.item_ids, prepared.dataset.read_titles())
-        Catalogue(train.item_ids, train.item_counts(), titles).save(building)
-        put_in_place(building, folder)
+def _store_split(prepared: Prepared) -> None:
+    """Keep the test events, the catalogue and the floors beside the trials that rank them."""
+    split = prepared.split
+    folder = split_folder(prepared.output, split.fingerprint)
+    if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS)):
+        return
+    building = unfinished_folder(folder)
+    item_ids = split.train.item_ids
+    titles = titles_in_order(item_ids, prepared.dataset.read_titles())
+    Catalogue(item_ids, split.train.item_counts(), titles).save(building)
+    prepared.events.save(building)
+    store_floors(split, building)
+    put_in_place(building, folder)
 
 
 def _parameters(prepared: Prepared, spec: TrialSpec) -> dict[str, Any]:
-    plan, options = prepared.plan, prepared.options
     return {
         **spec.config,
         "model": spec.reference,
         "seed": spec.seed,
         "device": spec.device,
         "patience": spec.patience,
+        **data_parameters(prepared),
+    }
+
+
+def data_parameters(prepared: Prepared) -> dict[str, Any]:
+    """What all trials of a plan share: where the data comes from, and how it was split."""
+    plan = prepared.plan
+    split = {name: value for name, value in asdict(prepared.options).items() if name != "name"}
+    return {
         "dataset": plan.dataset,
         "test": plan.test,
         "reward": plan.reward,
-        "split": options.name,
-        "test_share": options.test_share,
-        "valid_share": options.valid_share,
-        "unseen_items": options.unseen_items,
-        "min_session_length": options.min_session_length,
-        "min_item_support": options.min_item_support,
+        "split": prepared.options.name,
+        **split,
     }
 
 
@@ -265,7 +306,7 @@ def _tags(prepared: Prepared, spec: TrialSpec) -> dict[str, str]:
 
 
 @contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
+def terminate_as_interrupt() -> Iterator[None]:
     """Treat SIGTERM and a closed terminal as Ctrl-C, so that they end as cleanly as it does."""
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -46,8 +46,23 @@ def reciprocal_rank_at(ranks: ArrayLike, k: int) -> EventValues:
     return np.where(ranks <= k, 1 / ranks, 0.0)
 
 
+def discounted_gain_at(ranks: ArrayLike, k: int) -> EventValues:
+    """Gain of each event discounted by its rank: 1 / log2(1 + rank) if rank <= K, else 0.
+
+    With one relevant item an event the ideal gain is 1, so the mean over events is NDCG@K
+    (Jarvelin and Kekalainen, TOIS 20, 2002, with a gain of 1). Shape (n_events,).
+    """
+    ranks = np.asarray(ranks, dtype=np.float64)
+    return np.where(ranks <= k, 1 / np.log2(1 + ranks), 0.0)
+
+
+RECALL = "Recall"
 METRICS: dict[str, Callable[[ArrayLike, int], EventValues]] = {
-    "Recall": recall_at,
+    RECALL: recall_at,
     "MRR": reciprocal_rank_at,
+    "NDCG": discounted_gain_at,
 }
 """Metric of an event by the name that stands before the @."""
+COMPARED = (RECALL, "MRR")
+"""Those by which models are compared in pairs. Each one more raises all p-values of a table, and
+NDCG says nearly what MRR says."""

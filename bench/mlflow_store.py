@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 ARTIFACTS = ("trial.json", "curve.csv", "cost.json", "traceback.txt")
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Tells the UI to open on training runs instead of asking what the experiment is."""
+PARENT_TAG = "mlflow.parentRunId"
+"""By which the UI folds the trials of a benchmark under its run."""
+BENCHMARK_TAG = "benchmark_id"
 PARAMETERS_PER_CALL = 100
 METRICS_PER_CALL = 1000
 RUN_STATUS = {"finished": "FINISHED", "failed": "FAILED"}
@@ -71,6 +74,7 @@ class MlflowStore:
         self._experiment_id = self._open_experiment(experiment)
         self._run_ids: dict[str, str] = {}
         self._open_run_ids: set[str] = set()
+        self._benchmark_run_id: str | None = None
         self._upload_warned = False
         self._end_runs_of_dead_processes()
 
@@ -83,10 +87,13 @@ class MlflowStore:
         started: float,
     ) -> None:
         """Make a run, status RUNNING, from `started` (epoch seconds) on."""
+        own = {**own_process_tags(), "trial_id": trial_id}
+        if self._benchmark_run_id:
+            own[PARENT_TAG] = self._benchmark_run_id
         run = self._client.create_run(
             self._experiment_id,
             start_time=_milliseconds(started),
-            tags=_tracked_tags({**tags, **own_process_tags(), "trial_id": trial_id}),
+            tags=_tracked_tags({**tags, **own}),
             run_name=name,
         )
         run_id = run.info.run_id
@@ -132,6 +139,8 @@ class MlflowStore:
         trial_id, status = record.id, RUN_STATUS[record.status]
         if run_id := self._find_run(trial_id, status):
             self._run_ids[trial_id] = run_id
+            if self._benchmark_run_id:
+                self._client.set_tag(run_id, PARENT_TAG, self._benchmark_run_id)
             if status == "FINISHED" and not self._has_model(run_id):
                 self._log_model(run_id, folder)
             return
@@ -145,11 +154,31 @@ class MlflowStore:
         self._log_metrics(self._run_ids[trial_id], metrics)
         self.end_trial(trial_id, status, folder, record.reason, ended)
 
-    def log_table(self, trial_ids: Sequence[str], path: Path) -> None:
-        """Upload a table to the run of each of the trials."""
-        for trial_id in trial_ids:
-            if run_id := self._run_ids.get(trial_id):
-                self._upload(run_id, [path])
+    def start_benchmark(
+        self, benchmark_id: str, name: str, parameters: Mapping[str, Any], started: float
+    ) -> None:
+        """Open the run under which the trials from here on stand: a new one, or that of before."""
+        found = self._search(f"tags.{BENCHMARK_TAG} = '{benchmark_id}'")
+        if found:
+            run_id = str(found[0].info.run_id)
+            self._client.update_run(run_id, status="RUNNING")
+            for key, value in own_process_tags().items():
+                self._client.set_tag(run_id, key, value)
+        else:
+            tags = {**own_process_tags(), BENCHMARK_TAG: benchmark_id}
+            run = self._client.create_run(
+                self._experiment_id, _milliseconds(started), _tracked_tags(tags), name
+            )
+            run_id = str(run.info.run_id)
+            self._log_parameters(run_id, parameters)
+        self._open_run_ids.add(run_id)
+        self._benchmark_run_id = run_id
+
+    def end_benchmark(self, status: str, paths: Sequence[Path], ended: float) -> None:
+        """Upload the report's files and folders to the benchmark's run, and end it."""
+        if run_id := self._benchmark_run_id:
+            self._upload(run_id, paths)
+            self._terminate(run_id, status, ended)
 
     def end_open_runs(self, time: float) -> None:
         """End what nobody ended, as KILLED, so that no run stays RUNNING behind us."""
@@ -240,7 +269,9 @@ class MlflowStore:
         """Upload the files that exist; where files cannot be stored, figures still can."""
         try:
             for path in paths:
-                if path.exists():
+                if path.is_dir():
+                    self._client.log_artifacts(run_id, str(path), path.name)
+                elif path.exists():
                     self._client.log_artifact(run_id, str(path))
         except Exception as error:
             if not self._upload_warned:

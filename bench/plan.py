@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
+from bench.budget import Budget, parse_budget
 from bench.options import convert
+from bench.seed_budget import MOST_SEEDS as MOST_SEEDS_BY_AUTO
 from datasets.errors import InputError, nearest_hint
 
 HEADLINE_K = 20
 MOST_SEEDS = 1000
+AUTO = "auto"
+_NOT_OPTIONS = ("model_options", "auto_seeds")
+"""Fields of the plan that other options decide."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,19 @@ class Plan:
     min_item_support: int = 1
     reward: Literal["rating", "all"] | None = None
     seeds: tuple[int, ...] = (1,)
+    auto_seeds: bool = False
+    """Whether seeds end as soon as they decide (`--seeds auto`); `seeds` are then the most."""
     k: tuple[int, ...] = (HEADLINE_K,)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    tune: Budget | None = None
+    """What each model may use to look for its options; None: they are as given."""
     output: str = "results"
     tracking_uri: str | None = None
     fresh: bool = False
+    page: bool = True
+    """Whether plots and the HTML page are made."""
+    keep_top: int = 0
+    """Length of the lists of first items that trials keep; 0: none."""
     patience: int = 5
     """Epochs without a better validation Recall@20 after which a fit stops."""
     model_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -59,13 +72,21 @@ def make_plan(given: Mapping[str, Any], settings: list[str], config_file: Path |
         label, option, value = _split_setting(setting)
         model_options.setdefault(label, {})[option] = value
     converted = {name: _value(name, value) for name, value in values.items()}
-    plan = Plan(**converted, model_options=model_options)
+    auto_seeds = values.get("seeds") == AUTO
+    plan = Plan(**converted, auto_seeds=auto_seeds, model_options=model_options)
     _check(plan)
     return plan
 
 
+def headline_k(ks: Sequence[int]) -> int:
+    """The cut-off of the headline: HEADLINE_K where it is among `ks`, else the largest."""
+    return HEADLINE_K if HEADLINE_K in ks else max(ks)
+
+
 def parse_seeds(value: Any) -> tuple[int, ...]:
-    """`3` means the seeds 1, 2, 3; `4,5` and `[4, 5]` name them."""
+    """`3` means the seeds 1, 2, 3; `4,5` and `[4, 5]` name them; `auto` means as many as may be."""
+    if value == AUTO:
+        return tuple(range(1, MOST_SEEDS_BY_AUTO + 1))
     if isinstance(value, list | tuple):
         return tuple(convert(part, int) for part in value)
     text = str(value)
@@ -81,6 +102,8 @@ def _value(name: str, value: Any) -> Any:
     try:
         if name == "seeds":
             return parse_seeds(value)
+        if name == "tune":
+            return parse_budget(value)
         if name == "tracking_uri":
             return convert(value, str)  # "none" is the word for no tracking, not a missing value
         return convert(value, get_type_hints(Plan)[name])
@@ -101,8 +124,12 @@ def _check(plan: Plan) -> None:
         raise InputError(f"--k must be at least 1, not {min(plan.k)}")
     if min(plan.seeds) < 0:
         raise InputError(f"--seeds must not be negative, not {min(plan.seeds)}")
+    if plan.keep_top < 0:
+        raise InputError(f"--keep-top must not be negative, not {plan.keep_top}")
     if plan.patience < 1:
         raise InputError(f"patience must be at least 1, not {plan.patience}")
+    if plan.tune is not None and plan.valid_share == 0:
+        raise InputError("--tune ranks on validation; drop --valid-share 0")
     if plan.test is not None and plan.split not in (None, "fixed"):
         raise InputError(f"--test makes the split fixed; drop --split {plan.split}")
     if plan.test is None and plan.split == "fixed":
@@ -126,7 +153,7 @@ def _read_toml(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         raise InputError(f"--config {file} cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"--config {file} is not TOML: {error}") from error
-    names = [item.name for item in fields(Plan) if item.name != "model_options"]
+    names = [item.name for item in fields(Plan) if item.name not in _NOT_OPTIONS]
     values: dict[str, Any] = {}
     model_options: dict[str, dict[str, Any]] = {}
     for key, value in content.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from bench.options import build_config
 from bench.plan import Plan
 from bench.provenance import source_fingerprint, source_roots, versions
 from bench.trial import TrialSpec
+from bench.tuning_records import Tuning
 from datasets.dataset import Dataset
 from datasets.errors import InputError
 from datasets.registry import load_dataset, load_event_table
@@ -36,11 +38,19 @@ class Prepared:
     trials: tuple[TrialSpec, ...]
     """Models in the plan's order, the seeds of each together."""
     versions: dict[str, str]
+    tunings: tuple[Tuning, ...] = ()
+    """How the trials' options were chosen, a model each; empty where nothing was tuned."""
 
     @property
     def experiment(self) -> str:
         """One experiment a data set and split."""
         return f"{self.dataset.name} {self.split.name}"
+
+    @property
+    def id(self) -> str:
+        """Names the benchmark by its trials: equal for the same command again."""
+        ids = "\n".join(sorted(trial.id for trial in self.trials))
+        return hashlib.sha256(ids.encode()).hexdigest()[:16]
 
     @property
     def output(self) -> Path:
@@ -60,7 +70,9 @@ def prepare(plan: Plan, notify: Callable[[str], None]) -> Prepared:
             )
     _check_option_labels(plan, labels)
     configs = [
-        build_config(model.model_class.Config, model.label, _options(plan, model))
+        build_config(
+            model.model_class.Config, model.label, given_options(plan, model.label, model.reference)
+        )
         for model in models
     ]
     device = _resolve_device(plan.device)
@@ -103,10 +115,10 @@ def _model_notes(models: Sequence[LoadedModel]) -> list[str]:
     return [f"{', '.join(names)}: {note}" for note, names in labels.items()]
 
 
-def _options(plan: Plan, model: LoadedModel) -> dict[str, Any]:
-    """What is set for the model; where it runs under an alias, on top of what its own name has."""
-    own = plan.model_options.get(model.label, {})
-    return {**plan.model_options.get(model.reference, {}), **own}
+def given_options(plan: Plan, label: str, reference: str) -> dict[str, Any]:
+    """What is set for a model; where it runs under an alias, on top of what its own name has."""
+    own = plan.model_options.get(label, {})
+    return {**plan.model_options.get(reference, {}), **own}
 
 
 def _spec(

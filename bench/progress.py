@@ -95,7 +95,7 @@ class TrialProgress:
                 self._write_line(_joined([self._trial, *texts]))
 
     def phase(self, text: str) -> None:
-        """What happens besides training: "ranking 12,345 test events"."""
+        """What happens besides training: "ranking 12,345 events"."""
         with self._lock:
             if self._bar is None:
                 self._write_line(_joined([self._trial, text]))

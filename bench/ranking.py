@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bench.tile_passes import RowCounts, add_tile
 from datasets.held_out import HeldOut
-from datasets.session_log import IntArray, SessionLog
+from datasets.session_log import IntArray, ItemCodes, SessionLog
 from models.recommender import Factors, Recommender
 
 PREFIXES_PER_BLOCK = 2**16
@@ -42,6 +42,9 @@ class Ranks:
     exposure: dict[int, IntArray] = field(default_factory=dict)
     """For each K asked for, how often each item is among the first K, shape (n_items,). Of items
     that tie, those of lower codes come first."""
+    first_items: ItemCodes = field(default_factory=lambda: np.empty((0, 0), dtype=np.int32))
+    """The first items of each event, as many as were asked for, shape (n_events, n_first); -1 where
+    it is missed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +65,7 @@ def rank_targets(
     held_out: HeldOut,
     *,
     ks: Sequence[int] = (),
+    n_first: int = 0,
     block_scores: int = 2**22,
     model_name: str,
 ) -> Ranks:
@@ -69,22 +73,25 @@ def rank_targets(
 
     Memory does not grow with the test: a model with `factors` is asked for `PREFIXES_PER_BLOCK`
     states at once and ranked by tiles, any other for about `block_scores` scores (at least those of
-    one session). `ks` asks for the exposure of the first K items. A target's own score comes out of
-    the same numbers as the others', so equal means equal. Raises `ScoreError` on a NaN in a ranked
-    row, or scores of another shape; infinite scores are ranked like any other.
+    one session). `ks` asks for the exposure of the first K items, `n_first` for the lists of so
+    many. A target's own score comes out of the same numbers as the others', so equal means equal.
+    Raises `ScoreError` on a NaN in a ranked row, or scores of another shape; infinite scores are
+    ranked like any other.
     """
-    ranks = unranked(held_out, ks)
+    ranks = unranked(held_out, ks, n_first)
     for _ in rank_steps(model, held_out, ranks, block_scores=block_scores, model_name=model_name):
         pass
     return ranks
 
 
-def unranked(held_out: HeldOut, ks: Sequence[int]) -> Ranks:
-    """Every target missed, and no exposure of the first K items for each of `ks`."""
+def unranked(held_out: HeldOut, ks: Sequence[int], n_first: int = 0) -> Ranks:
+    """Every target missed, nothing exposed for each of `ks`, and no first items listed."""
+    n_first = min(n_first, held_out.log.n_items)
     return Ranks(
         np.full(held_out.n_targets, MISSED_RANK, dtype=np.uint32),
         np.zeros(held_out.n_targets, dtype=np.uint32),
         {k: np.zeros(held_out.log.n_items, dtype=np.int64) for k in ks},
+        np.full((held_out.n_targets, n_first), -1, dtype=np.int32),
     )
 
 
@@ -98,7 +105,8 @@ def rank_steps(
 ) -> Iterator[int]:
     """Fill `ranks`, made by `unranked`, as `rank_targets` does; yields the targets of each step."""
     log = held_out.log
-    n_first = min(max(ranks.exposure, default=0), log.n_items)
+    n_listed = ranks.first_items.shape[1]
+    n_first = min(max([n_listed, *ranks.exposure]), log.n_items)
     factored = getattr(model, "factors", None) is not None
     block_prefixes = PREFIXES_PER_BLOCK if factored else block_scores // max(log.n_items, 1)
     done = 0
@@ -112,6 +120,7 @@ def rank_steps(
         for places, counts in counted(model, sessions, block):
             ranks.ranks[done + places] = counts.at_least.cpu().numpy()
             ranks.ties[done + places] = counts.equal.cpu().numpy() - 1
+            ranks.first_items[done + places] = counts.first_items[:, :n_listed].cpu().numpy()
             for k, times in ranks.exposure.items():
                 first = counts.first_items[:, :k].flatten()
                 times += torch.bincount(first, minlength=log.n_items).cpu().numpy()

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.catalogue import Catalogue
+from bench.comparison import EventValues
 from bench.cost import Cost
 from bench.events import TestEvents
-from bench.metrics import METRICS, apply_ties
+from bench.exposure_metrics import exposure_figures
+from bench.metrics import COMPARED, METRICS, RECALL, TIE_RULES, apply_ties
 from bench.ranking import Ranks
 from bench.significance import bootstrap_interval
 from bench.trial import read_cost, read_ranks, read_record
 from datasets.errors import InputError
 
 POSITIVE = " (positive)"
+REWARD_WEIGHTED = " (reward-weighted)"
+TIE_DIGITS = 4
+"""Decimals at which tie rules are held beside each other: those of the table."""
 
 
 @dataclass(frozen=True)
@@ -32,37 +38,65 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class SeedMean:
+    """A figure of whole trials, which no resampling of sessions can give an interval."""
+
+    value: float
+    spread: float | None
+    """Standard deviation over seeds; None for a single seed."""
+
+
+@dataclass(frozen=True)
 class ModelSummary:
     """One model's row: means over its seeds."""
 
     label: str
     seeds: tuple[int, ...]
     metrics: dict[str, Estimate]
-    """By table name, "Recall@20" and "Recall@20 (positive)"; the latter is absent without any."""
+    """By table name: "Recall@20" and so on over all events; "Recall@20 (positive)" over those of
+    positive reward, and "Recall@20 (reward-weighted)", both absent without any."""
     costs: tuple[Cost, ...]
     """One a seed."""
     tied_share: float
     """Share of test events whose target ties with another item."""
     event_values: dict[str, NDArray[np.float64]]
-    """Mean over seeds of each test event's metrics, by table name, (n_events,)."""
+    """Mean over seeds of each test event's compared metrics, by table name, (n_events,)."""
+    folders: tuple[Path, ...] = ()
+    """The trials' folders, one a seed, in the order of `seeds`."""
+    exposure: dict[str, SeedMean] = field(default_factory=dict)
+    """Figures of what is recommended, "Coverage@20" and so on; absent without a catalogue, and for
+    a K that a seed's trial was not run with."""
+    by_tie_rule: dict[str, dict[str, float]] = field(default_factory=dict)
+    """For each tie rule the compared metrics over all events, by table name."""
+
+    @property
+    def ties_matter(self) -> bool:
+        """Whether the tie rules disagree about any compared metric, at the table's digits."""
+        rules = list(self.by_tie_rule.values())
+        shown = [
+            {name: f"{value:.{TIE_DIGITS}f}" for name, value in rule.items()} for rule in rules
+        ]
+        return any(rule != shown[0] for rule in shown[1:])
 
 
 def summarise(
-    folders: Sequence[Path], events: TestEvents, ks: Sequence[int], ties: str
+    folders: Sequence[Path],
+    events: TestEvents,
+    ks: Sequence[int],
+    ties: str,
+    catalogue: Catalogue | None = None,
 ) -> ModelSummary:
     """Summary of the finished trials of one model, one folder a seed.
 
-    Raises InputError if a folder's ranks are not of these test events.
+    With the split's `catalogue` it has figures of exposure. Raises InputError if a folder's ranks
+    are not of these test events, or its exposure not of this catalogue.
     """
     records = [read_record(folder) for folder in folders]
     all_ranks = [read_ranks(folder) for folder in folders]
     for folder, ranks in zip(folders, all_ranks, strict=True):
-        if len(ranks.ranks) != len(events):
-            raise InputError(
-                f"{folder} ranks {len(ranks.ranks)} events where the split has {len(events)}; "
-                "remove the folder and run again"
-            )
+        _check(folder, ranks, events, catalogue)
     values = [event_values(ranks, ks, ties) for ranks in all_ranks]
+    compared = [f"{name}@{k}" for name in COMPARED for k in ks]
     return ModelSummary(
         label=records[0].model,
         seeds=tuple(record.seed for record in records),
@@ -70,8 +104,11 @@ def summarise(
         costs=tuple(read_cost(folder) for folder in folders),
         tied_share=float(np.mean([(ranks.ties > 0).mean() for ranks in all_ranks])),
         event_values={
-            name: np.mean([of_trial[name] for of_trial in values], axis=0) for name in values[0]
+            name: np.mean([of_trial[name] for of_trial in values], axis=0) for name in compared
         },
+        folders=tuple(folders),
+        exposure={} if catalogue is None else _exposure(all_ranks, events, ks, catalogue),
+        by_tie_rule=_by_tie_rule(all_ranks, ks),
     )
 
 
@@ -93,25 +130,98 @@ def event_values(ranks: Ranks, ks: Sequence[int], ties: str) -> dict[str, NDArra
     return {f"{name}@{k}": metric(effective, k) for name, metric in METRICS.items() for k in ks}
 
 
-def _estimates(
-    trials: Sequence[dict[str, NDArray[np.float64]]], events: TestEvents
-) -> dict[str, Estimate]:
+@dataclass(frozen=True, eq=False)
+class Average:
+    """One way to average the metrics of events."""
+
+    suffix: str
+    """What a table's names have after the metric's."""
+    rows: NDArray[np.bool_]
+    """Events that count, (n_events,)."""
+    weights: NDArray[np.float64] | None
+    """Weight of each event that counts, above 0; None if all weigh the same."""
+    names: tuple[str, ...]
+    """Metrics that are averaged so."""
+
+
+def averages(events: TestEvents, names: Sequence[str]) -> Iterator[Average]:
+    """How the metrics `names` of `events` are averaged: each way that has events.
+
+    Over all events; over those of positive reward; and Recall with the reward for weight, which is
+    sum of reward * hit / sum of reward. A reward of 0 or below has no weight in it: a loss avoided
+    is not what a hit measures.
+    """
+    rewards = np.asarray(events.rewards, dtype=np.float64)
+    positive = rewards > 0
+    yield Average("", np.ones(len(events), dtype=np.bool_), None, tuple(names))
+    if positive.any():
+        recalls = tuple(name for name in names if name.startswith(f"{RECALL}@"))
+        yield Average(POSITIVE, positive, None, tuple(names))
+        yield Average(REWARD_WEIGHTED, positive, rewards[positive], recalls)
+
+
+def _estimates(trials: Sequence[EventValues], events: TestEvents) -> dict[str, Estimate]:
     """Mean over trials and events; the interval resamples sessions of the mean over trials."""
     found = {}
-    positive = np.asarray(events.rewards) > 0
-    for suffix, rows in (("", np.ones(len(events), dtype=np.bool_)), (POSITIVE, positive)):
-        if not rows.any():
-            continue
-        names = list(trials[0])
-        by_trial = np.array([[trial[name][rows] for name in names] for trial in trials])
+    for way in averages(events, list(trials[0])):
+        by_trial = np.array([[trial[name][way.rows] for name in way.names] for trial in trials])
         per_event = by_trial.mean(axis=0).T
-        lows, highs = bootstrap_interval(per_event, events.sessions[rows])
-        seeds = by_trial.mean(axis=2)
-        for i, name in enumerate(names):
-            found[name + suffix] = Estimate(
-                value=float(per_event[:, i].mean()),
+        sessions = events.sessions[way.rows]
+        lows, highs = bootstrap_interval(per_event, sessions, weights=way.weights)
+        seeds = np.average(by_trial, axis=2, weights=way.weights)
+        for i, name in enumerate(way.names):
+            found[name + way.suffix] = Estimate(
+                value=float(np.average(per_event[:, i], weights=way.weights)),
                 low=float(lows[i]),
                 high=float(highs[i]),
-                spread=float(seeds[:, i].std(ddof=1)) if len(trials) > 1 else None,
+                spread=_spread(seeds[:, i]),
             )
     return found
+
+
+def _by_tie_rule(all_ranks: Sequence[Ranks], ks: Sequence[int]) -> dict[str, dict[str, float]]:
+    """Mean over events and trials of each compared metric, by tie rule and table name."""
+    found = {}
+    for rule in TIE_RULES:
+        effective = [apply_ties(ranks.ranks, ranks.ties, rule) for ranks in all_ranks]
+        found[rule] = {
+            f"{name}@{k}": float(np.mean([METRICS[name](ranks, k).mean() for ranks in effective]))
+            for name in COMPARED
+            for k in ks
+        }
+    return found
+
+
+def _exposure(
+    all_ranks: Sequence[Ranks], events: TestEvents, ks: Sequence[int], catalogue: Catalogue
+) -> dict[str, SeedMean]:
+    """Figures of exposure that every trial has, mean over trials."""
+    kept = [k for k in ks if all(k in ranks.exposure for ranks in all_ranks)]
+    trials = [
+        exposure_figures({k: ranks.exposure[k] for k in kept}, catalogue.support, events.targets)
+        for ranks in all_ranks
+    ]
+    found = {}
+    for name in trials[0]:
+        of_seeds = np.array([trial[name] for trial in trials])
+        found[name] = SeedMean(float(of_seeds.mean()), _spread(of_seeds))
+    return found
+
+
+def _spread(of_seeds: NDArray[np.float64]) -> float | None:
+    return float(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else None
+
+
+def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue | None) -> None:
+    """Raise InputError where a folder's files are not of these events and this catalogue."""
+    mend = "remove the folder and run again"
+    if len(ranks.ranks) != len(events):
+        raise InputError(
+            f"{folder} ranks {len(ranks.ranks)} events where the split has {len(events)}; {mend}"
+        )
+    for times in ranks.exposure.values():
+        if catalogue is not None and len(times) != len(catalogue):
+            raise InputError(
+                f"{folder} counts the exposure of {len(times)} items where the catalogue has "
+                f"{len(catalogue)}; {mend}"
+            )

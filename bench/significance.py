@@ -18,6 +18,7 @@ def bootstrap_interval(
     values: ArrayLike,
     sessions: ArrayLike,
     *,
+    weights: ArrayLike | None = None,
     resamples: int = 2000,
     seed: int = 0,
     level: float = 0.95,
@@ -25,10 +26,12 @@ def bootstrap_interval(
     """Percentile interval of the mean over events, by a bootstrap over sessions.
 
     `values` has shape (n_events,) or (n_events, n_metrics), `sessions` (n_events,) names each
-    event's session. Returns low and high, of shape () or (n_metrics,); all metrics share the same
-    resamples. Raises `ValueError` without events, and where a value is no number.
+    event's session; with positive `weights`, (n_events,), the mean is a weighted one. Returns low
+    and high, of shape () or (n_metrics,); all metrics share the same resamples. Raises `ValueError`
+    without events, and where a value is no number or a weight is not positive.
     """
-    return interval(bootstrap_means(values, sessions, resamples=resamples, seed=seed), level)
+    means = bootstrap_means(values, sessions, weights=weights, resamples=resamples, seed=seed)
+    return interval(means, level)
 
 
 def interval(means: ArrayLike, level: float = 0.95) -> tuple[Values, Values]:
@@ -39,19 +42,28 @@ def interval(means: ArrayLike, level: float = 0.95) -> tuple[Values, Values]:
 
 
 def bootstrap_means(
-    values: ArrayLike, sessions: ArrayLike, *, resamples: int = 2000, seed: int = 0
+    values: ArrayLike,
+    sessions: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> Values:
     """Mean over the events of resampled sessions, (resamples,) or (resamples, n_metrics).
 
     Each resample draws as many sessions as there are, with replacement, and takes
-    sum of values / number of events over them: the ratio estimator of a cluster sample
-    (Davison & Hinkley 1997, section 2.4 and 3.8).
+    sum of values / number of events over them, or sum of weight * value / sum of weights: the ratio
+    estimator of a cluster sample (Davison & Hinkley 1997, section 2.4 and 3.8).
 
-    `values` has shape (n_events,) or (n_events, n_metrics), `sessions` (n_events,). All metrics
-    share the same resamples, which the sessions and the seed alone decide. Raises `ValueError`
-    without events, and where a value is no number.
+    `values` has shape (n_events,) or (n_events, n_metrics), `sessions` and `weights` (n_events,).
+    All metrics share the same resamples, which the sessions and the seed alone decide. Raises
+    `ValueError` without events, and where a value is no number or a weight is not positive.
     """
-    sums = _session_sums(_matrix(values), np.asarray(sessions))
+    per_event = _matrix(values)
+    weight = np.ones(len(per_event)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not (weight > 0).all():
+        raise ValueError("a weight is not positive, so there is no interval")
+    sums = _session_sums(per_event, np.asarray(sessions), weight)
     n_sessions = len(sums)
     rng = np.random.default_rng(seed)
     chunk = max(1, CHUNK_WEIGHTS // n_sessions)
@@ -78,7 +90,7 @@ def sign_flipped_totals(
     Raises `ValueError` without events, and where a value is no number.
     """
     per_event = _matrix(values)
-    sums = _session_sums(per_event, np.asarray(sessions))[:, 1:]
+    sums = _session_sums(per_event, np.asarray(sessions), np.ones(len(per_event)))[:, 1:]
     rng = np.random.default_rng(seed)
     chunk = max(1, CHUNK_WEIGHTS // len(sums))
     totals = np.empty((permutations, per_event.shape[1]))
@@ -117,8 +129,8 @@ def _matrix(values: ArrayLike) -> Values:
     return per_event.reshape(len(per_event), -1)
 
 
-def _session_sums(values: Values, sessions: NDArray[np.generic]) -> Values:
-    """Number of events and sum of each metric, a row a session."""
-    _, session_of_event, lengths = np.unique(sessions, return_inverse=True, return_counts=True)
-    sums = [np.bincount(session_of_event, weights=column) for column in values.T]
-    return np.column_stack([lengths.astype(np.float64), *sums])
+def _session_sums(values: Values, sessions: NDArray[np.generic], weights: Values) -> Values:
+    """Sum of the weights and of each weighted metric, a row a session."""
+    session_of_event = np.unique(sessions, return_inverse=True)[1]
+    sums = [np.bincount(session_of_event, weights=column * weights) for column in values.T]
+    return np.column_stack([np.bincount(session_of_event, weights=weights), *sums])

@@ -102,10 +102,15 @@ class Tracker:
         """A trial reused from disk: its run is made from `folder` if MLflow does not have it."""
         self._put(folder.name, lambda store: store.mirror_trial(folder))
 
-    def log_table(self, trial_ids: Sequence[str], path: Path) -> None:
-        """Upload the table at `path` to the runs of these trials."""
-        trial_ids = tuple(trial_ids)
-        self._put(path.name, lambda store: store.log_table(trial_ids, path))
+    def start_benchmark(self, benchmark_id: str, name: str, parameters: Mapping[str, Any]) -> None:
+        """A benchmark begins: the trials from here on are its run's children."""
+        now, parameters = time.time(), dict(parameters)
+        self._put(name, lambda store: store.start_benchmark(benchmark_id, name, parameters, now))
+
+    def end_benchmark(self, status: RunStatus, paths: Sequence[Path]) -> None:
+        """The benchmark has ended; its run takes the report's files and folders at `paths`."""
+        now, paths = time.time(), tuple(paths)
+        self._put("the benchmark", lambda store: store.end_benchmark(status, paths, now))
 
     def close(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for what is still to be sent, and say what was not.
@@ -139,7 +144,7 @@ class Tracker:
             if self._sending:
                 self._sending = False
                 self._warn(
-                    f"MLflow at {self._address} cannot be used ({_summary(error)}): {_LATER}."
+                    f"MLflow at {self._address} cannot be used ({summary(error)}): {_LATER}."
                 )
 
     def _send(self, store: MlflowStore, message: _Message) -> None:
@@ -152,7 +157,7 @@ class Tracker:
                 self._refused.add(message.trial_id)
                 self._warn(
                     f"MLflow at {self._address} lacks a part of {message.trial_id}: "
-                    f"{_summary(error)}"
+                    f"{summary(error)}"
                 )
 
 
@@ -163,7 +168,7 @@ def make_tracker(uri: str | None, experiment: str, warn: Callable[[str], None]) 
     """
     if uri == NO_TRACKING:
         return Tracker(NO_TRACKING, None, warn)
-    _quieten_mlflow()
+    quieten_mlflow()
     address = uri or os.environ.get("MLFLOW_TRACKING_URI") or "its default store in this folder"
     return Tracker(without_password(address), partial(MlflowStore, uri, experiment, warn), warn)
 
@@ -183,7 +188,7 @@ def without_password(text: str) -> str:
     return re.sub(r"://[^/@\s]+@", "://", text)
 
 
-def _quieten_mlflow() -> None:
+def quieten_mlflow() -> None:
     """Set MLflow's environment, before it is imported; what the user has set stays.
 
     MLflow would otherwise wait for minutes on a server that is down.
@@ -199,6 +204,7 @@ def _quieten_mlflow() -> None:
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 
 
-def _summary(error: Exception) -> str:
+def summary(error: Exception) -> str:
+    """What an error of MLflow's says, on one line, without passwords."""
     text = " ".join(without_password(str(error)).split()) or type(error).__name__
     return text if len(text) <= 200 else text[:200] + "..."

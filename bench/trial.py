@@ -157,11 +157,7 @@ def write_curve(folder: Path, rows: Sequence[Mapping[str, float | int | None]]) 
 def write_record(folder: Path, record: TrialRecord) -> None:
     """Write `trial.json`, last of all files: a folder that has it is complete."""
     content = asdict(record)
-    # JSON has no infinity, which is what TOCR's cap and horizon may be.
-    content["parameters"] = {
-        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in record.parameters.items()
-    }
+    content["parameters"] = json_numbers(record.parameters)
     text = json.dumps(content, indent=2, default=str) + "\n"
     partial = folder / f"{RECORD}.partial"
     with partial.open("w", encoding="utf-8") as file:
@@ -169,6 +165,14 @@ def write_record(folder: Path, record: TrialRecord) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(folder / RECORD)
+
+
+def json_numbers(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with the numbers that JSON lacks as text: TOCR's cap and horizon may be infinite."""
+    return {
+        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in options.items()
+    }
 
 
 def unfinished_folder(folder: Path) -> Path:

@@ -22,6 +22,7 @@ from bench.events import events_from
 from bench.machine_load import others_load, parent_process, read_load
 from bench.ranking import rank_targets
 from bench.results import trial_metrics
+from bench.top_lists import write_top_lists
 from bench.training import CurveRow, Step, fit_model
 from bench.trial import (
     COST,
@@ -52,6 +53,8 @@ class TrialTask:
     experiment: str
     parameters: Mapping[str, Any]
     tags: Mapping[str, str]
+    keep_top: int = 0
+    """Length of the lists to keep of every test event's first items; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,19 @@ def work(task: TrialTask, connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # stdout belongs to the table, whatever a model prints.
     os.dup2(2, 1)
+    # Where the parent is gone, nobody waits for the rest.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.send(run_task(task, connection.send))
+
+
+def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
+    """Run `task` in this process and fill its folder, whatever becomes of the model."""
     started = time.time()
     try:
-        metrics = _run(task, connection.send)
+        metrics = _run(task, send)
         ended = Ended("finished", None)
     except (BrokenPipeError, ConnectionResetError):
-        return  # the parent is gone, and nobody waits for the rest
+        raise
     except Exception as error:
         metrics = {}
         ended = Ended("failed", f"{type(error).__name__}: {error}")
@@ -107,7 +117,7 @@ def work(task: TrialTask, connection: Connection) -> None:
         write_record(task.folder, record)
     except OSError as error:
         ended = Ended("failed", ended.reason or f"its results cannot be written ({error})")
-    connection.send(ended)
+    return ended
 
 
 def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
@@ -134,11 +144,13 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
     )
     end_of_fit = read_load(parent_process())
     load = others_load(start_of_fit, end_of_fit)
-    send(Phase(f"ranking {split.test.n_targets:,} test events"))
+    send(Phase(f"ranking {split.test.n_targets:,} events"))
     check_future_hidden(model, split.test.log)
     ranking = Stopwatch(synchroniser(spec.device))
     with ranking:
-        ranks = rank_targets(model, split.test, ks=task.ks, model_name=spec.label)
+        ranks = rank_targets(
+            model, split.test, ks=task.ks, n_first=task.keep_top, model_name=spec.label
+        )
     cost = Cost(
         train_seconds=fit.seconds,
         seconds_to_best_epoch=fit.seconds_to_best_epoch,
@@ -155,6 +167,8 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
         cores=None if load is None or end_of_fit is None else end_of_fit.cores,
     )
     write_ranks(task.folder, ranks)
+    if task.keep_top:
+        write_top_lists(task.folder, ranks, split.test)
     write_curve(task.folder, fit.curve)
     (task.folder / COST).write_text(cost.to_json(), encoding="utf-8")
     send(Phase("computing intervals"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from models.common.ranking_losses import (
     exact_logq,
     official_logq,
 )
+from models.common.search_ranges import Choices, LogRange, Range
 from models.common.session_batches import SessionBatches, Window
 from models.common.session_states import session_states
 from models.common.training_log import TrainingLog
@@ -45,13 +46,13 @@ class Gru4RecConfig:
 
     epochs: int = 30
     """Passes over the training log at most; early stopping may come first."""
-    learning_rate: float = 0.1
+    learning_rate: Annotated[float, LogRange(0.01, 0.5)] = 0.1
     """Step size of Adagrad."""
-    batch_size: int = 16
+    batch_size: Annotated[int, LogRange(8, 256)] = 16
     """Sessions side by side."""
     truncation: int = 16
     """Steps of back-propagation through time; 1 is the authors' setting."""
-    layers: tuple[int, ...] = (100,)
+    layers: Annotated[tuple[int, ...], Choices(((50,), (100,), (200,)))] = (100,)
     """Width of each GRU layer."""
     embedding: Literal["constrained", "separate", "none"] = "constrained"
     """Input embedding: the output's item matrix, a table of its own, or one-hot into the GRU."""
@@ -61,17 +62,17 @@ class Gru4RecConfig:
     """Ranking loss over the target and its negatives."""
     negatives: int = 2048
     """Negatives drawn for each update, shared by it, beside the other targets of the batch."""
-    negative_alpha: float = 0.5
+    negative_alpha: Annotated[float, Range(0.0, 1.0)] = 0.5
     """Negatives are drawn in proportion to support ** negative_alpha."""
-    logq: float = 1.0
+    logq: Annotated[float, Range(0.0, 1.0)] = 1.0
     """Strength of the log-Q correction of cross-entropy; 0: none."""
     logq_form: Literal["official", "exact"] = "exact"
     """official: the authors' two scales; exact: log expected count, own target's hits removed."""
-    dropout_embedding: float = 0.5
+    dropout_embedding: Annotated[float, Range(0.0, 0.7)] = 0.5
     """Share of the input embedding dropped; embedding none has no input embedding."""
-    dropout_hidden: float = 0.3
+    dropout_hidden: Annotated[float, Range(0.0, 0.7)] = 0.3
     """Share of each layer's output dropped, also in the state that is carried on."""
-    momentum: float = 0.0
+    momentum: Annotated[float, Range(0.0, 0.8)] = 0.0
     """Momentum on Adagrad's scaled step."""
     elu: float = 0.5
     """alpha of the ELU on the scores of BPR-max."""

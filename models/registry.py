@@ -54,6 +54,8 @@ class ModelOption:
     default: str
     """As the source writes it; empty where there is none."""
     description: str
+    range: str = ""
+    """Where tuning looks for it, as the source writes it; empty where it is not tuned."""
 
 
 def list_models() -> dict[str, str]:
@@ -151,9 +153,10 @@ def _class_named_as(stem: str, tree: ast.Module) -> ast.ClassDef | None:
 def _source_of(name: str) -> tuple[Path, str | None]:
     path, separator, class_name = name.rpartition(":")
     if not separator:
-        if name not in list_models():
+        file = _FOLDER / f"{name}.py"
+        if not file.is_file() or _class_named_as(name, _parse(file)) is None:
             raise _unknown(name)
-        return _FOLDER / f"{name}.py", None
+        return file, None
     if not path.endswith(".py") or not Path(path).is_file():
         raise InputError(f"{path} is no Python file; name a model as path/to/file.py:Class")
     return Path(path), class_name
@@ -197,15 +200,28 @@ def _fields(config: ast.ClassDef) -> list[ModelOption]:
         description = ""
         if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             description = " ".join(str(after.value.value).split())
+        kind, *extras = map(ast.unparse, _annotated(statement.annotation))
         options.append(
             ModelOption(
                 name=ast.unparse(statement.target),
-                type=ast.unparse(statement.annotation),
+                type=kind,
                 default="" if statement.value is None else ast.unparse(statement.value),
                 description=description,
+                range=", ".join(extras),
             )
         )
     return options
+
+
+def _annotated(annotation: ast.expr) -> list[ast.expr]:
+    """The type and what `Annotated` adds to it; the type alone without it."""
+    if (
+        isinstance(annotation, ast.Subscript)
+        and ast.unparse(annotation.value) in ("Annotated", "typing.Annotated")
+        and isinstance(annotation.slice, ast.Tuple)
+    ):
+        return annotation.slice.elts
+    return [annotation]
 
 
 def _import(module_name: str, reference: str) -> ModuleType:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from models.common.sampled_softmax import (
     sampled_items,
     sampled_log_probability,
 )
+from models.common.search_ranges import Choices, LogRange, Range
 from models.common.session_chunks import events_of_chunks, session_chunks, similar_lengths
 from models.common.training_log import TrainingLog
 from models.common.transfer import on_device
@@ -44,23 +46,23 @@ class SasRecConfig:
 
     epochs: int = 30
     """Passes over the training log at most; early stopping may come first."""
-    learning_rate: float = 0.003
+    learning_rate: Annotated[float, LogRange(0.0003, 0.03)] = 0.003
     """Step size of Adam."""
-    batch_size: int = 1024
+    batch_size: Annotated[int, LogRange(128, 4096)] = 1024
     """Targets of one update, about: chunks of similar length, side by side."""
-    max_length: int = 50
+    max_length: Annotated[int, Choices((20, 50, 100))] = 50
     """Events that the model sees of a prefix: the last ones."""
-    width: int = 64
+    width: Annotated[int, Choices((32, 64, 128))] = 64
     """Width of the item embeddings and of every layer."""
-    layers: int = 2
+    layers: Annotated[int, Range(1, 3)] = 2
     """Self-attention blocks."""
     heads: int = 1
     """Attention heads of a block; they share the width."""
-    dropout: float = 0.2
+    dropout: Annotated[float, Range(0.0, 0.7)] = 0.2
     """Share of embeddings, attention weights and each layer's output dropped."""
     negatives: int = 2048
     """Negatives of the sampled softmax, drawn for each update and shared by its targets."""
-    negative_alpha: float = 0.5
+    negative_alpha: Annotated[float, Range(0.0, 1.0)] = 0.5
     """Negatives are drawn in proportion to support ** negative_alpha."""
     full_softmax_items: int = 2048
     """Catalogues up to this size use the full softmax."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from datasets.session_log import SessionLog
 from models.common.cells import GruCell, SessionEncoder
 from models.common.initialisation import uniform_matrix
 from models.common.option_ranges import require_not_negative, require_positive, require_share
+from models.common.search_ranges import Choices, LogRange, Range
 from models.common.session_batches import SessionBatches, Window
 from models.common.session_states import session_states
 from models.common.training_log import TrainingLog
@@ -33,23 +35,23 @@ class SqnConfig:
 
     epochs: int = 30
     """Passes over the training log at most; early stopping may come first."""
-    learning_rate: float = 0.005
+    learning_rate: Annotated[float, LogRange(0.0005, 0.05)] = 0.005
     """Step size of Adam."""
-    batch_size: int = 16
+    batch_size: Annotated[int, LogRange(8, 256)] = 16
     """Sessions side by side."""
     truncation: int = 16
     """Steps of back-propagation through time; with 16 sessions 256 actions make an update."""
-    width: int = 64
+    width: Annotated[int, Choices((32, 64, 128))] = 64
     """Width of the item embeddings and of the session state."""
-    q_weight: float = 1.0
+    q_weight: Annotated[float, LogRange(0.1, 10.0)] = 1.0
     """Weight of the Q-learning loss; 0: plain cross-entropy."""
-    discount: float = 0.5
+    discount: Annotated[float, Range(0.0, 1.0)] = 0.5
     """gamma: what the value of the next state counts in the target of an action's value."""
     reward_positive: float = 1.0
     """Reward of an action whose reward in the log is above 0, as the paper's of a purchase."""
     reward_zero: float = 0.2
     """Reward of an action without one in the log, as the paper's of a click."""
-    dropout: float = 0.0
+    dropout: Annotated[float, Range(0.0, 0.7)] = 0.0
     """Share of the session state dropped on its way to the heads; 0 in the authors' code."""
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ Recommendations: STAN, SIGIR 2019. Three decays on top of cosine session-based k
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -20,21 +21,22 @@ from models.common.neighbour_sessions import (
 )
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.prefixes import Prefixes
+from models.common.search_ranges import LogRange
 
 
 @dataclass(frozen=True)
 class StanConfig:
     """Options of STAN; the defaults are session-rec's."""
 
-    k: int = 100
+    k: Annotated[int, LogRange(20, 1000)] = 100
     """Neighbours: training sessions whose items are scored."""
-    sample_size: int = 5000
+    sample_size: Annotated[int, LogRange(500, 10000)] = 5000
     """Most recent training sessions sharing an item among which the neighbours are sought."""
-    lambda_position: float = 1.02
+    lambda_position: Annotated[float, LogRange(0.1, 10.0)] = 1.02
     """Decay by an item's distance from the end of the prefix, in events (lambda 1); 0: none."""
-    lambda_age: float = 5.0
+    lambda_age: Annotated[float, LogRange(0.5, 200.0)] = 5.0
     """Decay by a neighbour's age, in days (lambda 2); 0: none, as without times."""
-    lambda_distance: float = 2.05
+    lambda_distance: Annotated[float, LogRange(0.1, 10.0)] = 2.05
     """Decay by an item's distance from the last shared one, in events (lambda 3); 0: none."""
     units_per_day: float = 86400.0
     """What a day is in the log's times: 86,400 seconds, or milliseconds: 86,400,000."""

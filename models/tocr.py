@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import BehaviourDraws, train_policies
 from models.common.returns import rewarded_returns
 from models.common.sampled_softmax import full_log_probability
+from models.common.search_ranges import LogRange
 from models.common.softmax_policy import (
     PolicyStep,
     SoftmaxPolicy,
@@ -45,7 +46,7 @@ class TocrConfig(RewardedPolicyConfig):
 
     K: int = 16
     """Size of the recommended set in the top-K correction (eq. 8); 1: no top-K correction."""
-    cap: float = math.e**3
+    cap: Annotated[float, LogRange(1.0, 150.0)] = math.e**3
     """Largest importance ratio pi / beta; inf: no cap."""
     off_policy: bool = True
     """Whether actions are weighted by pi / beta; without, the ratio is 1."""

@@ -8,7 +8,7 @@ its authors' code, session-rec.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -22,23 +22,26 @@ from models.common.neighbour_sessions import (
 )
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.prefixes import Prefixes
+from models.common.search_ranges import Choices, LogRange, Range
 
 
 @dataclass(frozen=True)
 class VSkNNConfig:
     """Options of V-SkNN; the defaults are session-rec's."""
 
-    k: int = 100
+    k: Annotated[int, LogRange(20, 1000)] = 100
     """Neighbours: training sessions whose items are scored."""
-    sample_size: int = 1000
+    sample_size: Annotated[int, LogRange(500, 10000)] = 1000
     """Most recent training sessions sharing an item among which the neighbours are sought."""
-    similarity: Literal["dot", "cosine"] = "dot"
+    similarity: Annotated[Literal["dot", "cosine"], Choices()] = "dot"
     """Of the weighted prefix and a session's set of items; dot is the paper's."""
-    weighting: Literal["div", "linear", "log", "quadratic", "same"] = "div"
+    weighting: Annotated[Literal["div", "linear", "log", "quadratic", "same"], Choices()] = "div"
     """Decay of an item's weight in the prefix with its distance from the prefix's end."""
-    weighting_score: Literal["div", "linear", "log", "quadratic", "same"] = "div"
+    weighting_score: Annotated[Literal["div", "linear", "log", "quadratic", "same"], Choices()] = (
+        "div"
+    )
     """Decay of a neighbour's weight with the distance of the last shared item from the end."""
-    idf_weighting: float = 0.0
+    idf_weighting: Annotated[float, Range(0.0, 10.0)] = 0.0
     """Strength of the inverse document frequency in an item's score; 0: none."""
 
     def __post_init__(self) -> None:

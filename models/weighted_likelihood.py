@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import train_policies
 from models.common.returns import rewarded_returns
+from models.common.search_ranges import LogRange
 from models.common.softmax_policy import PolicyStep, log_probability
 from models.common.transfer import on_device
 from models.recommender import Progress
@@ -28,7 +30,7 @@ from models.recommender import Progress
 class WeightedLikelihoodConfig(RewardedPolicyConfig):
     """Options of weighted likelihood."""
 
-    floor: float = 0.01
+    floor: Annotated[float, LogRange(0.0001, 1.0)] = 0.01
     """Propensities below this count as this, so that no weight is above 1 / floor."""
 
     def __post_init__(self) -> None:

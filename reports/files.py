@@ -7,14 +7,14 @@ from pathlib import Path
 from datasets.errors import InputError
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Write `text` under a temporary name and give it `file`'s name at once.
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Write `content` under a temporary name and give it `file`'s name at once.
 
     Raises InputError where it cannot be written, as on a full disk.
     """
     partial = file.with_name(f".{file.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
         partial.replace(file)
     except OSError as error:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Tables of results as text: markdown for people, CSV for programs."""
+"""Tables of results as text: markdown for people, CSV for programs, LaTeX for papers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Literal
 from tabulate import tabulate
 
 MISSING = "-"
+TOLD_FROM_BEST = "†"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Cell:
     """Ends of the interval; both or neither."""
     spread: float | None = None
     """Standard deviation over seeds."""
+    told_from_best: bool = False
+    """Whether a test tells the figure from the best one of its column."""
 
     def __post_init__(self) -> None:
         if (self.low is None) != (self.high is None):
@@ -53,13 +56,14 @@ _NO_CELL = Cell(None)
 def markdown_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
     """Pipe table of `rows`, without a newline at the end.
 
-    A cell reads `value ± spread [low, high]`, as far as it has them, `-` where it has no value.
-    Each column's best value is bold, with all that look the same.
+    A cell reads `value† ± spread [low, high]`, as far as it has them, `-` where it has no value.
+    Each column's best value is bold, with all that look the same; † marks a value that a test tells
+    from the best.
     """
     texts = [[escape_markdown(row.label)] for row in rows]
     for column in columns:
         cells = [row.values.get(column.name, _NO_CELL) for row in rows]
-        best = _best_text(cells, column)
+        best = best_text(cells, column)
         for text, cell in zip(texts, cells, strict=True):
             text.append(_cell_text(cell, column.digits, best))
     return tabulate(
@@ -99,6 +103,36 @@ def csv_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
     return text.getvalue()
 
 
+def latex_table(rows: Sequence[TableRow], columns: Sequence[Column], *, caption: str) -> str:
+    """The same table in LaTeX, for the package booktabs; marks as in `markdown_table`."""
+    texts = [[escape_latex(row.label)] for row in rows]
+    for column in columns:
+        cells = [row.values.get(column.name, _NO_CELL) for row in rows]
+        best = best_text(cells, column)
+        for text, cell in zip(texts, cells, strict=True):
+            shown = _cell_text(cell, column.digits, best)
+            shown = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", shown)
+            text.append(shown.replace(TOLD_FROM_BEST, r"$^\dagger$").replace("±", r"$\pm$"))
+    lines = [" & ".join(cells) + r" \\" for cells in texts]
+    names = " & ".join(["model", *(escape_latex(column.name) for column in columns)])
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{escape_latex(caption)}}}",
+            rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
+            r"\toprule",
+            names + r" \\",
+            r"\midrule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
 def footer(lines: Sequence[str]) -> str:
     """The remarks under a table as a markdown list, without a newline at the end."""
     return "\n".join(f"- {_one_line(line)}" for line in lines)
@@ -121,30 +155,44 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", escaped)
 
 
+def escape_latex(text: str) -> str:
+    """`text` on one line, written so that LaTeX prints it as it is."""
+    return "".join(_LATEX.get(character, character) for character in _one_line(text))
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    **{character: "\\" + character for character in "&%$#_{}"},
+}  # fmt: skip
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.splitlines())
 
 
-def _number_text(number: float, digits: int) -> str:
+def number_text(number: float, digits: int) -> str:
+    """A number as tables show it, with so many decimals."""
     return f"{number:,.{digits}f}"
 
 
-def _best_text(cells: Sequence[Cell], column: Column) -> str | None:
+def best_text(cells: Sequence[Cell], column: Column) -> str | None:
     """How the best value of a column looks, None where no value is marked."""
     values = [cell.value for cell in cells if cell.value is not None and cell.value == cell.value]
     if column.best is None or not values:
         return None
-    return _number_text(max(values) if column.best == "highest" else min(values), column.digits)
+    return number_text(max(values) if column.best == "highest" else min(values), column.digits)
 
 
 def _cell_text(cell: Cell, digits: int, best: str | None) -> str:
     if cell.value is None:
         return MISSING
-    text = _number_text(cell.value, digits)
+    text = number_text(cell.value, digits)
     if text == best:
         text = f"**{text}**"
+    if cell.told_from_best:
+        text += TOLD_FROM_BEST
     if cell.spread is not None:
-        text += f" ± {_number_text(cell.spread, digits)}"
+        text += f" ± {number_text(cell.spread, digits)}"
     if cell.low is not None and cell.high is not None:
-        text += f" [{_number_text(cell.low, digits)}, {_number_text(cell.high, digits)}]"
+        text += f" [{number_text(cell.low, digits)}, {number_text(cell.high, digits)}]"
     return text

@@ -20,8 +20,8 @@ ORDER = ("datasets", "models", "bench", "reports", "run_bench")
 OPTIONS = {
     "--models", "--dataset", "--test", "--split", "--test-share", "--valid-share",
     "--unseen-items", "--ties", "--min-session-length", "--min-item-support", "--reward",
-    "--seeds", "--k", "--device", "--config", "--set", "--output", "--tracking-uri", "--fresh",
-    "--list", "--version", "--help",
+    "--seeds", "--k", "--device", "--config", "--set", "--output", "--tracking-uri",
+    "--fresh", "--keep-top", "--no-page", "--tune", "--list", "--version", "--help",
 }  # fmt: skip
 
 

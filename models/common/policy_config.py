@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from models.common.option_ranges import require_not_negative, require_positive, require_share
+from models.common.search_ranges import Choices, LogRange, Range
 
 
 @dataclass(frozen=True)
@@ -15,13 +16,13 @@ class PolicyConfig:
 
     epochs: int = 30
     """Passes over the training log at most; early stopping may come first."""
-    learning_rate: float = 0.1
+    learning_rate: Annotated[float, LogRange(0.01, 0.5)] = 0.1
     """Step size of Adagrad."""
-    batch_size: int = 16
+    batch_size: Annotated[int, LogRange(8, 256)] = 16
     """Sessions side by side."""
     truncation: int = 16
     """Steps of back-propagation through time."""
-    width: int = 100
+    width: Annotated[int, Choices((50, 100, 200))] = 100
     """Width of the user state and of the item embeddings."""
     cell: Literal["gru", "cfn"] = "cfn"
     """Recurrent cell of the user state; cfn is that of Chen et al. (eq. 5)."""
@@ -29,15 +30,15 @@ class PolicyConfig:
     """Whether actions without reward enter the user state; Chen et al. leave them out."""
     negatives: int = 2048
     """Negatives of the sampled softmax, drawn for each update and shared by all heads."""
-    negative_alpha: float = 0.5
+    negative_alpha: Annotated[float, Range(0.0, 1.0)] = 0.5
     """Negatives are drawn in proportion to support ** negative_alpha."""
     full_softmax_items: int = 2048
     """Catalogues up to this size use the full softmax."""
-    dropout_embedding: float = 0.5
+    dropout_embedding: Annotated[float, Range(0.0, 0.7)] = 0.5
     """Share of the input embedding dropped."""
-    dropout_hidden: float = 0.3
+    dropout_hidden: Annotated[float, Range(0.0, 0.7)] = 0.3
     """Share of the user state dropped, also in the state that is carried on."""
-    momentum: float = 0.0
+    momentum: Annotated[float, Range(0.0, 0.8)] = 0.0
     """Momentum on Adagrad's scaled step."""
 
     def __post_init__(self) -> None:
@@ -52,7 +53,7 @@ class PolicyConfig:
 class RewardedPolicyConfig(PolicyConfig):
     """The same, and how the rewards of a session become the return of an action."""
 
-    discount: float = 0.9
+    discount: Annotated[float, Range(0.0, 1.0)] = 0.9
     """gamma of the return; ours, as Chen et al. give none."""
     horizon: float = math.inf
     """Rewards later than this, in the log's unit of time, are no part of an action's return."""

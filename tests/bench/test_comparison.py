@@ -99,15 +99,19 @@ def test_the_sentence_names_the_better_model_and_its_cost() -> None:
         "at 0.8 times the training time"
     )
     assert decision(DIFFERENCE, 0, 80).endswith("p 0.0004")
+    assert decision(DIFFERENCE, 1, 99_400).endswith(" at 99,000 times the training time")
+    assert decision(DIFFERENCE, 1, 12.4).endswith(" at 12 times the training time")
 
 
 def test_the_sentence_says_how_many_sessions_are_missing() -> None:
     wide = dataclasses.replace(DIFFERENCE, low=-0.093, high=0.031, adjusted_p=0.3)
-    # Twice as wide as the difference: four times the sessions, of which 400 are there.
+    # A half width of .062 is 1.960 standard errors, so that 2.802 of them are .0886. To make these
+    # .031 takes (.0886 / .031) ** 2 times the 400 sessions: 3,270.
     assert decision(wide, 1, 1) == (
         "undecided between gru4rec and tocr: +0.0310 Recall@20 [-0.0310, 0.0930], p 0.3; "
-        "about 1,200 more sessions are needed"
+        "about 2,870 more sessions are needed"
     )
+    assert wide.detectable == pytest.approx(0.0886, abs=1e-4)
     by_test_alone = dataclasses.replace(DIFFERENCE, adjusted_p=0.06)
     assert decision(by_test_alone, 1, 1).startswith("undecided between gru4rec and tocr")
     assert decision(by_test_alone, 1, 1).endswith("p 0.06")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from bench.metrics import (
     TIE_RULES,
     apply_ties,
+    discounted_gain_at,
     recall_at,
     reciprocal_rank_at,
 )
@@ -25,6 +26,9 @@ from bench.metrics import (
 def test_ranks_at_the_edge_of_20() -> None:
     assert recall_at([1, 20, 21], 20).tolist() == [1, 1, 0]
     assert reciprocal_rank_at([1, 20, 21], 20).tolist() == [1, 0.05, 0]
+    assert discounted_gain_at([1, 3, 7, 20, 21], 20).tolist() == pytest.approx(
+        [1, 1 / 2, 1 / 3, 0.22767025, 0]  # log2(21) = 4.39231742
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,9 +86,10 @@ def test_ranx_agrees(ranx: ModuleType, k: int) -> None:
             for q, row in enumerate(scores)
         }
     )
-    oracle = ranx.evaluate(qrels, run, [f"recall@{k}", f"mrr@{k}"])
+    oracle = ranx.evaluate(qrels, run, [f"recall@{k}", f"mrr@{k}", f"ndcg@{k}"])
     assert recall_at(ranks, k).mean() == pytest.approx(oracle[f"recall@{k}"])
     assert reciprocal_rank_at(ranks, k).mean() == pytest.approx(oracle[f"mrr@{k}"])
+    assert discounted_gain_at(ranks, k).mean() == pytest.approx(oracle[f"ndcg@{k}"])
 
 
 RANKS = st.lists(st.integers(1, 2**32 - 1) | st.integers(1, 40), min_size=1)
@@ -93,7 +98,8 @@ RANKS = st.lists(st.integers(1, 2**32 - 1) | st.integers(1, 40), min_size=1)
 @given(RANKS, st.integers(1, 60))
 def test_reciprocal_rank_is_at_most_recall_and_both_grow_with_k(ranks: list[int], k: int) -> None:
     column = np.array(ranks, dtype=np.uint32)
-    assert (reciprocal_rank_at(column, k) <= recall_at(column, k)).all()
+    assert (reciprocal_rank_at(column, k) <= discounted_gain_at(column, k)).all()
+    assert (discounted_gain_at(column, k) <= recall_at(column, k)).all()
     assert (recall_at(column, k) <= recall_at(column, k + 1)).all()
     assert (reciprocal_rank_at(column, k) <= reciprocal_rank_at(column, k + 1)).all()
     assert ((reciprocal_rank_at(column, k) > 0) == (recall_at(column, k) == 1)).all()

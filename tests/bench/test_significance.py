@@ -46,6 +46,22 @@ def test_scipy_agrees() -> None:
     assert (float(low), float(high)) == pytest.approx(oracle, abs=0.003)
 
 
+def test_a_weighted_mean_is_that_of_repeated_events() -> None:
+    values, sessions = correlated_log(np.random.default_rng(9), 60)
+    weights = np.random.default_rng(10).integers(1, 4, len(values))
+    repeated = np.repeat(np.arange(len(values)), weights)
+    low, high = bootstrap_interval(values[repeated], sessions[repeated])
+    weighted_low, weighted_high = bootstrap_interval(values, sessions, weights=weights)
+    assert [float(weighted_low), float(weighted_high)] == pytest.approx([float(low), float(high)])
+    assert float(bootstrap_interval(values, sessions)[0]) != pytest.approx(float(low))
+
+
+@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan")])
+def test_weights_that_are_not_positive_are_refused(weight: float) -> None:
+    with pytest.raises(ValueError, match="weight is not positive"):
+        bootstrap_interval([1.0, 0.0], [0, 1], weights=[1.0, weight])
+
+
 def test_one_session_has_no_width() -> None:
     low, high = bootstrap_interval([1.0, 0.0, 0.0, 1.0, 1.0], [7, 7, 7, 7, 7])
     assert float(low) == pytest.approx(0.6)

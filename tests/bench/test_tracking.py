@@ -30,12 +30,9 @@ pytestmark = pytest.mark.usefixtures("clean_surroundings")
 def test_live_and_mirrored_trials_hold_the_same(store: Store, tmp_path: Path) -> None:
     live_folder = trial_folder(tmp_path / "live")
     mirrored_folder = trial_folder(tmp_path / "mirrored", id="gru4rec-1-other")
-    table = tmp_path / "table.md"
-    table.write_text("| model |\n")
     tracker = store.tracker()
     record_live(tracker, live_folder)
     tracker.mirror_trial(mirrored_folder)
-    tracker.log_table(["gru4rec-1-abc", "gru4rec-1-other", "unknown"], table)
     closed(tracker)
     assert store.warnings == []
     runs = store.runs()
@@ -48,11 +45,39 @@ def test_live_and_mirrored_trials_hold_the_same(store: Store, tmp_path: Path) ->
         assert run.data.metrics == FINAL_METRICS
         assert run.data.params == {"epochs": "2", "loss": "bpr-max", "embedding": "null"}
         assert run.data.tags["git_commit"] == "abc-dirty"
-        assert store.artifacts(run) == ["cost.json", "curve.csv", "table.md", "trial.json"]
+        assert store.artifacts(run) == ["cost.json", "curve.csv", "trial.json"]
         curve = store.client.get_metric_history(run.info.run_id, "loss")
         assert [(point.step, point.value) for point in curve] == [(1, 6.5), (2, 6.25)]
         if run.data.tags["trial_id"] == "gru4rec-1-other":
             assert [point.timestamp for point in curve] == [1_700_000_020_250, 1_700_000_040_250]
+
+
+def test_a_benchmark_is_the_parent_of_its_trials_and_holds_the_report(
+    store: Store, tmp_path: Path
+) -> None:
+    live, mirrored = trial_folder(tmp_path), trial_folder(tmp_path, id="gru4rec-1-other")
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "curves.svg").write_text("<svg/>")
+    table = tmp_path / "table.md"
+    for text in ("| model |\n", "| model | again |\n"):
+        table.write_text(text)
+        tracker = store.tracker()
+        tracker.start_benchmark("b1", "benchmark: gru4rec", {"split": "temporal"})
+        if text == "| model |\n":
+            record_live(tracker, live)
+        tracker.mirror_trial(mirrored)
+        tracker.end_benchmark("FINISHED", [table, tmp_path / "plots"])
+        closed(tracker)
+    assert store.warnings == []
+    by_name = {run.info.run_name: run for run in store.runs()}
+    parent = by_name["benchmark: gru4rec"]
+    assert len(store.runs()) == 3, "the same benchmark again goes on with its own run"
+    assert (parent.info.status, parent.data.params) == ("FINISHED", {"split": "temporal"})
+    assert store.artifacts(parent) == ["plots", "table.md"]
+    kept = store.client.download_artifacts(parent.info.run_id, "table.md", str(tmp_path / "plots"))
+    assert Path(kept).read_text() == "| model | again |\n"
+    trials = [run for run in store.runs() if "trial_id" in run.data.tags]
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parent.info.run_id}
 
 
 def test_mirroring_twice_makes_one_run(store: Store, tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def bench(folder: Path) -> Callable[..., Run]:
     def run(*arguments: str) -> Run:
         if "--tracking-uri" not in arguments:
             arguments = (*arguments, "--tracking-uri", "none")
+        arguments = (*arguments, "--no-page")
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
@@ -66,12 +67,20 @@ def bench(folder: Path) -> Callable[..., Run]:
     return run
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """The command in a process of its own, as a shell starts it."""
+def start(
+    folder: Path, *arguments: str, page: bool = False, **environment: str
+) -> subprocess.Popen[str]:
+    """The command in a process of its own, as a shell starts it; the page only where it is asked.
+
+    `environment` changes the environment; an empty value takes a variable away.
+    """
+    if not page:
+        arguments = (*arguments, "--no-page")
+    variables = {**os.environ, **environment}
     return subprocess.Popen(
         [sys.executable, str(REPOSITORY / "run_bench.py"), *arguments],
         cwd=folder,
-        env=os.environ.copy(),
+        env={name: value for name, value in variables.items() if value},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -69,18 +69,18 @@ def test_interrupt_keeps_what_is_whole_and_the_next_command_goes_on(
     ]
     runs = runs_in(folder, f"{folder.name}-log temporal")
     statuses = {name: run.info.status for name, run in runs.items()}
-    assert statuses == {"popularity seed 1": "FINISHED", "gru4rec seed 1": "KILLED"}
+    assert statuses == {
+        "benchmark: popularity, gru4rec, tocr": "KILLED",
+        "popularity seed 1": "FINISHED",
+        "gru4rec seed 1": "KILLED",
+    }
 
     process = start(folder, *command)
     out, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, err
     assert "popularity seed 1: reused" in err
-    assert [line.split("|")[1].strip() for line in out.splitlines() if line.startswith("| ")] == [
-        "model",
-        "popularity",
-        "gru4rec",
-        "tocr",
-    ]
+    labels = [line.split("|")[1].strip() for line in out.splitlines() if line.startswith("| ")]
+    assert sorted(labels[1:]) == ["gru4rec", "popularity", "tocr"]
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +94,16 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, s
         process = start(
             folder, "--models", "popularity,gru4rec,tocr",
             "--set", "gru4rec.epochs=2", "--set", "tocr.epochs=1",
+            page=True, DISPLAY="", MPLBACKEND="TkAgg",
         )  # fmt: skip
         out, err = process.communicate(timeout=SECONDS)
         assert process.returncode == 0, err
         yield folder, out
 
 
-def test_embedded_log_end_to_end_with_mlflow(embedded: tuple[Path, str]) -> None:
+def test_embedded_log_end_to_end_with_mlflow_and_a_page_without_a_screen(
+    embedded: tuple[Path, str],
+) -> None:
     folder, out = embedded
     assert "8,322 items" in out
     intervals = {
@@ -111,8 +114,10 @@ def test_embedded_log_end_to_end_with_mlflow(embedded: tuple[Path, str]) -> None
     assert intervals["gru4rec"][1] > intervals["popularity"][2], "the intervals overlap"
 
     runs = runs_in(folder, "ml-latest-small temporal")
+    parent = runs.pop("benchmark: popularity, gru4rec, tocr")
     assert set(runs) == {"popularity seed 1", "gru4rec seed 1", "tocr seed 1"}
     for run in runs.values():
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert run.info.status == "FINISHED"
         assert {"recall_at_20", "mrr_at_20", "train_seconds"} <= set(run.data.metrics)
         assert {"git_commit", "data_fingerprint", "version_torch"} <= set(run.data.tags)
@@ -122,6 +127,10 @@ def test_embedded_log_end_to_end_with_mlflow(embedded: tuple[Path, str]) -> None
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
+    names = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert names >= {"report.html", "plots", "table.md", "table.csv", "table.tex"}
+    assert "<svg" in (folder / "results/report.html").read_text()
+    assert {file.suffix for file in (folder / "results/plots").iterdir()} == {".svg", ".png"}
     curve = client.get_metric_history(gru4rec.info.run_id, "valid_recall_at_20")
     assert [point.step for point in curve] == [1, 2]
 

@@ -17,6 +17,7 @@ from reports.tables import (
     Column,
     TableRow,
     csv_table,
+    escape_latex,
     escape_markdown,
     failed_models,
     footer,
@@ -168,4 +169,10 @@ def test_footer_and_failed_models() -> None:
     assert footer(["data: x", "ties\nconservative"]) == "- data: x\n- ties conservative"
     assert failed_models({"my*model": "RuntimeError: <lambda> gave\nNaN"}) == (
         r"- **my\*model** failed: RuntimeError: \<lambda> gave NaN"
+    )
+
+
+def test_latex_is_escaped() -> None:
+    assert escape_latex("50%_of {a}\\b^~#&$") == (
+        r"50\%\_of \{a\}\textbackslash{}b\textasciicircum{}\textasciitilde{}\#\&\$"
     )

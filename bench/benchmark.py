@@ -1,0 +1,289 @@
+"""A benchmark as its output folder keeps it: everything that a report is a function of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.catalogue import Catalogue
+from bench.comparison import Difference, compare
+from bench.events import TestEvents
+from bench.execution import Outcome, data_parameters, seeds_decide, split_folder
+from bench.floors import floor_metrics, read_floors
+from bench.plan import headline_k
+from bench.preparation import Prepared
+from bench.results import ModelSummary, summarise
+from bench.trial import is_whole, json_numbers
+from bench.tuning_records import Tuning, read_tunings
+from datasets.errors import InputError
+from datasets.session_log import SessionLog
+
+FORMAT_VERSION = 1
+RECORD = "benchmark.json"
+TRIALS = "trials"
+
+
+@dataclass(frozen=True)
+class BenchmarkRecord:
+    """What `benchmark.json` holds: the plan that ran last, and which trials its table shows."""
+
+    id: str
+    """Names the benchmark by the trials of its plan."""
+    dataset: str
+    experiment: str
+    """Name of the MLflow experiment: one a data set and split."""
+    split: Mapping[str, Any]
+    """Options of the split."""
+    fingerprint: str
+    """Of the split: equal fingerprints mean equal test events in equal order."""
+    counts: Mapping[str, int]
+    """Sessions and events of every part, and of everything dropped."""
+    log: Mapping[str, float]
+    """Statistics of what models train on."""
+    ks: Sequence[int]
+    """Cut-offs of the metrics, ascending."""
+    ties: str
+    seeds: Sequence[int]
+    device: str
+    versions: Mapping[str, str]
+    notes: Sequence[str]
+    """What the reader of the table must know about models and data."""
+    options: Mapping[str, Any]
+    """Options of the command, by their names."""
+    parameters: Mapping[str, Any]
+    """Those of the benchmark's run in MLflow."""
+    trials: Mapping[str, Sequence[str]]
+    """Names of the whole trials of each model, by its label, in the plan's order."""
+    failures: Mapping[str, str]
+    """Reason of each failed trial, and of each model whose tuning failed, by its name."""
+    tuned: Sequence[str] = ()
+    """Labels of the models whose options were looked for."""
+    format_version: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """A benchmark read from its folder, with all figures computed from ranks."""
+
+    folder: Path
+    record: BenchmarkRecord
+    events: TestEvents
+    catalogue: Catalogue
+    summaries: tuple[ModelSummary, ...]
+    """Models with a whole trial, best by the headline first."""
+    differences: tuple[Difference, ...]
+    """Every pair of models in every compared metric."""
+    floors: Mapping[str, Mapping[str, float]]
+    """Metrics of random, popularity and Markov, by their names."""
+    tunings: tuple[Tuning, ...] = ()
+    """How options were chosen, where they were looked for."""
+
+    @property
+    def headline(self) -> str:
+        """The metric by which models are ordered."""
+        return f"Recall@{headline_k(self.record.ks)}"
+
+
+def benchmark_name(labels: Sequence[str]) -> str:
+    """Name of a benchmark's run in MLflow."""
+    return f"benchmark: {', '.join(labels)}"
+
+
+def benchmark_parameters(prepared: Prepared) -> dict[str, Any]:
+    """Parameters of a benchmark's run in MLflow: those that all its trials share."""
+    plan = prepared.plan
+    return {"models": list(plan.models), "seeds": list(plan.seeds), **data_parameters(prepared)}
+
+
+def record_benchmark(prepared: Prepared, outcome: Outcome) -> BenchmarkRecord:
+    """The record of a plan that has run."""
+    plan = prepared.plan
+    trials: dict[str, list[str]] = {}
+    for trial in outcome.trials:
+        if trial.reason is None:
+            trials.setdefault(trial.spec.label, []).append(trial.spec.id)
+    options = {name: value for name, value in asdict(plan).items() if value is not None}
+    if plan.tune is not None:
+        options["tune"] = plan.tune.text
+    untuned = {each.label: each.failure for each in prepared.tunings if each.failure}
+    options["model_options"] = {
+        label: json_numbers(of_model) for label, of_model in plan.model_options.items()
+    }
+    return BenchmarkRecord(
+        id=prepared.id,
+        dataset=prepared.dataset.name,
+        experiment=prepared.experiment,
+        split=asdict(prepared.options),
+        fingerprint=prepared.split.fingerprint,
+        counts=prepared.split.counts,
+        log=_statistics(prepared.split.train),
+        ks=plan.ks,
+        ties=plan.ties,
+        seeds=list(dict.fromkeys(trial.spec.seed for trial in outcome.trials)),
+        device=prepared.device,
+        versions=prepared.versions,
+        notes=[*prepared.notes, *_seed_note(prepared, outcome)],
+        options=options,
+        parameters=benchmark_parameters(prepared),
+        trials=trials,
+        failures=untuned | outcome.failures,
+        tuned=[tuning.label for tuning in prepared.tunings],
+    )
+
+
+def write_benchmark(folder: Path, record: BenchmarkRecord) -> None:
+    """Write `benchmark.json` into `folder`, whole or not at all.
+
+    Raises InputError where it cannot be written, as on a full disk.
+    """
+    file = folder / RECORD
+    partial = file.with_name(f".{RECORD}.partial")
+    try:
+        partial.write_text(json.dumps(asdict(record), indent=1, default=str) + "\n", "utf-8")
+        partial.replace(file)
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be written ({error.strerror}); make room and run the same command again"
+        ) from error
+
+
+def read_record(folder: Path) -> BenchmarkRecord:
+    """Read `benchmark.json`; raises InputError where it is missing, damaged or of another kind."""
+    file = folder / RECORD
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["format_version"] != FORMAT_VERSION:
+            raise InputError(
+                f"{file} has format_version {content['format_version']}, this code reads "
+                f"{FORMAT_VERSION}; run the benchmark's own command again"
+            )
+        return BenchmarkRecord(**content)
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be read ({error.strerror}); give the --output folder of a benchmark"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{file} is damaged ({error}); run the benchmark's own command again"
+        ) from error
+
+
+def read_benchmarks(folders: Sequence[Path]) -> list[Benchmark]:
+    """Read benchmarks and compute their figures, one a data set; trains nothing.
+
+    Models of several folders on one data set stand in one benchmark; a label that another folder
+    has too, for another trial, is followed by its folder's name. Raises InputError where folders of
+    one data set do not share split, cut-offs and tie rule, and where a file is missing or damaged.
+    """
+    of_dataset: dict[str, list[tuple[Path, BenchmarkRecord]]] = {}
+    for folder in folders:
+        record = read_record(folder)
+        of_dataset.setdefault(record.dataset, []).append((folder, record))
+    return [_read(parts) for parts in of_dataset.values()]
+
+
+def _read(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
+    """One benchmark from the folders of one data set."""
+    folder, first = parts[0]
+    _check_alike(parts)
+    of_split = split_folder(folder, first.fingerprint)
+    events, catalogue = TestEvents.load(of_split), Catalogue.load(of_split)
+    trials: dict[str, list[Path]] = {}
+    for part, record in parts:
+        for label, ids in record.trials.items():
+            found = [part / TRIALS / trial for trial in ids]
+            known = trials.get(label, found)
+            if [trial.name for trial in known] != list(ids):
+                label = f"{label} ({part.name})"
+            trials.setdefault(label, found)
+    summaries = [
+        replace(_summarise(of_model, events, catalogue, first), label=label)
+        for label, of_model in trials.items()
+    ]
+    headline = f"Recall@{headline_k(first.ks)}"
+    summaries.sort(key=lambda summary: -summary.metrics[headline].value)
+    values = {summary.label: summary.event_values for summary in summaries}
+    record = replace(
+        first,
+        seeds=_union(record.seeds for _, record in parts),
+        notes=_union(record.notes for _, record in parts),
+        trials={label: [trial.name for trial in of_model] for label, of_model in trials.items()},
+        failures={name: why for _, record in parts for name, why in record.failures.items()},
+    )
+    differences = tuple(compare(values, events.sessions))
+    floors = floor_metrics(read_floors(of_split), events, len(catalogue), first.ks, first.ties)
+    tunings = tuple(
+        tuning
+        for part, of_part in parts
+        if of_part.tuned
+        for tuning in read_tunings(part)
+        if tuning.label in of_part.tuned
+    )
+    return Benchmark(
+        folder, record, events, catalogue, tuple(summaries), differences, floors, tunings
+    )
+
+
+def _summarise(
+    folders: Sequence[Path], events: TestEvents, catalogue: Catalogue, record: BenchmarkRecord
+) -> ModelSummary:
+    for folder in folders:
+        if not is_whole(folder):
+            raise InputError(
+                f"{folder} is not a whole trial; run the benchmark's own command again"
+            )
+    return summarise(folders, events, record.ks, record.ties, catalogue)
+
+
+def _check_alike(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> None:
+    folder, first = parts[0]
+    for other, record in parts[1:]:
+        for name, mine, its in (
+            ("test events", first.fingerprint[:16], record.fingerprint[:16]),
+            ("--k", first.ks, record.ks),
+            ("--ties", first.ties, record.ties),
+        ):
+            if mine != its:
+                raise InputError(
+                    f"{other} and {folder} are of one data set, {first.dataset}, and differ in "
+                    f"{name} ({its} and {mine}); report on them one by one"
+                )
+
+
+def _union(parts: Iterable[Sequence[Any]]) -> list[Any]:
+    """All entries once, in their order."""
+    return list(dict.fromkeys(entry for part in parts for entry in part))
+
+
+def _seed_note(prepared: Prepared, outcome: Outcome) -> list[str]:
+    if not prepared.plan.auto_seeds or outcome.interrupted:
+        return []
+    why = (
+        "until an interval that is valid after every seed had decided, or the sessions left more "
+        "open than the seeds"
+        if seeds_decide(outcome.trials, prepared)
+        else "as many as there may be, and undecided"
+    )
+    return [f"--seeds auto: {why}"]
+
+
+def _statistics(train: SessionLog) -> dict[str, float]:
+    support = np.sort(train.item_counts())[::-1]
+    tenth = max(1, len(support) // 10)
+    return {
+        "sessions": train.n_sessions,
+        "events": train.n_events,
+        "items": train.n_items,
+        "median session length": float(np.median(train.lengths)),
+        "longest session": int(train.lengths.max()),
+        "median support of an item": float(np.median(support)),
+        "share of events in the most popular tenth of items": float(
+            support[:tenth].sum() / max(support.sum(), 1)
+        ),
+        "share of events with a positive reward": float((train.rewards > 0).mean()),
+    }

@@ -1,0 +1,88 @@
+"""What a model puts before users, from how often each item entered a top K: beyond accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from datasets.session_log import IntArray
+
+TARGET_POPULARITY = "Popularity of targets"
+
+
+def exposure_figures(
+    exposure: Mapping[int, IntArray], support: IntArray, targets: ArrayLike
+) -> dict[str, float]:
+    """All figures of one trial by name, "Coverage@20" and so on, for each K of `exposure`.
+
+    `exposure` holds for a K how often each item entered the top K, (n_items,); `support` the
+    training events of each item, (n_items,); `targets` the item codes that were to be predicted,
+    -1 for one outside the catalogue. Beside the popularity of what is recommended stands that of
+    the targets. A K without any recommendation has no figures.
+    """
+    percentiles = popularity_percentiles(support)
+    found: dict[str, float] = {}
+    for k, times in sorted(exposure.items()):
+        if times.any():
+            found |= {
+                f"Coverage@{k}": catalogue_coverage(times),
+                f"Gini@{k}": gini_coefficient(times),
+                f"Popularity@{k}": float(np.average(percentiles, weights=times)),
+                f"Novelty@{k}": novelty(times, support),
+            }
+    known = np.asarray(targets)[np.asarray(targets) >= 0]
+    if found and len(known):
+        found[TARGET_POPULARITY] = float(percentiles[known].mean())
+    return found
+
+
+def catalogue_coverage(exposure: IntArray) -> float:
+    """Share of the catalogue's items that entered any top K; `exposure` is (n_items,).
+
+    Ge, Delgado-Battenfeld, Jannach: Beyond Accuracy, RecSys 2010 (catalogue coverage).
+    """
+    return float((exposure > 0).mean())
+
+
+def gini_coefficient(exposure: IntArray) -> float:
+    """How unequally the recommendations are spread over the whole catalogue.
+
+    With x_1 <= ... <= x_n the exposures of all n items, those never recommended included:
+    sum over i of (2 i - n - 1) x_i / (n * sum of x). 0 if all items are recommended alike,
+    1 - 1/n if one item alone is. Gini 1912; of recommendations by Fleder and Hosanagar, Management
+    Science 55, 2009. Raises ValueError where nothing was recommended.
+    """
+    ascending = np.sort(np.asarray(exposure, dtype=np.float64))
+    total, n_items = ascending.sum(), len(ascending)
+    if total <= 0:
+        raise ValueError("nothing was recommended, so no Gini coefficient")
+    places = 2 * np.arange(1, n_items + 1) - n_items - 1
+    return float(places @ ascending / (n_items * total))
+
+
+def popularity_percentiles(support: ArrayLike) -> NDArray[np.float64]:
+    """Share of the catalogue's items that each item is more popular than, in (0, 1), (n_items,).
+
+    (items of less support + half of those of equal support, itself included) / n. The mean over
+    the catalogue is 1/2 whatever the support: what recommending at random gives. The mean over
+    recommended slots is the average recommendation popularity (Yin et al., VLDB 2012; Abdollahpouri
+    et al., FLAIRS 2019) with percentiles for counts, which one very popular item cannot decide.
+    """
+    _, level_of_item, sizes = np.unique(support, return_inverse=True, return_counts=True)
+    return ((np.cumsum(sizes) - sizes / 2) / len(level_of_item))[level_of_item]
+
+
+def novelty(exposure: IntArray, support: IntArray) -> float:
+    """Mean self-information of the recommended slots, in bits.
+
+    -log2(support of the item / support of all items), mean over slots (Zhou et al., PNAS 107, 2010;
+    Vargas and Castells, RecSys 2011). An item without a training event would count as infinitely
+    new; it counts like one with a single event, so that the mean is then a lower bound. Raises
+    ValueError where nothing was recommended.
+    """
+    if not exposure.any():
+        raise ValueError("nothing was recommended, so no novelty")
+    bits = np.log2(max(float(support.sum()), 1.0)) - np.log2(np.maximum(support, 1))
+    return float(np.average(bits, weights=exposure))

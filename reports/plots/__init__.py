@@ -1,0 +1,1 @@
+"""Plots of a benchmark, one kind a file."""

@@ -1,0 +1,106 @@
+"""Forest plots: the best model beside each other one, one plot a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from bench.benchmark import Benchmark
+from bench.comparison import Difference
+from reports.palette import Style
+from reports.plots.drawing import (
+    INK,
+    ROW,
+    SURFACE,
+    Plot,
+    drawing,
+    name_rows,
+    panel,
+    plain,
+    rendered,
+)
+
+
+@dataclass(frozen=True)
+class Lead:
+    """By how much the best model is ahead of another one."""
+
+    other: str
+    value: float
+    low: float
+    high: float
+    adjusted_p: float
+    decided: bool
+
+
+def leads(benchmark: Benchmark) -> dict[str, list[Lead]]:
+    """What the best model by the headline is ahead of each other one, by metric, in their order."""
+    found: dict[str, list[Lead]] = {}
+    if benchmark.summaries:
+        best = benchmark.summaries[0].label
+        for difference in benchmark.differences:
+            if best in (difference.first, difference.second):
+                found.setdefault(difference.metric, []).append(_lead(difference, best))
+    return found
+
+
+def _lead(difference: Difference, best: str) -> Lead:
+    if difference.first == best:
+        other, ends, sign = difference.second, (difference.low, difference.high), 1
+    else:
+        other, ends, sign = difference.first, (-difference.high, -difference.low), -1
+    value = sign * difference.value
+    return Lead(other, value, *ends, difference.adjusted_p, difference.decided)
+
+
+def draw_forests(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
+    """A plot a compared metric, the headline's first; none with fewer than two models."""
+    found = leads(benchmark)
+    metrics = sorted(found, key=lambda metric: metric != benchmark.headline)
+    return [_draw(benchmark.summaries[0].label, metric, found[metric], looks) for metric in metrics]
+
+
+def _draw(best: str, metric: str, rows: list[Lead], looks: Mapping[str, Style]) -> Plot:
+    with drawing():
+        figure, axes = panel(0.75 + ROW * len(rows))
+        axes.axvline(0, color=INK, linewidth=0.9)
+        for place, lead in enumerate(rows):
+            look = looks[lead.other]
+            axes.hlines(place, lead.low, lead.high, color=look.colour, linewidth=1.8)
+            axes.plot(
+                lead.value, place, look.marker, color=look.colour, markersize=7.5,
+                markerfacecolor=look.colour if lead.decided else SURFACE, markeredgewidth=1.6,
+            )  # fmt: skip
+        name_rows(axes, [lead.other for lead in rows])
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        axes.set_xlabel(f"difference in {metric}")
+        svg, png = rendered(figure)
+    decided = [lead.other for lead in rows if lead.decided]
+    return Plot(
+        name=f"differences-{metric.lower().replace('@', '-at-')}",
+        title=f"{metric}: {best} beside each other model",
+        caption=(
+            "Paired differences on the same test events with 95 % intervals over sessions; right "
+            f"of 0, {best} is ahead. Filled: decided, by the interval and by a permutation test "
+            "corrected over all pairs and metrics. Hollow: undecided."
+        ),
+        description=(
+            f"{best} is told from {', '.join(decided) or 'none'} of {len(rows)} models by {metric}."
+        ),
+        svg=svg,
+        png=png,
+        columns=("model", "difference", "95 % interval", "p", "decided"),
+        rows=tuple(
+            (
+                lead.other,
+                f"{lead.value:+.4f}",
+                f"{lead.low:+.4f} to {lead.high:+.4f}",
+                f"{lead.adjusted_p:.2g}",
+                "yes" if lead.decided else "no",
+            )
+            for lead in rows
+        ),
+    )

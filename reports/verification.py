@@ -1,0 +1,101 @@
+"""Compute every figure again from the ranks, and name each one that a file tells otherwise."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from bench.benchmark import TRIALS, read_benchmarks, read_record
+from bench.events import TestEvents
+from bench.execution import split_folder
+from bench.ranking import MISSED_RANK, Ranks
+from bench.results import trial_metrics
+from bench.trial import read_ranks
+from bench.trial import read_record as read_trial
+from datasets.errors import InputError
+from reports.benchmark_table import benchmark_csv
+
+RELATIVE_ERROR = 1e-9
+"""Sums of another version of NumPy may round otherwise."""
+
+
+def count_figures(folder: Path) -> tuple[int, list[str]]:
+    """Number of stored figures of a benchmark, and a sentence for each that is not what ranks give.
+
+    Compared are the metrics of every trial's `trial.json`, its ranks, ties and exposure with each
+    other, and the cells of `table.csv`. Raises InputError where a file is missing or damaged.
+    """
+    record = read_record(folder)
+    events = TestEvents.load(split_folder(folder, record.fingerprint))
+    n_items = record.counts["catalogue"]
+    n_figures, wrong = 0, []
+    for trial in (folder / TRIALS / name for ids in record.trials.values() for name in ids):
+        stored = read_trial(trial).metrics
+        ranks = read_ranks(trial)
+        wrong += [f"{trial}: {fault}" for fault in _impossible_ranks(ranks, events, n_items)]
+        for name, value in trial_metrics(ranks, events, read_trial(trial).ks).items():
+            n_figures += 1
+            if not _equal(stored.get(name), value):
+                wrong.append(
+                    f"{trial}/trial.json: {name} is {stored.get(name)}, ranks give {value}"
+                )
+    (benchmark,) = read_benchmarks([folder])
+    file = folder / "table.csv"
+    try:
+        shown = dict(_cells(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be read ({error.strerror}); make it by `run_bench.py report {folder}`"
+        ) from error
+    computed = dict(_cells(benchmark_csv(benchmark)))
+    for cell in dict.fromkeys([*shown, *computed]):
+        n_figures += 1
+        if not _same_text(shown.get(cell), computed.get(cell)):
+            wrong.append(
+                f"{file}: {cell[1]} of {cell[0]} is {shown.get(cell)}, "
+                f"ranks give {computed.get(cell)}"
+            )
+    return n_figures, wrong
+
+
+def _impossible_ranks(ranks: Ranks, events: TestEvents, n_items: int) -> Iterator[str]:
+    """What ranks, ties and exposure cannot be beside each other."""
+    missed = ranks.ranks == MISSED_RANK
+    scored = ranks.ranks[~missed].astype(np.int64)
+    if len(ranks.ranks) != len(events):
+        yield f"{len(ranks.ranks)} ranks of {len(events)} test events"
+        return
+    if (missed != (events.targets < 0)).any():
+        yield "an event is missed whose item is in the catalogue, or the other way round"
+    if len(scored) and not 1 <= scored.min() <= scored.max() <= n_items:
+        yield f"a rank lies outside 1 to {n_items}"
+    if (ranks.ties[~missed] >= scored).any():
+        yield "a target ties with more items than stand before it"
+    for k, times in ranks.exposure.items():
+        if times.sum() != min(k, n_items) * len(scored):
+            yield f"the first {k} items of {len(scored)} lists are {times.sum()} in exposure.npy"
+
+
+def _cells(text: str) -> Iterator[tuple[tuple[str, str], str]]:
+    """(model, column) and text of each cell of a CSV table."""
+    for row in csv.DictReader(io.StringIO(text)):
+        model = row.pop("model")
+        yield from (((model, column), cell) for column, cell in row.items())
+
+
+def _same_text(one: str | None, other: str | None) -> bool:
+    if one is None or other is None or "" in (one, other):
+        return one == other
+    try:
+        return _equal(float(one), float(other))
+    except ValueError:
+        return False
+
+
+def _equal(one: float | None, other: float) -> bool:
+    return one is not None and math.isclose(one, other, rel_tol=RELATIVE_ERROR, abs_tol=1e-15)

@@ -1,0 +1,53 @@
+"""Ranks from counts are those that the models' own scores give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.floor_ranks import markov_ranks, popularity_ranks
+from bench.ranking import Ranks, rank_targets
+from datasets.held_out import HeldOut
+from datasets.session_log import SessionLog
+from models.markov import Markov, MarkovConfig
+from models.popularity import Popularity, PopularityConfig
+from tests.bench.held_out_logs import held_out_of, log_of
+
+N_ITEMS = 7
+ITEMS = st.integers(0, N_ITEMS - 1)
+TRAINING = st.lists(st.lists(ITEMS, min_size=1, max_size=7), min_size=1, max_size=8)
+TEST = st.lists(st.lists(ITEMS, min_size=2, max_size=6), min_size=1, max_size=6)
+
+
+def by_scores(model: Any, train: SessionLog, test: HeldOut) -> Ranks:
+    for _ in model.fit(train):
+        pass
+    return rank_targets(model, test, model_name="floor")
+
+
+@pytest.mark.parametrize(
+    ("ranks", "model"),
+    [
+        (popularity_ranks, Popularity(PopularityConfig(), seed=0, device="cpu")),
+        (markov_ranks, Markov(MarkovConfig(), seed=0, device="cpu")),
+    ],
+)
+@settings(max_examples=40)
+@given(training=TRAINING, sessions=TEST, n_missed=st.integers(0, 2))
+def test_ranks_are_those_of_the_model(
+    ranks: Callable[[SessionLog, HeldOut], Ranks],
+    model: Any,
+    training: list[list[int]],
+    sessions: list[list[int]],
+    n_missed: int,
+) -> None:
+    train = log_of(training, N_ITEMS)
+    test = held_out_of(sessions, N_ITEMS, missed=[(0, 1)] * n_missed)
+    test.is_target[1] = len(sessions[0]) == 2
+    found, expected = ranks(train, test), by_scores(model, train, test)
+    assert found.ranks.tolist() == expected.ranks.tolist()
+    assert found.ties.tolist() == expected.ties.tolist()
