@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bench.benchmark import Benchmark
 
 EXIT_FAILED_TRIAL, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
-TRACKING_TIMEOUT = 30.0
+TRACKING_TIMEOUT = 120.0
 
 
 def main(arguments: list[str] | None = None) -> int:

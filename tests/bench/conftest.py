@@ -32,7 +32,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
         "from bench.tracking import make_tracker; imported = 'mlflow' in sys.modules;"
         "t = make_tracker(None, 'log temporal', print); t.mirror_trial(Path(sys.argv[2]));"
-        "t.close(100); sys.exit(imported)"
+        "t.close(900); sys.exit(imported)"
     )
     environment = {name: text for name, text in os.environ.items() if "MLFLOW" not in name}
     process = subprocess.run(

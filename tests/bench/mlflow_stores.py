@@ -17,7 +17,7 @@ from bench.tracking import Tracker, make_tracker
 
 REPOSITORY = Path(__file__).parents[2]
 STARTED = 1_700_000_000.25
-PATIENCE = 120.0
+PATIENCE = 900.0
 
 FINAL_METRICS = {
     "recall_at_20": 0.25,

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 300.0
+PATIENCE = 900.0
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from reports.tables import escape_markdown
 from tests.commands.conftest import start
 from tests.commands.serving import invoke, served
 
-SECONDS = 300
+SECONDS = 1200
 
 
 def runs_in(folder: Path, experiment: str) -> dict[str, Any]:
