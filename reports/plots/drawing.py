@@ -14,8 +14,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
+from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from reports.palette import THEME, Style
@@ -29,6 +30,9 @@ PAD = 0.08
 """Inches around everything."""
 LEGEND_ROW = 0.21
 """Inches."""
+LEGEND_MARK = 0.6
+"""Inches of an entry's line and of the gaps beside it."""
+POINTS_PER_INCH = 72
 LONGEST_NAME = 20
 DOTS_PER_INCH = 200
 _OTHER_SCRIPTS = (
@@ -115,8 +119,11 @@ def legend(figure: Figure, entries: Sequence[tuple[str, Line2D]]) -> None:
     """A legend under the panel; the figure grows by its height."""
     if not entries:
         return
-    longest = max(len(label) for label, _ in entries)
-    rows = math.ceil(len(entries) / max(1, int(WIDTH / (0.6 + 0.075 * longest))))
+    size = mpl.rcParams["legend.fontsize"]
+    font = FontProperties(family=mpl.rcParams["font.family"])
+    widest = max(TextPath((0, 0), label, size, prop=font).get_extents().x1 for label, _ in entries)
+    at_most = max(1, int(WIDTH / (LEGEND_MARK + widest / POINTS_PER_INCH)))
+    rows = math.ceil(len(entries) / at_most)
     columns = math.ceil(len(entries) / rows)
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * rows)
     found = figure.legend(
