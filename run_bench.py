@@ -135,8 +135,8 @@ def _report(arguments: list[str]) -> int:
     from reports.report import write_tables
 
     output = options.output or options.folders[0]
-    output.mkdir(parents=True, exist_ok=True)
     benchmarks = read_benchmarks(options.folders)
+    output.mkdir(parents=True, exist_ok=True)
     _print(write_tables(benchmarks, output))
     if options.page:
         write_page(benchmarks, output)

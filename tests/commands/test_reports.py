@@ -63,11 +63,12 @@ def test_folders_of_one_log_become_one_table(command: Callable[..., Run]) -> Non
 
 def test_folders_of_other_test_events_are_refused(command: Callable[..., Run]) -> None:
     record = json.loads(Path("b/benchmark.json").read_text())
-    record["fingerprint"] = "0" * 64
+    fingerprint, record["fingerprint"] = record["fingerprint"], "0" * 64
     Path("b/benchmark.json").write_text(json.dumps(record))
     run = command("report", "a", "b", "--output", "both")
     assert run.status == 2
-    assert "b and a are of one data set, log, and differ in test events" in run.stderr
+    assert f"b and a are of one data set, {record['dataset']}, and differ in" in run.stderr
+    assert f"test events (0000000000000000 and {fingerprint[:16]})" in run.stderr
     assert not Path("both/table.md").exists()
 
 
@@ -78,11 +79,12 @@ def test_folders_of_two_data_sets_have_a_table_of_both(command: Callable[..., Ru
     assert run.status == 0
     assert run.table.startswith("| model ")
     assert run.table.splitlines()[0].count("Recall@20") == 2
-    assert "\n## log\n" in run.table
+    assert f"\n## {record['dataset']}\n" in run.table
     assert "\n## other\n" in run.table
     assert {file.name for file in Path("both").glob("table-*.csv")} == {
-        "table-log.csv", "table-other.csv",
-    }  # fmt: skip
+        f"table-{record['dataset']}.csv",
+        "table-other.csv",
+    }
 
 
 def test_verify_names_each_figure_that_ranks_do_not_give(command: Callable[..., Run]) -> None:
@@ -126,7 +128,7 @@ def test_mlflow_is_filled_from_the_folder(command: Callable[..., Run]) -> None:
     for _ in range(2):
         assert command("sync-mlflow", "a", "--tracking-uri", uri).status == 0
     client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name("log temporal")
+    (experiment,) = [e for e in client.search_experiments() if e.name.endswith("-log temporal")]
     runs = client.search_runs([experiment.experiment_id])
     by_name = {run.info.run_name: run for run in runs}
     assert set(by_name) == {"benchmark: popularity, markov", "popularity seed 1", "markov seed 1"}
