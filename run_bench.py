@@ -61,7 +61,7 @@ def _run(arguments: list[str]) -> int:
     from bench.benchmark import (
         benchmark_name,
         benchmark_parameters,
-        read_benchmarks,
+        gather,
         record_benchmark,
         write_benchmark,
     )
@@ -69,7 +69,7 @@ def _run(arguments: list[str]) -> int:
     from bench.preparation import prepare
     from bench.progress import TrialProgress
     from bench.tracking import RunStatus, browse_hint, make_tracker
-    from reports.report import report_paths, write_tables
+    from reports.report import report_markdown, report_paths, write_tables
 
     progress = TrialProgress(sys.stderr)
     prepared = prepare(plan, progress.message)
@@ -82,18 +82,21 @@ def _run(arguments: list[str]) -> int:
         tracker.start_benchmark(prepared.id, name, benchmark_parameters(prepared))
         outcome = execute(prepared, tracker, progress)
         record = record_benchmark(prepared, outcome)
+        benchmarks = [gather([(prepared.output, record)])]
+        # First what a full disk cannot take away.
+        _print(report_markdown(benchmarks))
         write_benchmark(prepared.output, record)
-        benchmarks = read_benchmarks([prepared.output])
-        _print(write_tables(benchmarks, prepared.output))
-        if plan.page:
-            _make_page(benchmarks, prepared.output, progress.message)
+        write_tables(benchmarks, prepared.output)
+        page = plan.page and _make_page(benchmarks, prepared.output, progress.message)
         ended: RunStatus = "FAILED" if record.failures else "FINISHED"
         if outcome.interrupted:
             ended = "KILLED"
-        tracker.end_benchmark(ended, report_paths(prepared.output))
+        tracker.end_benchmark(ended, report_paths(prepared.output, record, page=page))
         tracker.close(TRACKING_TIMEOUT)
-    page = "report.html, " if (prepared.output / "report.html").exists() else ""
-    print(f"results: {prepared.output}/{page}table.md, table.csv and trials/", file=sys.stderr)
+    print(
+        f"results: {prepared.output}/{'report.html, ' * page}table.md, table.csv and trials/",
+        file=sys.stderr,
+    )
     if plan.tracking_uri != "none":
         print(f"browse the runs: {browse_hint(plan.tracking_uri)}", file=sys.stderr)
     if outcome.interrupted:
@@ -102,8 +105,8 @@ def _run(arguments: list[str]) -> int:
     return EXIT_FAILED_TRIAL if record.failures else 0
 
 
-def _make_page(benchmarks: Sequence[Benchmark], folder: Path, warn: Callable[[str], None]) -> None:
-    """Draw the page of a run; what goes wrong with it is said, and takes no result with it."""
+def _make_page(benchmarks: Sequence[Benchmark], folder: Path, warn: Callable[[str], None]) -> bool:
+    """Draw the page of a run, and whether it was; what goes wrong takes no result with it."""
     from reports.page import write_page
 
     warn("drawing plots and report.html")
@@ -114,6 +117,8 @@ def _make_page(benchmarks: Sequence[Benchmark], folder: Path, warn: Callable[[st
             f"report.html was not made ({type(error).__name__}: {error}); the tables are whole, "
             f"and `run_bench.py report {folder}` makes it again"
         )
+        return False
+    return True
 
 
 def _report(arguments: list[str]) -> int:
@@ -132,12 +137,13 @@ def _report(arguments: list[str]) -> int:
 
     from bench.benchmark import read_benchmarks
     from reports.page import write_page
-    from reports.report import write_tables
+    from reports.report import report_markdown, write_tables
 
     output = options.output or options.folders[0]
     benchmarks = read_benchmarks(options.folders)
     output.mkdir(parents=True, exist_ok=True)
-    _print(write_tables(benchmarks, output))
+    _print(report_markdown(benchmarks))
+    write_tables(benchmarks, output)
     if options.page:
         write_page(benchmarks, output)
     return 0
@@ -149,9 +155,9 @@ def _verify(arguments: list[str]) -> int:
     parser.add_argument("folder", metavar="DIR", type=Path, help="of --output")
     folder = parser.parse_args(arguments).folder
 
-    from reports.verification import count_figures
+    from reports.verification import compare_with_ranks
 
-    n_figures, wrong = count_figures(folder)
+    n_figures, wrong = compare_with_ranks(folder)
     for sentence in wrong:
         print(sentence)
     print(f"{folder}: {n_figures:,} figures, {len(wrong)} of them not what the ranks give")
@@ -165,14 +171,17 @@ def _sync(arguments: list[str]) -> int:
     parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's address")
     options = parser.parse_args(arguments)
 
+    from bench.benchmark import read_record
     from bench.mlflow_sync import sync_mlflow
     from bench.tracking import browse_hint
     from reports.report import report_paths
 
+    record = read_record(options.folder)
     n_trials = sync_mlflow(
         options.folder,
+        record,
         options.tracking_uri,
-        report_paths(options.folder),
+        report_paths(options.folder, record),
         lambda line: print(line, file=sys.stderr),
     )
     print(f"{n_trials} trials stand in MLflow: {browse_hint(options.tracking_uri)}")

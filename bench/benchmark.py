@@ -10,22 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from bench.catalogue import Catalogue
+from bench.catalogue import Catalogue, split_folder
 from bench.comparison import Difference, compare
 from bench.events import TestEvents
-from bench.execution import Outcome, data_parameters, seeds_decide, split_folder
+from bench.execution import Outcome, data_parameters
+from bench.files import read_versioned, write_whole
 from bench.floors import floor_metrics, read_floors
 from bench.plan import headline_k
 from bench.preparation import Prepared
 from bench.results import ModelSummary, summarise
-from bench.trial import is_whole, json_numbers
+from bench.trial import TRIALS, is_whole, json_numbers
 from bench.tuning_records import Tuning, read_tunings
 from datasets.errors import InputError
 from datasets.session_log import SessionLog
 
 FORMAT_VERSION = 1
 RECORD = "benchmark.json"
-TRIALS = "trials"
 
 
 @dataclass(frozen=True)
@@ -141,54 +141,41 @@ def write_benchmark(folder: Path, record: BenchmarkRecord) -> None:
 
     Raises InputError where it cannot be written, as on a full disk.
     """
-    file = folder / RECORD
-    partial = file.with_name(f".{RECORD}.partial")
-    try:
-        partial.write_text(json.dumps(asdict(record), indent=1, default=str) + "\n", "utf-8")
-        partial.replace(file)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be written ({error.strerror}); make room and run the same command again"
-        ) from error
+    write_whole(folder / RECORD, json.dumps(asdict(record), indent=1, default=str) + "\n")
 
 
 def read_record(folder: Path) -> BenchmarkRecord:
     """Read `benchmark.json`; raises InputError where it is missing, damaged or of another kind."""
-    file = folder / RECORD
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        if content["format_version"] != FORMAT_VERSION:
-            raise InputError(
-                f"{file} has format_version {content['format_version']}, this code reads "
-                f"{FORMAT_VERSION}; run the benchmark's own command again"
-            )
-        return BenchmarkRecord(**content)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be read ({error.strerror}); give the --output folder of a benchmark"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{file} is damaged ({error}); run the benchmark's own command again"
-        ) from error
+    mend = "run the benchmark's own command again"
+    return read_versioned(
+        folder / RECORD,
+        FORMAT_VERSION,
+        lambda content: BenchmarkRecord(**content),
+        absent="give the --output folder of a benchmark",
+        other_version=mend,
+        damaged=mend,
+    )
 
 
 def read_benchmarks(folders: Sequence[Path]) -> list[Benchmark]:
     """Read benchmarks and compute their figures, one a data set; trains nothing.
 
     Models of several folders on one data set stand in one benchmark; a label that another folder
-    has too, for another trial, is followed by its folder's name. Raises InputError where folders of
+    has too, for another trial, is followed by its folder. Raises InputError where folders of
     one data set do not share split, cut-offs and tie rule, and where a file is missing or damaged.
     """
     of_dataset: dict[str, list[tuple[Path, BenchmarkRecord]]] = {}
     for folder in folders:
         record = read_record(folder)
         of_dataset.setdefault(record.dataset, []).append((folder, record))
-    return [_read(parts) for parts in of_dataset.values()]
+    return [gather(parts) for parts in of_dataset.values()]
 
 
-def _read(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
-    """One benchmark from the folders of one data set."""
+def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
+    """One benchmark with all its figures from folders of one data set and their records.
+
+    Raises InputError as `read_benchmarks` does.
+    """
     folder, first = parts[0]
     _check_alike(parts)
     of_split = split_folder(folder, first.fingerprint)
@@ -199,7 +186,7 @@ def _read(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
             found = [part / TRIALS / trial for trial in ids]
             known = trials.get(label, found)
             if [trial.name for trial in known] != list(ids):
-                label = f"{label} ({part.name})"
+                label = f"{label} ({part})"
             trials.setdefault(label, found)
     summaries = [
         replace(_summarise(of_model, events, catalogue, first), label=label)
@@ -266,7 +253,7 @@ def _seed_note(prepared: Prepared, outcome: Outcome) -> list[str]:
     why = (
         "until an interval that is valid after every seed had decided, or the sessions left more "
         "open than the seeds"
-        if seeds_decide(outcome.trials, prepared)
+        if outcome.seeds_decided
         else "as many as there may be, and undecided"
     )
     return [f"--seeds auto: {why}"]

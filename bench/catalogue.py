@@ -15,6 +15,11 @@ from datasets.session_log import IntArray, StringArray
 CATALOGUE = "catalogue.npz"
 
 
+def split_folder(output: Path, fingerprint: str) -> Path:
+    """Where an output folder keeps the test events and the catalogue of a split."""
+    return output / "splits" / fingerprint[:16]
+
+
 @dataclass(frozen=True, eq=False)
 class Catalogue:
     """Items by their code, shapes (n_items,)."""

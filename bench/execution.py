@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.catalogue import CATALOGUE, Catalogue, titles_in_order
+from bench.catalogue import CATALOGUE, Catalogue, split_folder, titles_in_order
 from bench.events import MANIFEST
 from bench.executors import run_in_process
 from bench.floors import FLOORS, store_floors
 from bench.plan import headline_k
 from bench.preparation import Prepared
+from bench.processes import terminate_as_interrupt
 from bench.progress import TrialProgress
 from bench.provenance import REPOSITORY, git_commit, machine
 from bench.results import event_values
@@ -31,6 +28,7 @@ from bench.tracking import Tracker
 from bench.training import VALIDATION_RECALL, Step
 from bench.trial import (
     RECORD,
+    TRIALS,
     TrialRecord,
     TrialSpec,
     is_whole,
@@ -58,10 +56,12 @@ class TrialOutcome:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All trials that ended, and whether an interrupt kept others from it."""
+    """All trials that ended, and what kept others from it."""
 
     trials: tuple[TrialOutcome, ...]
     interrupted: bool
+    seeds_decided: bool
+    """Whether seeds that end by themselves ended because they had decided."""
 
     @property
     def failures(self) -> dict[str, str]:
@@ -74,7 +74,7 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
 
     Ctrl-C, SIGTERM or a closed terminal ends the running trial and keeps those that are whole.
     """
-    folder = prepared.output / "trials"
+    folder = prepared.output / TRIALS
     try:
         folder.mkdir(parents=True, exist_ok=True)
         sweep_unfinished(folder)
@@ -85,18 +85,19 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
             "make room or choose another folder"
         ) from error
     done: list[TrialOutcome] = []
-    interrupted = False
+    interrupted = decided = False
     with terminate_as_interrupt():
         try:
             for specs in _rounds(prepared):
                 for spec in specs:
                     done.append(_run_or_reuse(prepared, spec, tracker, progress))
-                if prepared.plan.auto_seeds and seeds_decide(done, prepared):
+                decided = prepared.plan.auto_seeds and _seeds_decide(done, prepared)
+                if decided:
                     break
         except KeyboardInterrupt:
             interrupted = True
             progress.close()
-    return Outcome(tuple(done), interrupted)
+    return Outcome(tuple(done), interrupted, decided)
 
 
 def _rounds(prepared: Prepared) -> list[list[TrialSpec]]:
@@ -106,7 +107,7 @@ def _rounds(prepared: Prepared) -> list[list[TrialSpec]]:
     return [[spec for spec in prepared.trials if spec.seed == s] for s in prepared.plan.seeds]
 
 
-def seeds_decide(done: Sequence[TrialOutcome], prepared: Prepared) -> bool:
+def _seeds_decide(done: Sequence[TrialOutcome], prepared: Prepared) -> bool:
     """Whether the whole trials among `done` leave nothing that another seed could decide."""
     plan = prepared.plan
     headline = f"Recall@{headline_k(plan.ks)}"
@@ -118,15 +119,10 @@ def seeds_decide(done: Sequence[TrialOutcome], prepared: Prepared) -> bool:
     return enough_seeds(values, prepared.events.sessions)
 
 
-def split_folder(output: Path, fingerprint: str) -> Path:
-    """Where the test events and the catalogue of a split lie."""
-    return output / "splits" / fingerprint[:16]
-
-
 def _run_or_reuse(
     prepared: Prepared, spec: TrialSpec, tracker: Tracker, progress: TrialProgress
 ) -> TrialOutcome:
-    folder = prepared.output / "trials" / spec.id
+    folder = prepared.output / TRIALS / spec.id
     if not prepared.plan.fresh and is_whole(folder) and _has_lists(prepared, folder):
         progress.message(f"{spec.name}: reused from {folder}")
         tracker.mirror_trial(folder)
@@ -303,23 +299,3 @@ def _tags(prepared: Prepared, spec: TrialSpec) -> dict[str, str]:
         **{f"version_{name}": text for name, text in prepared.versions.items()},
         **{f"machine_{name}": str(value) for name, value in machine().items()},
     }
-
-
-@contextmanager
-def terminate_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM and a closed terminal as Ctrl-C, so that they end as cleanly as it does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

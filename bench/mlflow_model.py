@@ -33,7 +33,7 @@ from bench.provenance import (
     source_files,
     source_roots,
 )
-from bench.recommendation import read_finished, source_has_changed, split_folder
+from bench.recommendation import folder_of_split, read_finished, source_has_changed
 from bench.served_model import COUNT, DEFAULT_COUNT, PLUGIN, SESSION
 from bench.trial import RECORD, WEIGHTS
 from datasets.errors import InputError
@@ -102,7 +102,7 @@ def write_model(trial: Path, folder: Path) -> None:
             f"the weights of {record.id} have {size / 1e6:,.0f} MB and MLflow is sent "
             f"{MAX_WEIGHTS_BYTES / 1e6:,.0f} at most; use `run_bench.py recommend` instead"
         )
-    split = split_folder(trial, record)
+    split = folder_of_split(trial, record)
     catalogue = Catalogue.load(split)
     sources = _sources(loaded)
     with tempfile.TemporaryDirectory() as work:

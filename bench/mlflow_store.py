@@ -9,25 +9,26 @@ process left RUNNING is found and mended.
 from __future__ import annotations
 
 import json
-import os
-import sqlite3
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.mlflow_address import check_sqlite, default_address
 from bench.mlflow_values import (
     MAX_PARAMETER_LENGTH,
     MAX_TAG_LENGTH,
     PARAMETERS_FILE,
+    epoch_metrics,
     finite,
+    milliseconds,
     parameter_text,
     read_curve,
     shortened,
-    tracked_curve_name,
     tracked_key,
     tracked_name,
+    tracked_tags,
 )
 from bench.processes import has_ended, own_process_tags
 from bench.trial import WEIGHTS, TrialRecord, read_record
@@ -67,8 +68,8 @@ class MlflowStore:
         warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic|pydantic)\b")
         from mlflow.tracking import MlflowClient
 
-        self.address = uri or _default_address()
-        _check_sqlite(self.address)
+        self.address = uri or default_address()
+        check_sqlite(self.address)
         self._warn = warn
         self._client = MlflowClient(tracking_uri=self.address)
         self._experiment_id = self._open_experiment(experiment)
@@ -92,8 +93,8 @@ class MlflowStore:
             own[PARENT_TAG] = self._benchmark_run_id
         run = self._client.create_run(
             self._experiment_id,
-            start_time=_milliseconds(started),
-            tags=_tracked_tags({**tags, **own}),
+            start_time=milliseconds(started),
+            tags=tracked_tags({**tags, **own}),
             run_name=name,
         )
         run_id = run.info.run_id
@@ -106,7 +107,7 @@ class MlflowStore:
     ) -> None:
         """Add an epoch to the curves of a trial, measured at `time` (epoch seconds)."""
         if run_id := self._run_ids.get(trial_id):
-            self._log_metrics(run_id, _epoch_metrics(metrics, epoch, time))
+            self._log_metrics(run_id, epoch_metrics(metrics, epoch, time))
 
     def end_trial(
         self, trial_id: str, status: str, folder: Path | None, reason: str | None, ended: float
@@ -150,7 +151,7 @@ class MlflowStore:
         for row in read_curve(folder):
             figures = {column: value for column, value in row.items() if column != "epoch"}
             time = min(started + row.get("train_seconds", 0.0), ended)
-            metrics += _epoch_metrics(figures, int(row["epoch"]), time)
+            metrics += epoch_metrics(figures, int(row["epoch"]), time)
         self._log_metrics(self._run_ids[trial_id], metrics)
         self.end_trial(trial_id, status, folder, record.reason, ended)
 
@@ -167,7 +168,7 @@ class MlflowStore:
         else:
             tags = {**own_process_tags(), BENCHMARK_TAG: benchmark_id}
             run = self._client.create_run(
-                self._experiment_id, _milliseconds(started), _tracked_tags(tags), name
+                self._experiment_id, milliseconds(started), tracked_tags(tags), name
             )
             run_id = str(run.info.run_id)
             self._log_parameters(run_id, parameters)
@@ -251,13 +252,13 @@ class MlflowStore:
 
         # MLflow shows the value of the highest step: a final figure must outlast its own curve.
         step = int(curve[-1]["epoch"]) if curve else 0
-        time = _milliseconds(record.ended)
+        time = milliseconds(record.ended)
         metrics = [
             Metric(tracked_name(name), value, time, step)
             for name, value in finite(record.metrics).items()
         ]
         self._log_metrics(run_id, metrics)
-        tags = _tracked_tags(record.tags)
+        tags = tracked_tags(record.tags)
         if tags:
             self._client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
 
@@ -297,56 +298,13 @@ class MlflowStore:
             self._upload_warned = True
 
     def _terminate(self, run_id: str, status: str, time: float) -> None:
-        self._client.set_terminated(run_id, status, end_time=_milliseconds(time))
+        self._client.set_terminated(run_id, status, end_time=milliseconds(time))
         self._open_run_ids.discard(run_id)
 
 
 def is_refusal(error: Exception) -> bool:
     """Whether one trial was refused while the store itself answers, so that others may go on."""
     return isinstance(error, InputError) or getattr(error, "error_code", None) in _REFUSALS
-
-
-def _default_address() -> str:
-    from mlflow.store.tracking import DEFAULT_TRACKING_URI
-    from mlflow.tracking import get_tracking_uri
-
-    address = get_tracking_uri()
-    # The absolute form of the default is percent-encoded, and in a folder with a space in its name
-    # MLflow would leave an empty folder of the encoded name; `mlflow ui` uses the relative form.
-    if address.startswith("sqlite:") and not os.environ.get("MLFLOW_TRACKING_URI"):
-        return DEFAULT_TRACKING_URI
-    return address
-
-
-def _check_sqlite(address: str) -> None:
-    """Fail at once on a database that cannot be opened: MLflow itself tries for 100 seconds."""
-    path = Path(address.removeprefix("sqlite:///"))
-    if address.startswith("sqlite:///") and "?" not in address and path.parent.is_dir():
-        connection = sqlite3.connect(path)
-        try:
-            connection.execute("PRAGMA schema_version")
-        finally:
-            connection.close()
-
-
-def _epoch_metrics(metrics: Mapping[str, float], epoch: int, time: float) -> list[Metric]:
-    from mlflow.entities import Metric
-
-    return [
-        Metric(tracked_curve_name(name), value, _milliseconds(time), epoch)
-        for name, value in finite(metrics).items()
-    ]
-
-
-def _tracked_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {
-        tracked_key(name): shortened(str(value), MAX_TAG_LENGTH, "trial.json")
-        for name, value in tags.items()
-    }
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
 
 
 def _first_line(error: Exception) -> str:

@@ -6,22 +6,26 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.benchmark import TRIALS, benchmark_name, read_record
+from bench.benchmark import BenchmarkRecord, benchmark_name
 from bench.mlflow_store import MlflowStore
 from bench.tracking import quieten_mlflow, summary, without_password
+from bench.trial import TRIALS
 from datasets.errors import InputError
 
 
 def sync_mlflow(
-    folder: Path, uri: str | None, paths: Sequence[Path], notify: Callable[[str], None]
+    folder: Path,
+    record: BenchmarkRecord,
+    uri: str | None,
+    paths: Sequence[Path],
+    notify: Callable[[str], None],
 ) -> int:
-    """Send what the store at `uri` lacks of a benchmark's trials, and its report to its run.
+    """Send what the store at `uri` lacks of the trials in `folder`, and the report to its run.
 
     `uri` None means what MLFLOW_TRACKING_URI says, else MLflow's own default here. `paths` are the
-    report's files and folders. Returns the number of trials. Raises InputError where the folder is
-    no benchmark's or the store cannot be used.
+    report's files and folders. Returns the number of trials. Raises InputError where a trial
+    is missing or damaged, or the store cannot be used.
     """
-    record = read_record(folder)
     trials = [folder / TRIALS / trial for ids in record.trials.values() for trial in ids]
     quieten_mlflow()
     try:

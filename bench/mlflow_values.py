@@ -8,9 +8,12 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datasets.errors import InputError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
 
 MAX_PARAMETER_LENGTH = 6000
 MAX_TAG_LENGTH = 5000
@@ -81,3 +84,26 @@ def read_curve(folder: Path) -> list[dict[str, float]]:
                 ) from error
             curve.append({**figures, "epoch": epoch})
     return curve
+
+
+def epoch_metrics(metrics: Mapping[str, float], epoch: int, time: float) -> list[Metric]:
+    """Figures of an epoch, measured at `time` (epoch seconds), as points of MLflow's curves."""
+    from mlflow.entities import Metric
+
+    return [
+        Metric(tracked_curve_name(name), value, milliseconds(time), epoch)
+        for name, value in finite(metrics).items()
+    ]
+
+
+def tracked_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags under names and in lengths that MLflow takes."""
+    return {
+        tracked_key(name): shortened(str(value), MAX_TAG_LENGTH, "trial.json")
+        for name, value in tags.items()
+    }
+
+
+def milliseconds(seconds: float) -> int:
+    """Epoch seconds as MLflow counts time."""
+    return round(seconds * 1000)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.files import write_whole
 from bench.plan import Plan
 from datasets.errors import InputError
 
@@ -35,14 +35,7 @@ def write_preset(
         if values:
             lines += ["", f"[{_key(label)}]"]
         lines += [f"{_key(name)} = {_toml(value)}" for name, value in values.items()]
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        partial.replace(file)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be written ({error.strerror}); make room and run the same command again"
-        ) from error
+    write_whole(file, "\n".join(lines) + "\n")
 
 
 def _key(text: str) -> str:

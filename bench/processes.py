@@ -1,11 +1,15 @@
-"""Which process wrote a record, and whether it has ended since."""
+"""How processes end: which one wrote a record and is gone since, and signals that end this one."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 
 def own_process_tags() -> dict[str, str]:
@@ -42,6 +46,26 @@ def exists(process_id: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+@contextmanager
+def terminate_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM and a closed terminal as Ctrl-C, so that they end as cleanly as it does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _state_and_start(process_id: int) -> tuple[str, str]:

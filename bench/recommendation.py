@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.catalogue import Catalogue
+from bench.catalogue import Catalogue, split_folder
 from bench.options import build_config
 from bench.provenance import source_fingerprint, source_roots
 from bench.trial import RECORD, WEIGHTS, TrialRecord, read_record
@@ -66,7 +66,7 @@ def load_trial(folder: Path, notify: Callable[[str], None]) -> TrainedModel:
             f"{folder}: the source of {record.model} has changed since this trial; "
             "run the benchmark's own command again for a trial of the present one"
         )
-    catalogue = Catalogue.load(split_folder(folder, record))
+    catalogue = Catalogue.load(folder_of_split(folder, record))
     return load_trained(record, loaded, folder / WEIGHTS, catalogue)
 
 
@@ -85,10 +85,10 @@ def read_finished(folder: Path) -> TrialRecord:
     return record
 
 
-def split_folder(trial: Path, record: TrialRecord) -> Path:
-    """Where the test events and the catalogue of a trial's split lie."""
-    fingerprint = record.tags.get("data_fingerprint", "")
-    return trial.resolve().parent.parent / "splits" / fingerprint[:16]
+def folder_of_split(trial: Path, record: TrialRecord) -> Path:
+    """The folder of a trial's split, beside the folder of all trials."""
+    output = trial.resolve().parent.parent
+    return split_folder(output, record.tags.get("data_fingerprint", ""))
 
 
 def source_has_changed(record: TrialRecord, loaded: LoadedModel) -> bool:

@@ -6,11 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from bench.metrics import EventValues
 from bench.significance import bootstrap_interval
-
-EventValues = NDArray[np.float64]
 
 MOST_SEEDS = 20
 """Seeds after which `--seeds auto` stops undecided."""

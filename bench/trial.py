@@ -17,11 +17,14 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.cost import Cost
+from bench.files import read_versioned
 from bench.processes import exists
 from bench.ranking import Ranks
 from datasets.errors import InputError
 
 FORMAT_VERSION = 1
+TRIALS = "trials"
+"""Folder of an output folder with a folder for each trial."""
 RECORD = "trial.json"
 CURVE = "curve.csv"
 COST = "cost.json"
@@ -106,21 +109,15 @@ def is_whole(folder: Path) -> bool:
 
 def read_record(folder: Path) -> TrialRecord:
     """Read `trial.json`; raises InputError where it is missing, damaged or of another version."""
-    file = folder / RECORD
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        if content["format_version"] != FORMAT_VERSION:
-            raise InputError(
-                f"{file} has format_version {content['format_version']}, this code reads "
-                f"{FORMAT_VERSION}; use another --output folder or remove this one"
-            )
-        return TrialRecord(**content)
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be read ({error.strerror}); remove its folder and run again"
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is damaged ({error}); remove its folder and run again") from error
+    mend = "remove its folder and run again"
+    return read_versioned(
+        folder / RECORD,
+        FORMAT_VERSION,
+        lambda content: TrialRecord(**content),
+        absent=mend,
+        other_version="use another --output folder or remove this one",
+        damaged=mend,
+    )
 
 
 def read_ranks(folder: Path) -> Ranks:

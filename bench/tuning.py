@@ -15,11 +15,12 @@ from typing import Any
 
 from bench.budget import Budget
 from bench.events import events_from
-from bench.execution import run_trial, terminate_as_interrupt
+from bench.execution import run_trial
 from bench.options import build_config
 from bench.plan import HEADLINE_K
 from bench.preparation import Prepared, given_options
 from bench.presets import write_preset
+from bench.processes import terminate_as_interrupt
 from bench.progress import TrialProgress
 from bench.tracking import NO_TRACKING, make_tracker
 from bench.training import VALIDATION_RECALL

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.files import write_whole
 from datasets.errors import InputError
 
 FORMAT_VERSION = 1
@@ -114,7 +114,7 @@ def expected_best(scores: Sequence[float]) -> NDArray[np.float64]:
 
 
 def write_tuning(output: Path, tuning: Tuning) -> None:
-    """Write `output/tuning/<label>.json` whole, or raise OSError."""
+    """Write `output/tuning/<label>.json` whole; raises OSError or InputError where it cannot be."""
     content = {
         "format_version": FORMAT_VERSION,
         **asdict(tuning),
@@ -126,10 +126,8 @@ def write_tuning(output: Path, tuning: Tuning) -> None:
             name: _to_json(value) for name, value in candidate["options"].items()
         }
     file = output / FOLDER / f"{_file_name(tuning.label)}.json"
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(file)
+    write_whole(file, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def read_tunings(output: Path) -> list[Tuning]:

@@ -11,9 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bench.benchmark import Benchmark
+from bench.files import write_whole
 from datasets.errors import InputError
 from reports.dataset_table import dataset_rows_and_columns, mean_rank_remark
-from reports.files import write_whole
 from reports.page_sections import BenchmarkSection, benchmark_section, models_of
 from reports.page_tables import PageTable, cells_table
 from reports.palette import THEME, Style, styles

@@ -5,39 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.benchmark import Benchmark
+from bench.benchmark import Benchmark, BenchmarkRecord
+from bench.files import write_whole
 from reports.benchmark_table import benchmark_csv, benchmark_latex, benchmark_markdown
 from reports.dataset_table import dataset_markdown
-from reports.files import write_whole
 
 
-def write_tables(benchmarks: Sequence[Benchmark], folder: Path) -> str:
-    """Write `table.md`, `table.csv` and `table.tex` into `folder`; returns the markdown.
-
-    Several benchmarks are of different data sets: their markdown starts with models x data sets,
-    and each has its CSV and LaTeX under its own name. Raises InputError where a file cannot be
-    written.
-    """
+def report_markdown(benchmarks: Sequence[Benchmark]) -> str:
+    """What stdout and `table.md` hold; of several data sets, models x data sets come first."""
     texts = [benchmark_markdown(benchmark) for benchmark in benchmarks]
-    markdown = texts[0]
-    if len(benchmarks) > 1:
-        headed = [
-            f"## {benchmark.record.dataset}\n\n{text}"
-            for benchmark, text in zip(benchmarks, texts, strict=True)
-        ]
-        markdown = "\n".join([dataset_markdown(benchmarks), *headed])
-    write_whole(folder / "table.md", markdown)
+    if len(benchmarks) == 1:
+        return texts[0]
+    headed = [
+        f"## {benchmark.record.dataset}\n\n{text}"
+        for benchmark, text in zip(benchmarks, texts, strict=True)
+    ]
+    return "\n".join([dataset_markdown(benchmarks), *headed])
+
+
+def write_tables(benchmarks: Sequence[Benchmark], folder: Path) -> None:
+    """Write `table.md`, `table.csv` and `table.tex` into `folder`.
+
+    Of several benchmarks each has its CSV and LaTeX under the name of its data set. Raises
+    InputError where a file cannot be written.
+    """
+    write_whole(folder / "table.md", report_markdown(benchmarks))
     for benchmark in benchmarks:
         name = "table" if len(benchmarks) == 1 else f"table-{benchmark.record.dataset}"
         write_whole(folder / f"{name}.csv", benchmark_csv(benchmark))
         write_whole(folder / f"{name}.tex", benchmark_latex(benchmark))
-    return markdown
 
 
-def report_paths(folder: Path) -> list[Path]:
-    """The report's files and folders, as far as they are there."""
-    names = (
-        *("table.md", "table.csv", "table.tex", "report.html", "plots", "benchmark.json"),
-        *("tuned.toml", "tuning"),
-    )
+def report_paths(folder: Path, record: BenchmarkRecord, *, page: bool = True) -> list[Path]:
+    """The report's files and folders, as far as they are there; without `page` not its page.
+
+    What an earlier benchmark has left in `folder` and this one has not made is no part of it.
+    """
+    names = ["benchmark.json", "table.md", "table.csv", "table.tex"]
+    names += ["report.html", "plots"] if page else []
+    names += ["tuned.toml", "tuning"] if record.tuned else []
     return [folder / name for name in names if (folder / name).exists()]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.benchmark import TRIALS, read_benchmarks, read_record
+from bench.benchmark import read_benchmarks, read_record
+from bench.catalogue import split_folder
 from bench.events import TestEvents
-from bench.execution import split_folder
 from bench.ranking import MISSED_RANK, Ranks
 from bench.results import trial_metrics
-from bench.trial import read_ranks
+from bench.trial import TRIALS, read_ranks
 from bench.trial import read_record as read_trial
 from datasets.errors import InputError
 from reports.benchmark_table import benchmark_csv
@@ -24,7 +24,7 @@ RELATIVE_ERROR = 1e-9
 """Sums of another version of NumPy may round otherwise."""
 
 
-def count_figures(folder: Path) -> tuple[int, list[str]]:
+def compare_with_ranks(folder: Path) -> tuple[int, list[str]]:
     """Number of stored figures of a benchmark, and a sentence for each that is not what ranks give.
 
     Compared are the metrics of every trial's `trial.json`, its ranks, ties and exposure with each

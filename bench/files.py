@@ -1,0 +1,56 @@
+"""Files that are written whole or not at all, and JSON records that say their version."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from datasets.errors import InputError
+
+Record = TypeVar("Record")
+
+
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Write `content` under a temporary name and give it `file`'s name at once.
+
+    Raises InputError where it cannot be written, as on a full disk.
+    """
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.replace(file)
+    except OSError as error:
+        raise InputError(
+            f"{file} cannot be written ({error.strerror}); make room and run the same command again"
+        ) from error
+
+
+def read_versioned(
+    file: Path,
+    version: int,
+    build: Callable[[dict[str, Any]], Record],
+    *,
+    absent: str,
+    other_version: str,
+    damaged: str,
+) -> Record:
+    """What `build` makes of a JSON object whose `format_version` is `version`.
+
+    `absent`, `other_version` and `damaged` are what a person does where the file cannot be read, is
+    of another version, or is not what `build` takes: InputError is raised and ends with them.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        found = content["format_version"]
+        if found != version:
+            raise InputError(
+                f"{file} has format_version {found}, this code reads {version}; {other_version}"
+            )
+        return build(content)
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}); {absent}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} is damaged ({error}); {damaged}") from error
