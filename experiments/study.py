@@ -1,4 +1,4 @@
-"""The study of docs/results.md: one plan, one budget, several data sets, one report over all.
+"""A study: all models under one plan and one tuning budget on several data sets, in one report.
 
 Each data set is a run of `run_bench.py` with a folder of its own, and the same command again goes
 on where it ended: whole trials and candidates are not run again. A data set that fails or is absent
