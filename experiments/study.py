@@ -1,9 +1,10 @@
-"""A study: all models under one plan and one tuning budget on several data sets, in one report.
+"""A study: models under one plan and one tuning budget on several data sets, in one report.
 
-Each data set is a run of `run_bench.py` with a folder of its own, and the same command again goes
-on where it ended: whole trials and candidates are not run again. A data set that fails or is absent
-is said and the others go on. `--quick` goes the same way with three models, three candidates, one
-seed and one epoch, to see that all of it works.
+There are two plans, for small logs and large ones. Each data set is a run of `run_bench.py` with a
+folder of its own, and the same command again goes on where it ended: whole trials and candidates
+are not run again. A data set that fails or is absent is said and the others go on. `--quick` goes
+the same way with three models, three candidates, one seed and one epoch, to see that all of it
+works.
 
     python experiments/study.py --data LOGS --output results-study
 
@@ -20,7 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PLAN = REPOSITORY / "experiments" / "configs" / "study.toml"
+CONFIGS = REPOSITORY / "experiments" / "configs"
+SMALL = CONFIGS / "study_small.toml"
+LARGE = CONFIGS / "study_large.toml"
 QUICK = (
     "--models", "markov,gru4rec,tocr", "--seeds", "1", "--tune", "3",
     "--set", "gru4rec.epochs=1", "--set", "tocr.epochs=1",
@@ -30,19 +33,22 @@ EXIT_FAILED_TRIAL = 1
 
 @dataclass(frozen=True)
 class StudyLog:
-    """A data set of the study: its name, and the options that name its files."""
+    """A data set of the study: its name, its plan, and the options that name its files."""
 
     name: str
+    plan: Path
     files: tuple[tuple[str, str], ...]
     """Option and path below the folder of logs; no path for what comes with the code."""
 
 
 LOGS = (
-    StudyLog("ml-latest-small", ()),
-    StudyLog("ml-100k", (("--dataset", "ml-100k"),)),
-    StudyLog("yoochoose-part", (("--dataset", "yoochoose-part/sessions.csv.gz"),)),
+    StudyLog("ml-latest-small", SMALL, ()),
+    StudyLog("ml-100k", SMALL, (("--dataset", "ml-100k"),)),
+    StudyLog("yoochoose-part", SMALL, (("--dataset", "yoochoose-part/sessions.csv.gz"),)),
     *(
-        StudyLog(name, (("--dataset", f"{name}/train.csv.gz"), ("--test", f"{name}/test.csv.gz")))
+        StudyLog(
+            name, LARGE, (("--dataset", f"{name}/train.csv.gz"), ("--test", f"{name}/test.csv.gz"))
+        )
         for name in ("retailrocket", "diginetica", "nowplaying")
     ),
 )
@@ -51,7 +57,7 @@ LOGS = (
 def command(log: StudyLog, data: Path, output: Path, more: Sequence[str]) -> list[str]:
     """The run of one data set; `output` is the study's folder."""
     files = [part for option, path in log.files for part in (option, str(data / path))]
-    run = [sys.executable, str(REPOSITORY / "run_bench.py"), "--config", str(PLAN)]
+    run = [sys.executable, str(REPOSITORY / "run_bench.py"), "--config", str(log.plan)]
     return [*run, *files, "--output", str(output / log.name), *more]
 
 

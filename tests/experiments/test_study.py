@@ -9,7 +9,7 @@ import pytest
 import run_bench
 from bench.arguments import run_parser
 from bench.plan import make_plan
-from experiments.study import LOGS, PLAN, QUICK, StudyLog, command
+from experiments.study import LOGS, QUICK, SMALL, StudyLog, command
 
 
 @pytest.mark.parametrize("log", LOGS, ids=lambda log: log.name)
@@ -18,15 +18,15 @@ def test_each_command_is_a_plan_of_its_log(log: StudyLog, more: tuple[str, ...])
     _, script, *arguments = command(log, Path("logs"), Path("study"), more)
     assert Path(script) == Path(run_bench.__file__)
     given = vars(run_parser([]).parse_args(arguments))
-    assert given.pop("config") == PLAN
-    plan = make_plan(given, given.pop("set", []), PLAN)
+    assert given.pop("config") == log.plan
+    plan = make_plan(given, given.pop("set", []), log.plan)
     assert plan.output == f"study/{log.name}"
     assert plan.tune is not None
     if more:
         assert (plan.models, plan.seeds) == (("markov", "gru4rec", "tocr"), (1,))
     else:
-        assert len(plan.models) == 13
-        assert plan.seeds == (1, 2, 3, 4, 5)
+        assert len(plan.models) == (12 if log.plan == SMALL else 7)
+        assert plan.seeds == ((1, 2, 3, 4, 5) if log.plan == SMALL else (1, 2, 3))
         assert plan.ks == (5, 20)
     if log.name == "ml-latest-small":
         assert plan.dataset == "ml-latest-small", "it comes with the code"
