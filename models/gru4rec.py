@@ -105,6 +105,12 @@ class Gru4Rec:
         compiled_row_update()
         compiled_first_places()
 
+    @property
+    def policy_temperature(self) -> float | None:
+        """1 where the scores are logits: cross-entropy, corrected in full for what was drawn."""
+        config = self.config
+        return 1.0 if config.loss == "cross-entropy" and config.logq == 1 else None
+
     def fit(self, train: SessionLog) -> Iterator[Progress]:
         """Train by session-parallel windows; yields about twenty times an epoch."""
         config = self.config

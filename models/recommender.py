@@ -94,3 +94,19 @@ class FactoredRecommender(Recommender, Protocol):
     def factors(self, sessions: SessionLog) -> Factors:
         """`score` in factored form: `states @ items.T + bias` equals it to rounding."""
         ...
+
+
+@runtime_checkable
+class StochasticPolicy(Recommender, Protocol):
+    """A recommender that is also a policy: softmax of its scores over a temperature."""
+
+    @property
+    def policy_temperature(self) -> float | None:
+        """T of pi(a|s) = softmax(score / T); None where the config makes the scores no logits."""
+        ...
+
+
+def policy_temperature(model: Recommender) -> float | None:
+    """T of the softmax policy that the model is; None for one that is no stochastic policy."""
+    temperature: float | None = getattr(model, "policy_temperature", None)
+    return temperature

@@ -143,6 +143,11 @@ class SasRec:
             scored.log_weights,
         )
 
+    @property
+    def policy_temperature(self) -> float:
+        """1, as the scores are logits of a cross-entropy."""
+        return 1.0
+
     def score(self, sessions: SessionLog) -> FloatMatrix:
         """Logit of every item after every prefix, shape (n_prefixes, n_items)."""
         states, items, bias = self.factors(sessions)

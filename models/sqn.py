@@ -186,6 +186,11 @@ class Sqn:
         acting = self._tensor(window.acting)
         return states.flatten(0, 1)[acting], next_states.flatten(0, 1)[acting]
 
+    @property
+    def policy_temperature(self) -> float:
+        """1, as the scores are the logits of the supervised head."""
+        return 1.0
+
     def score(self, sessions: SessionLog) -> FloatMatrix:
         """Logit of every item after every prefix, shape (n_prefixes, n_items)."""
         states, items, bias = self.factors(sessions)

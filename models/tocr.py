@@ -89,6 +89,12 @@ class Tocr(PolicyRecommender):
     _behaviour: SoftmaxPolicy
     """The network of the head `behaviour`: the policy's own, or one apart."""
 
+    @property
+    def policy_temperature(self) -> float:
+        """T (eq. 6)."""
+        temperature: float = self.config.temperature
+        return temperature
+
     def fit(self, train: SessionLog) -> Iterator[Progress]:
         """Train state and policy on L_pi, the behaviour on L_beta; yields 20 times an epoch.
 

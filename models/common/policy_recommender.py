@@ -32,6 +32,11 @@ class PolicyRecommender:
         compiled_row_update()
         compiled_first_places()
 
+    @property
+    def policy_temperature(self) -> float:
+        """T of the policy that the logits make (Chen et al. 2019, eq. 6)."""
+        return 1.0
+
     def score(self, sessions: SessionLog) -> FloatMatrix:
         """Policy logit of every item after every prefix, shape (n_prefixes, n_items)."""
         states, items, bias = self.factors(sessions)
