@@ -46,9 +46,9 @@ class Gru4RecConfig:
 
     epochs: int = 30
     """Passes over the training log at most; early stopping may come first."""
-    learning_rate: Annotated[float, LogRange(0.01, 0.5)] = 0.1
+    learning_rate: Annotated[float, LogRange(0.02, 0.15)] = 0.1
     """Step size of Adagrad."""
-    batch_size: Annotated[int, LogRange(8, 256)] = 16
+    batch_size: Annotated[int, LogRange(8, 128)] = 16
     """Sessions side by side."""
     truncation: int = 16
     """Steps of back-propagation through time; 1 is the authors' setting."""
@@ -62,17 +62,17 @@ class Gru4RecConfig:
     """Ranking loss over the target and its negatives."""
     negatives: int = 2048
     """Negatives drawn for each update, shared by it, beside the other targets of the batch."""
-    negative_alpha: Annotated[float, Range(0.0, 1.0)] = 0.5
+    negative_alpha: Annotated[float, Range(0.25, 0.75)] = 0.5
     """Negatives are drawn in proportion to support ** negative_alpha."""
-    logq: Annotated[float, Range(0.0, 1.0)] = 1.0
+    logq: float = 1.0
     """Strength of the log-Q correction of cross-entropy; 0: none."""
     logq_form: Literal["official", "exact"] = "exact"
     """official: the authors' two scales; exact: log expected count, own target's hits removed."""
-    dropout_embedding: Annotated[float, Range(0.0, 0.7)] = 0.5
+    dropout_embedding: Annotated[float, Range(0.0, 0.6)] = 0.5
     """Share of the input embedding dropped; embedding none has no input embedding."""
-    dropout_hidden: Annotated[float, Range(0.0, 0.7)] = 0.3
+    dropout_hidden: Annotated[float, Range(0.0, 0.6)] = 0.3
     """Share of each layer's output dropped, also in the state that is carried on."""
-    momentum: Annotated[float, Range(0.0, 0.8)] = 0.0
+    momentum: Annotated[float, Range(0.0, 0.5)] = 0.0
     """Momentum on Adagrad's scaled step."""
     elu: float = 0.5
     """alpha of the ELU on the scores of BPR-max."""

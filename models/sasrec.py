@@ -58,11 +58,11 @@ class SasRecConfig:
     """Self-attention blocks."""
     heads: int = 1
     """Attention heads of a block; they share the width."""
-    dropout: Annotated[float, Range(0.0, 0.7)] = 0.2
+    dropout: Annotated[float, Range(0.0, 0.6)] = 0.2
     """Share of embeddings, attention weights and each layer's output dropped."""
     negatives: int = 2048
     """Negatives of the sampled softmax, drawn for each update and shared by its targets."""
-    negative_alpha: Annotated[float, Range(0.0, 1.0)] = 0.5
+    negative_alpha: Annotated[float, Range(0.25, 0.75)] = 0.5
     """Negatives are drawn in proportion to support ** negative_alpha."""
     full_softmax_items: int = 2048
     """Catalogues up to this size use the full softmax."""

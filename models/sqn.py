@@ -37,7 +37,7 @@ class SqnConfig:
     """Passes over the training log at most; early stopping may come first."""
     learning_rate: Annotated[float, LogRange(0.0005, 0.05)] = 0.005
     """Step size of Adam."""
-    batch_size: Annotated[int, LogRange(8, 256)] = 16
+    batch_size: Annotated[int, LogRange(8, 128)] = 16
     """Sessions side by side."""
     truncation: int = 16
     """Steps of back-propagation through time; with 16 sessions 256 actions make an update."""
@@ -51,7 +51,7 @@ class SqnConfig:
     """Reward of an action whose reward in the log is above 0, as the paper's of a purchase."""
     reward_zero: float = 0.2
     """Reward of an action without one in the log, as the paper's of a click."""
-    dropout: Annotated[float, Range(0.0, 0.7)] = 0.0
+    dropout: Annotated[float, Range(0.0, 0.6)] = 0.0
     """Share of the session state dropped on its way to the heads; 0 in the authors' code."""
 
     def __post_init__(self) -> None:

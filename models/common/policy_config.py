@@ -16,9 +16,9 @@ class PolicyConfig:
 
     epochs: int = 30
     """Passes over the training log at most; early stopping may come first."""
-    learning_rate: Annotated[float, LogRange(0.01, 0.5)] = 0.1
+    learning_rate: Annotated[float, LogRange(0.02, 0.15)] = 0.1
     """Step size of Adagrad."""
-    batch_size: Annotated[int, LogRange(8, 256)] = 16
+    batch_size: Annotated[int, LogRange(8, 128)] = 16
     """Sessions side by side."""
     truncation: int = 16
     """Steps of back-propagation through time."""
@@ -30,15 +30,15 @@ class PolicyConfig:
     """Whether actions without reward enter the user state; Chen et al. leave them out."""
     negatives: int = 2048
     """Negatives of the sampled softmax, drawn for each update and shared by all heads."""
-    negative_alpha: Annotated[float, Range(0.0, 1.0)] = 0.5
+    negative_alpha: Annotated[float, Range(0.25, 0.75)] = 0.5
     """Negatives are drawn in proportion to support ** negative_alpha."""
     full_softmax_items: int = 2048
     """Catalogues up to this size use the full softmax."""
-    dropout_embedding: Annotated[float, Range(0.0, 0.7)] = 0.5
+    dropout_embedding: Annotated[float, Range(0.0, 0.6)] = 0.5
     """Share of the input embedding dropped."""
-    dropout_hidden: Annotated[float, Range(0.0, 0.7)] = 0.3
+    dropout_hidden: Annotated[float, Range(0.0, 0.6)] = 0.3
     """Share of the user state dropped, also in the state that is carried on."""
-    momentum: Annotated[float, Range(0.0, 0.8)] = 0.0
+    momentum: Annotated[float, Range(0.0, 0.5)] = 0.0
     """Momentum on Adagrad's scaled step."""
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """Ranges of options, declared beside each config field, within which tuning may look.
 
-`learning_rate: Annotated[float, LogRange(0.01, 0.5)] = 0.1` is a float like any other to whoever
+`learning_rate: Annotated[float, LogRange(0.02, 0.15)] = 0.1` is a float like any other to whoever
 builds the config; a field without a range is not searched.
 """
 

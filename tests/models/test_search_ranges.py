@@ -102,5 +102,5 @@ def test_policies_are_tuned_alike_and_keep_what_they_are() -> None:
 def test_listed_type_is_the_plain_one() -> None:
     listed = {option.name: option for option in list_options("tocr")}
     assert (listed["learning_rate"].type, listed["learning_rate"].default) == ("float", "0.1")
-    assert listed["learning_rate"].range == "LogRange(0.01, 0.5)"
+    assert listed["learning_rate"].range == "LogRange(0.02, 0.15)"
     assert (listed["K"].type, listed["K"].range) == ("int", "")
