@@ -18,7 +18,7 @@ test: $(VENV)/dev-installed  ## lint, format check, type check and tests
 	@$(VENV)/bin/python -m pytest
 
 ui: $(VENV)/runtime-installed  ## browse the runs at http://127.0.0.1:5000
-	@$(VENV)/bin/mlflow ui --host 127.0.0.1
+	@$(VENV)/bin/mlflow ui --host 127.0.0.1 --workers 1
 
 lock: $(VENV)/bin/python  ## renew both lock files from pyproject.toml, in a throw-away venv
 	@set -e; work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
