@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.catalogue import Catalogue, split_folder
-from bench.comparison import Difference, compare
+from bench.comparison import Difference, EventValues, adjusted, compare
 from bench.events import TestEvents
 from bench.execution import Outcome, data_parameters
 from bench.files import read_versioned, write_whole
 from bench.floors import floor_metrics, read_floors
 from bench.plan import headline_k
 from bench.preparation import Prepared
-from bench.results import ModelSummary, summarise
+from bench.results import POSITIVE, ModelSummary, summarise
 from bench.trial import TRIALS, is_whole, json_numbers
 from bench.tuning_records import Tuning, read_tunings
 from datasets.errors import InputError
@@ -168,7 +169,12 @@ def read_benchmarks(folders: Sequence[Path]) -> list[Benchmark]:
     for folder in folders:
         record = read_record(folder)
         of_dataset.setdefault(record.dataset, []).append((folder, record))
-    return [gather(parts) for parts in of_dataset.values()]
+    benchmarks = [gather(parts) for parts in of_dataset.values()]
+    together = iter(adjusted([each for found in benchmarks for each in found.differences]))
+    return [
+        replace(found, differences=tuple(islice(together, len(found.differences))))
+        for found in benchmarks
+    ]
 
 
 def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
@@ -202,7 +208,7 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         trials={label: [trial.name for trial in of_model] for label, of_model in trials.items()},
         failures={name: why for _, record in parts for name, why in record.failures.items()},
     )
-    differences = tuple(compare(values, events.sessions))
+    differences = tuple(_differences(values, events))
     floors = floor_metrics(read_floors(of_split), events, len(catalogue), first.ks, first.ties)
     tunings = tuple(
         tuning
@@ -214,6 +220,19 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
     return Benchmark(
         folder, record, events, catalogue, tuple(summaries), differences, floors, tunings
     )
+
+
+def _differences(values: Mapping[str, EventValues], events: TestEvents) -> list[Difference]:
+    """Of all events, and of those of positive reward where these are not all."""
+    found = compare(values, events.sessions)
+    positive = np.asarray(events.rewards) > 0
+    if positive.any() and not positive.all():
+        of_positive = {
+            label: {metric + POSITIVE: value[positive] for metric, value in of_model.items()}
+            for label, of_model in values.items()
+        }
+        found += compare(of_positive, events.sessions[positive])
+    return adjusted(found)
 
 
 def _summarise(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
@@ -43,7 +43,9 @@ class Difference:
     p: float
     """Two-sided, of a paired permutation of sessions."""
     adjusted_p: float
-    """By Holm over all pairs and metrics compared."""
+    """By Holm over all that is compared beside it."""
+    family: int
+    """How many comparisons that are."""
     won: float
     tied: float
     lost: float
@@ -79,9 +81,10 @@ class Difference:
 def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Difference]:
     """The difference of every pair of `models` in every metric, pair by pair in their order.
 
-    All have the same metrics of the same events, whose sessions are `sessions`, (n_events,). Every
-    pair and metric sees the same resamples, so that differences add up. Raises ValueError without
-    events, and where a value is no number.
+    Their `adjusted_p` is for these alone; `adjusted` is for more of them. All models have the same
+    metrics of the same events, whose sessions are `sessions`, (n_events,). Every pair and metric
+    sees the same resamples, so that differences add up. Raises ValueError without events, and where
+    a value is no number.
     """
     names, metrics = list(models), list(next(iter(models.values()), {}))
     if len(names) < 2 or not metrics:
@@ -90,7 +93,8 @@ def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Diff
     shape = (-1, len(names), len(metrics))
     means = bootstrap_means(columns, sessions, resamples=RESAMPLES).reshape(shape)
     flipped = sign_flipped_totals(columns, sessions, permutations=PERMUTATIONS).reshape(shape)
-    n_sessions = len(np.unique(sessions))
+    unique, session_of_event = np.unique(sessions, return_inverse=True)
+    n_sessions = len(unique)
     found = []
     for a, b in itertools.combinations(range(len(names)), 2):
         lows, highs = interval(means[:, a] - means[:, b])
@@ -104,17 +108,27 @@ def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Diff
                     value=float(by_event.mean()),
                     low=float(lows[m]),
                     high=float(highs[m]),
-                    p=two_sided_p(flipped[:, a, m] - flipped[:, b, m], by_event.sum()),
+                    p=two_sided_p(
+                        flipped[:, a, m] - flipped[:, b, m],
+                        np.bincount(session_of_event, weights=by_event),
+                    ),
                     adjusted_p=math.nan,
+                    family=0,
                     won=float((by_event > 0).mean()),
                     tied=float((by_event == 0).mean()),
                     lost=float((by_event < 0).mean()),
                     n_sessions=n_sessions,
                 )
             )
-    adjusted = holm([difference.p for difference in found])
+    return adjusted(found)
+
+
+def adjusted(differences: Sequence[Difference]) -> list[Difference]:
+    """The same with `adjusted_p` by Holm over all of them."""
+    by_holm = holm([difference.p for difference in differences])
     return [
-        replace(difference, adjusted_p=p) for difference, p in zip(found, adjusted, strict=True)
+        replace(difference, adjusted_p=p, family=len(differences))
+        for difference, p in zip(differences, by_holm, strict=True)
     ]
 
 

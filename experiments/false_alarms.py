@@ -65,7 +65,8 @@ def measure(comparisons: int, n_sessions: int, resamples: int) -> dict[str, floa
         hits, sessions = draw_hits(rng, n_sessions, margin=0.0)
         difference = hits[:, 0] - hits[:, 1]
         flipped = sign_flipped_totals(difference, sessions, permutations=resamples)
-        alarms_by_session += two_sided_p(flipped[:, 0], difference.sum()) < LEVEL
+        by_session = np.bincount(sessions, weights=difference)
+        alarms_by_session += two_sided_p(flipped[:, 0], by_session) < LEVEL
         alarms_by_event += p_by_event(difference) < LEVEL
         hits, sessions = draw_hits(rng, n_sessions, margin=MARGIN)
         low, high = bootstrap_interval(hits[:, 0] - hits[:, 1], sessions, resamples=resamples)

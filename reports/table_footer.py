@@ -58,8 +58,8 @@ def _how_compared(benchmark: Benchmark) -> list[str]:
     return [
         f"differences: of the same events, with a 95 % bootstrap interval over sessions; p by "
         f"{PERMUTATIONS:,} paired permutations of sessions, two-sided, by Holm over "
-        f"{len(benchmark.differences)} (all pairs and metrics); † marks a figure that is told from "
-        "the best of its column",
+        f"{beside[0].family:,} (all pairs, metrics and data sets); † marks a figure that is told "
+        "from the best of its column",
         f"smallest difference that these {beside[0].n_sessions:,} sessions show four times in "
         f"five: {_range(smallest)} {benchmark.headline}",
     ]

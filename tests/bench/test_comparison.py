@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 import scipy.stats
 from numpy.typing import NDArray
 
-from bench.comparison import Difference, compare, decision
-from bench.significance import holm
+from bench.comparison import Difference, adjusted, compare, decision
+from bench.significance import holm, two_sided_p
 from tests.bench.session_oracles import scipy_interval
 
 Values = NDArray[np.float64]
@@ -67,6 +68,24 @@ def test_differences_of_three_models_add_up() -> None:
     assert all(one.adjusted_p >= one.p for one in found)
 
 
+def test_more_comparisons_raise_the_p_of_each() -> None:
+    models, sessions = correlated(np.random.default_rng(5), 40, gain=0.1)
+    alone = compare(models, sessions)
+    together = adjusted(alone * 5)
+    assert [one.family for one in alone + together] == [1, 5, 5, 5, 5, 5]
+    assert alone[0].adjusted_p == alone[0].p
+    assert {one.adjusted_p for one in together} == {min(1, 5 * alone[0].p)}
+
+
+def test_a_share_that_flips_cannot_show_is_bounded_from_above() -> None:
+    """Of n sessions with equal differences two outcomes in 2 ** n are as far from 0."""
+    flipped = np.zeros(99)
+    for n in (12, 20, 40):
+        assert 2.0 ** (1 - n) <= two_sided_p(flipped, np.ones(n)) == 2 * math.exp(-n / 2)
+    assert two_sided_p(flipped, np.ones(8)) == 0.01, "the flips show less than the bound does"
+    assert two_sided_p(flipped, np.zeros(8)) == 1
+
+
 def test_a_model_beside_itself_is_undecided() -> None:
     models, sessions = correlated(np.random.default_rng(6), 20)
     (found,) = compare({"a": models["a"], "again": models["a"]}, sessions)
@@ -89,7 +108,7 @@ def test_holm_is_the_worked_example() -> None:
 
 DIFFERENCE = Difference(
     metric="Recall@20", first="tocr", second="gru4rec", value=-0.031, low=-0.038, high=-0.024,
-    p=0.0001, adjusted_p=0.0004, won=0.1, tied=0.75, lost=0.15, n_sessions=400,
+    p=0.0001, adjusted_p=0.0004, family=4, won=0.1, tied=0.75, lost=0.15, n_sessions=400,
 )  # fmt: skip
 
 
