@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from datasets.session_log import SessionLog
+from datasets.simulated_worlds import World
 
 Order = Literal["time", "position", "file"]
 
@@ -32,3 +33,5 @@ class Dataset:
     """Short sentences for the footer of the result table."""
     read_titles: Callable[[], Mapping[str, str]] = dict
     """Reads what a person calls each item, by its id; empty where the data set does not know."""
+    world: World | None = None
+    """What drew the log; None for a log of real users. Its items have their codes for ids."""

@@ -1,7 +1,8 @@
 """Names of data sets, and loading by name or path.
 
 A data set is one module of this folder with a literal `NAMES: dict[str, str]` (name to a line for
-`--list`) and `load(name, *, reward, notify)`. One that also reads users' own copies has
+`--list`) and `load(name, *, reward, notify)`; a name that ends in a colon is the start of a
+description, and `load` is given the whole of it. One that also reads users' own copies has
 `recognises(path)` and `load_path(path, *, reward, notify)`.
 """
 
@@ -51,7 +52,7 @@ def load_event_table(path: Path, *, reward: str | None, notify: Callable[[str], 
 def _load(name_or_path: str, reward: str | None, notify: Callable[[str], None]) -> Dataset:
     modules = _modules()
     for module_name, names in modules.items():
-        if name_or_path in names:
+        if any(_names(name, name_or_path) for name in names):
             module = importlib.import_module(f"datasets.{module_name}")
             named: Dataset = module.load(name_or_path, reward=reward, notify=notify)
             return named
@@ -69,6 +70,10 @@ def _load(name_or_path: str, reward: str | None, notify: Callable[[str], None]) 
         f"{path}: there is no MovieLens ratings file (ratings.csv, ratings.dat or u.data) in it; "
         "give a table of events, or a MovieLens folder or zip"
     )
+
+
+def _names(name: str, given: str) -> bool:
+    return given.startswith(name) if name.endswith(":") else given == name
 
 
 def _modules() -> dict[str, dict[str, str]]:
@@ -91,10 +96,12 @@ def _modules() -> dict[str, dict[str, str]]:
 
 def _unknown(name: str) -> InputError:
     path_like = Path(name)
-    if path_like.suffix or len(path_like.parts) > 1:
+    described = ":" in name and "=" in name
+    if not described and (path_like.suffix or len(path_like.parts) > 1):
         return InputError(f"{name}: there is no such file or folder; check the path")
     names = list_datasets()
-    hint = nearest_hint(name, names, "choose one of")
+    start = name.partition(":")[0] + ":" if described else name
+    hint = nearest_hint(start, names, "choose one of")
     return InputError(
         f"'{name}' is no data set; {hint} "
         "(the path of a CSV, CSV.gz or Parquet table or of a MovieLens folder or zip is taken too)"
