@@ -142,10 +142,13 @@ def run_trial(
     folder: Path,
     tracker: Tracker,
     progress: TrialProgress,
+    *,
+    with_policy: bool = True,
 ) -> Ended:
     """Run a trial in a process of its own and put its folder in place, whole or failed.
 
-    A failure to write becomes the trial's reason; an interrupt leaves nothing and goes on.
+    `with_policy` asks for what off-policy evaluation needs. A failure to write becomes the trial's
+    reason; an interrupt leaves nothing and goes on.
     """
     building = unfinished_folder(folder)
     task = TrialTask(
@@ -157,6 +160,7 @@ def run_trial(
         parameters=_parameters(prepared, spec),
         tags=_tags(prepared, spec),
         keep_top=prepared.plan.keep_top,
+        with_policy=with_policy,
     )
     started = time.time()
     epochs = spec.config.get("epochs")
