@@ -117,6 +117,7 @@ class _Tiles:
         # With a column of ones, one product gives the sum of the exponentials and that with q.
         ones_and_rewards = np.stack([np.ones(len(item_rewards)), item_rewards], 1)
         self._ones_and_rewards = self._tensor(ones_and_rewards)
+        self._items: Tensor | None = None
         if factored:
             self._states, items, bias = (
                 np.asarray(part, dtype=np.float32) for part in Factors(*model.factors(sessions))
@@ -124,7 +125,6 @@ class _Tiles:
             self._items, self._bias = self._tensor(items).T, self._tensor(bias)
         else:
             self._states = np.asarray(model.score(sessions), dtype=np.float32)
-            self._items = None
 
     def columns(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> Column:
         """log pi of each row's target, and sum over a of pi(a|s) q(a), (n, 2)."""

@@ -139,7 +139,7 @@ def test_items_rewards_are_means_shrunk_to_that_of_all() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["tocr", "gru4rec", "reinforce", "behaviour-cloning"])
+@pytest.mark.parametrize("name", ["tocr", "gru4rec", "reinforce", "behaviour_cloning"])
 def test_models_that_are_policies_say_so_and_have_columns(name: str) -> None:
     model_class = load_model(name).model_class
     config = model_class.Config(epochs=1)
