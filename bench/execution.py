@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.behaviour_policy import BEHAVIOUR, behaviour_policy, store_behaviour
 from bench.catalogue import CATALOGUE, Catalogue, split_folder, titles_in_order
 from bench.events import MANIFEST
 from bench.executors import run_in_process
@@ -257,10 +258,10 @@ def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
 
 
 def _store_split(prepared: Prepared) -> None:
-    """Keep the test events, the catalogue and the floors beside the trials that rank them."""
+    """Keep what trials on a split share beside them: events, catalogue, floors and the logger."""
     split = prepared.split
     folder = split_folder(prepared.output, split.fingerprint)
-    if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS)):
+    if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS, BEHAVIOUR)):
         return
     building = unfinished_folder(folder)
     item_ids = split.train.item_ids
@@ -268,6 +269,8 @@ def _store_split(prepared: Prepared) -> None:
     Catalogue(item_ids, split.train.item_counts(), titles).save(building)
     prepared.events.save(building)
     store_floors(split, building)
+    simulated = getattr(prepared.dataset, "world", None) is not None
+    store_behaviour(behaviour_policy(split, prepared.events, simulated=simulated), building)
     put_in_place(building, folder)
 
 
