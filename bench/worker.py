@@ -185,7 +185,9 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
         for name, value in dataclasses.asdict(cost).items()
         if isinstance(value, int | float)
     }
-    return trial_metrics(ranks, events_from(split.test), task.ks) | costs, stochastic
+    support = split.train.item_counts()
+    metrics = trial_metrics(ranks, events_from(split.test), task.ks, support)
+    return metrics | costs, stochastic
 
 
 def _store_policy(task: TrialTask, model: Recommender, send: Callable[[Message], None]) -> bool:
