@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,18 +64,26 @@ def bootstrap_means(
     if not (weight > 0).all():
         raise ValueError("a weight is not positive, so there is no interval")
     sums = _session_sums(per_event, np.asarray(sessions), weight)
-    n_sessions = len(sums)
+    means = []
+    for times in resampled_sessions(len(sums), resamples, seed):
+        totals = times @ sums
+        means.append(totals[:, 1:] / totals[:, :1])
+    return np.concatenate(means).reshape(resamples, *np.shape(values)[1:])
+
+
+def resampled_sessions(n_sessions: int, resamples: int, seed: int) -> Iterator[Values]:
+    """How often each session is drawn in each resample, in blocks of shape (block, n_sessions).
+
+    Each resample draws as many sessions as there are, with replacement; the number of sessions and
+    the seed alone decide.
+    """
     rng = np.random.default_rng(seed)
-    chunk = max(1, CHUNK_WEIGHTS // n_sessions)
-    means = np.empty((resamples, sums.shape[1] - 1))
-    for start in range(0, resamples, chunk):
-        stop = min(start + chunk, resamples)
-        weights = np.empty((stop - start, n_sessions))
-        for times in weights:
+    block = max(1, CHUNK_WEIGHTS // n_sessions)
+    for start in range(0, resamples, block):
+        drawn = np.empty((min(block, resamples - start), n_sessions))
+        for times in drawn:
             times[:] = np.bincount(rng.integers(n_sessions, size=n_sessions), minlength=n_sessions)
-        totals = weights @ sums
-        means[start:stop] = totals[:, 1:] / totals[:, :1]
-    return means.reshape(resamples, *np.shape(values)[1:])
+        yield drawn
 
 
 def sign_flipped_totals(

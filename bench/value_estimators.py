@@ -1,0 +1,99 @@
+"""Estimators of a policy's value from another policy's log, each a sum of ratios of two columns.
+
+Notation: round i has a logged action with reward r and importance weight w = pi/beta (for sets of
+K, alpha_K/beta: bench/overlap.py), q the reward model's guess for that action, and
+v = sum_a pi(a|s) q(s,a) (for sets: sum_a alpha_K q). All columns have shape (n_rounds,).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Ratio:
+    """sum of `numerator` / sum of `denominator`, both (n_rounds,)."""
+
+    numerator: Values
+    denominator: Values
+
+    @property
+    def value(self) -> float:
+        """The ratio over all rounds."""
+        return float(self.numerator.sum() / self.denominator.sum())
+
+
+Ratios = tuple[Ratio, ...]
+"""An estimator: the sum of its ratios."""
+
+
+def ips(weights: Values, rewards: Values) -> Ratios:
+    """1/n sum w r: inverse propensity score (Horvitz & Thompson 1952). Unbiased."""
+    return (_mean(weights * rewards),)
+
+
+def clipped_ips(weights: Values, rewards: Values, cap: float) -> Ratios:
+    """1/n sum min(w, c) r (Ionides 2008, Bottou et al. 2013): less variance, biased downwards."""
+    return (_mean(np.minimum(weights, cap) * rewards),)
+
+
+def snips(weights: Values, rewards: Values, expected_weights: Values) -> Ratios:
+    """sum w r / sum w: self-normalised (Swaminathan & Joachims 2015). Consistent.
+
+    For sets the weights' mean is the expected number of items, not 1, so that the ratio is
+    multiplied by it: `expected_weights` is sum_a alpha_K(a|s), ones for K = 1.
+    """
+    scale = 1.0 if (expected_weights == 1).all() else float(expected_weights.mean())
+    return (Ratio(scale * (weights * rewards), weights),)
+
+
+def direct_method(policy_reward_model: Values) -> Ratios:
+    """1/n sum v (Beygelzimer & Langford 2009): as right as the reward model, however long the log.
+
+    Its interval speaks of the rounds alone, and holds the model for true.
+    """
+    return (_mean(policy_reward_model),)
+
+
+def doubly_robust(weights: Values, residuals: Values, policy_reward_model: Values) -> Ratios:
+    """1/n sum v + w (r - q) (Dudik, Langford & Li 2011); `residuals` are r - q.
+
+    Unbiased with the right propensities, whatever the model, and the better the model the narrower.
+    """
+    return (_mean(policy_reward_model + weights * residuals),)
+
+
+def self_normalised_doubly_robust(
+    weights: Values, residuals: Values, policy_reward_model: Values, expected_weights: Values
+) -> Ratios:
+    """1/n sum v + sum w (r - q) / sum w (Thomas & Brunskill 2016); sets as in `snips`."""
+    return (*direct_method(policy_reward_model), *snips(weights, residuals, expected_weights))
+
+
+def switch_doubly_robust(
+    weights: Values, residuals: Values, policy_reward_model: Values, threshold: float
+) -> Ratios:
+    """1/n sum v + w 1[w <= tau] (r - q) (Wang, Agarwal & Dudik 2017).
+
+    Where a weight is above the threshold tau, the reward model alone counts.
+    """
+    kept = np.where(weights <= threshold, weights, 0.0)
+    return (_mean(policy_reward_model + kept * residuals),)
+
+
+def per_decision(discounted_weights: Values, rewards: Values, is_first: Values) -> Ratios:
+    """1/N sum_i sum_t gamma^t rho_{i,0:t} r_it, rho the product of w so far (Precup et al. 2000).
+
+    `discounted_weights` are gamma^t rho_{0:t}, `is_first` 1 at the first round of a session, else
+    0: the value is a session's summed reward, unbiased for states that the actions lead to.
+    """
+    return (Ratio(discounted_weights * rewards, is_first),)
+
+
+def _mean(column: Values) -> Ratio:
+    return Ratio(column, np.ones(len(column)))

@@ -1,0 +1,105 @@
+"""Intervals of value estimates by a studentised bootstrap over sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.significance import resampled_sessions
+from bench.value_estimators import Ratios
+
+Values = NDArray[np.float64]
+
+
+class SessionStatistic(Protocol):
+    """An estimate that weighs sessions, so that it can be taken over resampled ones."""
+
+    @property
+    def value(self) -> float:
+        """Over all sessions."""
+        ...
+
+    def over(self, times: Values) -> tuple[Values, Values]:
+        """Estimate and its standard error over sessions taken `times` (resamples, n_sessions).
+
+        The error is that of the linearised estimate (Davison & Hinkley 1997, section 2.7). Both
+        have shape (resamples,).
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class RatioSum:
+    """A sum of ratios of sums over rounds, from each session's sums."""
+
+    value: float
+    """Over all sessions."""
+    columns: Values
+    """Each ratio's numerator less value times denominator, then the denominators, by session."""
+    products: Values
+    """Products of each pair of columns, by session."""
+
+    @classmethod
+    def of(cls, ratios: Ratios, sessions: NDArray[np.int64]) -> RatioSum:
+        """From columns of rounds that lie in `sessions`, coded from 0, (n_rounds,)."""
+        values = [ratio.value for ratio in ratios]
+        denominators = [np.bincount(sessions, weights=ratio.denominator) for ratio in ratios]
+        # Less value times denominator, so that squares of large sums need not cancel.
+        numerators = [
+            np.bincount(sessions, weights=ratio.numerator) - value * denominator
+            for ratio, value, denominator in zip(ratios, values, denominators, strict=True)
+        ]
+        columns = np.column_stack([*numerators, *denominators])
+        pairs = combinations_with_replacement(range(columns.shape[1]), 2)
+        products = np.column_stack([columns[:, i] * columns[:, j] for i, j in pairs])
+        return cls(sum(values), columns, products)
+
+    def over(self, times: Values) -> tuple[Values, Values]:
+        """See `SessionStatistic`."""
+        sums = times @ self.columns
+        n_ratios = sums.shape[1] // 2
+        numerators, denominators = sums[:, :n_ratios], sums[:, n_ratios:]
+        ratios = numerators / denominators
+        gradient = np.concatenate([1 / denominators, -ratios / denominators], axis=1)
+        squares = np.zeros(len(times))
+        pairs = combinations_with_replacement(range(sums.shape[1]), 2)
+        for (i, j), products in zip(pairs, (times @ self.products).T, strict=True):
+            squares += (1 if i == j else 2) * gradient[:, i] * gradient[:, j] * products
+        return self.value + ratios.sum(1), np.sqrt(np.maximum(squares, 0))
+
+
+def studentised_intervals(
+    statistics: Mapping[str, SessionStatistic],
+    n_sessions: int,
+    *,
+    resamples: int,
+    seed: int,
+    level: float,
+) -> dict[str, tuple[float, float, float]]:
+    """Each statistic's estimate, low and high end; all share the same resamples.
+
+    In each resample the estimate's distance from that of the log is divided by the resample's own
+    standard error; the quantiles of these, times the log's standard error, are taken off the
+    estimate (bootstrap-t; Efron & Tibshirani 1993, section 12.5).
+    """
+    whole = np.ones((1, n_sessions))
+    error_of = {name: float(each.over(whole)[1][0]) for name, each in statistics.items()}
+    distances: dict[str, list[Values]] = {name: [] for name in statistics}
+    for times in resampled_sessions(n_sessions, resamples, seed):
+        for name, statistic in statistics.items():
+            values, errors = statistic.over(times)
+            away = values - statistics[name].value
+            with np.errstate(divide="ignore"):
+                distances[name].append(np.where(away == 0, 0.0, away / errors))
+    tail = (1 - level) / 2
+    intervals = {}
+    for name, error in error_of.items():
+        value = statistics[name].value
+        low, high = np.quantile(np.concatenate(distances[name]), [tail, 1 - tail])
+        intervals[name] = (value, value - float(high) * error, value - float(low) * error)
+    return intervals
