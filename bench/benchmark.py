@@ -209,7 +209,7 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         failures={name: why for _, record in parts for name, why in record.failures.items()},
     )
     differences = tuple(_differences(values, events))
-    floors = floor_metrics(read_floors(of_split), events, len(catalogue), first.ks, first.ties)
+    floors = floor_metrics(read_floors(of_split), events, catalogue.support, first.ks, first.ties)
     tunings = tuple(
         tuning
         for part, of_part in parts

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.behaviour_policy import BEHAVIOUR, behaviour_policy, store_behaviour
 from bench.catalogue import CATALOGUE, Catalogue, split_folder, titles_in_order
 from bench.events import MANIFEST
 from bench.executors import run_in_process
@@ -142,10 +143,13 @@ def run_trial(
     folder: Path,
     tracker: Tracker,
     progress: TrialProgress,
+    *,
+    with_policy: bool = True,
 ) -> Ended:
     """Run a trial in a process of its own and put its folder in place, whole or failed.
 
-    A failure to write becomes the trial's reason; an interrupt leaves nothing and goes on.
+    `with_policy` asks for what off-policy evaluation needs. A failure to write becomes the trial's
+    reason; an interrupt leaves nothing and goes on.
     """
     building = unfinished_folder(folder)
     task = TrialTask(
@@ -157,6 +161,7 @@ def run_trial(
         parameters=_parameters(prepared, spec),
         tags=_tags(prepared, spec),
         keep_top=prepared.plan.keep_top,
+        with_policy=with_policy,
     )
     started = time.time()
     epochs = spec.config.get("epochs")
@@ -253,10 +258,10 @@ def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
 
 
 def _store_split(prepared: Prepared) -> None:
-    """Keep the test events, the catalogue and the floors beside the trials that rank them."""
+    """Keep what trials on a split share beside them: events, catalogue, floors and the logger."""
     split = prepared.split
     folder = split_folder(prepared.output, split.fingerprint)
-    if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS)):
+    if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS, BEHAVIOUR)):
         return
     building = unfinished_folder(folder)
     item_ids = split.train.item_ids
@@ -264,6 +269,8 @@ def _store_split(prepared: Prepared) -> None:
     Catalogue(item_ids, split.train.item_counts(), titles).save(building)
     prepared.events.save(building)
     store_floors(split, building)
+    simulated = getattr(prepared.dataset, "world", None) is not None
+    store_behaviour(behaviour_policy(split, prepared.events, simulated=simulated), building)
     put_in_place(building, folder)
 
 

@@ -18,7 +18,7 @@ from bench.ranking import Ranks
 from bench.results import averages, event_values
 from datasets.errors import InputError
 from datasets.held_out import HeldOut
-from datasets.session_log import SessionLog
+from datasets.session_log import IntArray, SessionLog
 from datasets.splits import Split
 
 FLOORS = "floors.npz"
@@ -70,13 +70,13 @@ def read_floors(folder: Path) -> Mapping[str, Ranks]:
 
 
 def floor_metrics(
-    floors: Mapping[str, Ranks], events: TestEvents, n_items: int, ks: Sequence[int], ties: str
+    floors: Mapping[str, Ranks], events: TestEvents, support: IntArray, ks: Sequence[int], ties: str
 ) -> dict[str, dict[str, float]]:
     """Metrics of each floor by table name, of `random` first and then of those in `floors`.
 
-    `random` is the exact expectation under an order of the `n_items` items drawn uniformly for
-    each event, and has no ties. A missed event is a miss for every floor. Raises InputError if the
-    ranks of a floor are not of these test events.
+    `support` counts the training events of each item, (n_items,). `random` is the exact expectation
+    under an order of the items drawn uniformly for each event, and has no ties. A missed event is a
+    miss for every floor. Raises InputError if the ranks of a floor are not of these test events.
     """
     for name, ranks in floors.items():
         if len(ranks.ranks) != len(events):
@@ -84,12 +84,12 @@ def floor_metrics(
                 f"{FLOORS} of the split has {len(ranks.ranks)} ranks by {name} for {len(events)} "
                 "test events; delete it and run the benchmark's own command again"
             )
-    values = {RANDOM: _random_values(events, n_items, ks)}
+    values = {RANDOM: _random_values(events, len(support), ks)}
     values |= {name: event_values(ranks, ks, ties) for name, ranks in floors.items()}
     return {
         floor: {
             name + way.suffix: float(np.average(of_floor[name][way.rows], weights=way.weights))
-            for way in averages(events, list(of_floor))
+            for way in averages(events, list(of_floor), support)
             for name in way.names
         }
         for floor, of_floor in values.items()

@@ -110,7 +110,7 @@ def rank_steps(
     factored = getattr(model, "factors", None) is not None
     block_prefixes = PREFIXES_PER_BLOCK if factored else block_scores // max(log.n_items, 1)
     done = 0
-    for start, stop in _session_blocks(log, block_prefixes):
+    for start, stop in session_blocks(log, block_prefixes):
         sessions = log.sessions(start, stop)
         is_target = held_out.is_target[log.offsets[start] : log.offsets[stop]]
         rows = np.flatnonzero(is_target[sessions.position_in_session > 0])
@@ -129,7 +129,7 @@ def rank_steps(
     assert done == int(held_out.is_target.sum())
 
 
-def _session_blocks(log: SessionLog, n_prefixes: int) -> Iterator[tuple[int, int]]:
+def session_blocks(log: SessionLog, n_prefixes: int) -> Iterator[tuple[int, int]]:
     """Consecutive sessions, first and last (exclusive), of at most `n_prefixes` or one session."""
     prefixes_before = np.concatenate([[0], np.cumsum(log.lengths - 1)])
     start = 0

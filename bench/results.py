@@ -19,9 +19,11 @@ from bench.ranking import Ranks
 from bench.significance import bootstrap_interval
 from bench.trial import read_cost, read_ranks, read_record
 from datasets.errors import InputError
+from datasets.session_log import IntArray
 
 POSITIVE = " (positive)"
 REWARD_WEIGHTED = " (reward-weighted)"
+POPULARITY_NORMALISED = " (popularity-normalised)"
 TIE_DIGITS = 4
 """Decimals at which tie rules are held beside each other: those of the table."""
 
@@ -54,7 +56,8 @@ class ModelSummary:
     seeds: tuple[int, ...]
     metrics: dict[str, Estimate]
     """By table name: "Recall@20" and so on over all events; "Recall@20 (positive)" over those of
-    positive reward, and "Recall@20 (reward-weighted)", both absent without any."""
+    positive reward, and "Recall@20 (reward-weighted)", both absent without any; "Recall@20
+    (popularity-normalised)", absent without a catalogue."""
     costs: tuple[Cost, ...]
     """One a seed."""
     tied_share: float
@@ -100,7 +103,7 @@ def summarise(
     return ModelSummary(
         label=records[0].model,
         seeds=tuple(record.seed for record in records),
-        metrics=_estimates(values, events),
+        metrics=_estimates(values, events, None if catalogue is None else catalogue.support),
         costs=tuple(read_cost(folder) for folder in folders),
         tied_share=float(np.mean([(ranks.ties > 0).mean() for ranks in all_ranks])),
         event_values={
@@ -112,10 +115,16 @@ def summarise(
     )
 
 
-def trial_metrics(ranks: Ranks, events: TestEvents, ks: Sequence[int]) -> dict[str, float]:
-    """Metrics of one trial under conservative ties, each with the ends of its interval."""
+def trial_metrics(
+    ranks: Ranks, events: TestEvents, ks: Sequence[int], support: IntArray
+) -> dict[str, float]:
+    """Metrics of one trial under conservative ties, each with the ends of its interval.
+
+    `support` counts the training events of each item, (n_items,).
+    """
     found: dict[str, float] = {}
-    for name, estimate in _estimates([event_values(ranks, ks, "conservative")], events).items():
+    values = event_values(ranks, ks, "conservative")
+    for name, estimate in _estimates([values], events, support).items():
         found |= {
             name: estimate.value,
             f"{name} low": estimate.low,
@@ -144,26 +153,38 @@ class Average:
     """Metrics that are averaged so."""
 
 
-def averages(events: TestEvents, names: Sequence[str]) -> Iterator[Average]:
+def averages(
+    events: TestEvents, names: Sequence[str], support: IntArray | None
+) -> Iterator[Average]:
     """How the metrics `names` of `events` are averaged: each way that has events.
 
     Over all events; over those of positive reward; and Recall with the reward for weight, which is
     sum of reward * hit / sum of reward. A reward of 0 or below has no weight in it: a loss avoided
-    is not what a hit measures.
+    is not what a hit measures. With the `support` of the items in training, (n_items,), also Recall
+    with 1 / support of the target for weight, which is sum of hit / support over sum of 1 / support
+    (Steck, RecSys 2011, with the exponent 1): an item that came ten times as often counts no more.
+    A target without a training event weighs like one with a single event.
     """
+    recalls = tuple(name for name in names if name.startswith(f"{RECALL}@"))
     rewards = np.asarray(events.rewards, dtype=np.float64)
     positive = rewards > 0
-    yield Average("", np.ones(len(events), dtype=np.bool_), None, tuple(names))
+    all_events = np.ones(len(events), dtype=np.bool_)
+    yield Average("", all_events, None, tuple(names))
+    if support is not None:
+        targets = np.asarray(events.targets)
+        times = np.where(targets >= 0, support[targets], 0)
+        yield Average(POPULARITY_NORMALISED, all_events, 1 / np.maximum(times, 1), recalls)
     if positive.any():
-        recalls = tuple(name for name in names if name.startswith(f"{RECALL}@"))
         yield Average(POSITIVE, positive, None, tuple(names))
         yield Average(REWARD_WEIGHTED, positive, rewards[positive], recalls)
 
 
-def _estimates(trials: Sequence[EventValues], events: TestEvents) -> dict[str, Estimate]:
+def _estimates(
+    trials: Sequence[EventValues], events: TestEvents, support: IntArray | None
+) -> dict[str, Estimate]:
     """Mean over trials and events; the interval resamples sessions of the mean over trials."""
     found = {}
-    for way in averages(events, list(trials[0])):
+    for way in averages(events, list(trials[0]), support):
         by_trial = np.array([[trial[name][way.rows] for name in way.names] for trial in trials])
         per_event = by_trial.mean(axis=0).T
         sessions = events.sessions[way.rows]

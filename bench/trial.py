@@ -90,6 +90,9 @@ class TrialRecord:
     """Conservative ties, all K of the plan that ran it, with the ends of 95 % intervals."""
     ks: Sequence[int] = ()
     """Cut-offs of the rows of `exposure.npy`."""
+    stochastic: bool | None = None
+    """Whether the model is a stochastic policy, with a `policy.npy`; None where it was not asked:
+    in candidates of a tuning, and before such columns were stored."""
     format_version: int = FORMAT_VERSION
 
     @property

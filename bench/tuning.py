@@ -153,7 +153,9 @@ class _Search:
         started = time.monotonic()
         reason = None
         if self._prepared.plan.fresh or not is_whole(folder):
-            reason = run_trial(self._prepared, spec, folder, self._tracker, self._progress).reason
+            reason = run_trial(
+                self._prepared, spec, folder, self._tracker, self._progress, with_policy=False
+            ).reason
             shutil.rmtree(folder / WEIGHTS, ignore_errors=True)  # no candidate is served
         seconds = time.monotonic() - started
         options = {name: spec.config[name] for name in self._ranges}

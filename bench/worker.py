@@ -20,6 +20,7 @@ import numpy as np
 from bench.cost import Cost, Stopwatch, peak_memory_bytes, synchroniser
 from bench.events import events_from
 from bench.machine_load import others_load, parent_process, read_load
+from bench.policy_columns import item_reward_model, policy_columns, write_policy
 from bench.ranking import rank_targets
 from bench.results import trial_metrics
 from bench.top_lists import write_top_lists
@@ -37,7 +38,7 @@ from bench.trial import (
 )
 from datasets.splits import Split
 from models.conformance import check_future_hidden
-from models.recommender import Recommender
+from models.recommender import Recommender, policy_temperature
 from models.registry import load_model
 
 
@@ -55,6 +56,8 @@ class TrialTask:
     tags: Mapping[str, str]
     keep_top: int = 0
     """Length of the lists to keep of every test event's first items; 0: none."""
+    with_policy: bool = True
+    """Whether to store what off-policy evaluation asks of the model."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,12 @@ def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
     """Run `task` in this process and fill its folder, whatever becomes of the model."""
     started = time.time()
     try:
-        metrics = _run(task, send)
+        metrics, stochastic = _run(task, send)
         ended = Ended("finished", None)
     except (BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:
-        metrics = {}
+        metrics, stochastic = {}, None
         ended = Ended("failed", f"{type(error).__name__}: {error}")
         with contextlib.suppress(OSError):  # a full disk must not hide the reason
             (task.folder / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
@@ -112,6 +115,7 @@ def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
         tags=task.tags,
         metrics=metrics,
         ks=task.ks,
+        stochastic=stochastic,
     )
     try:
         write_record(task.folder, record)
@@ -120,8 +124,11 @@ def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
     return ended
 
 
-def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
-    """Fit, rank and write all files but the record; returns the metrics."""
+def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, float], bool | None]:
+    """Fit, rank and write all files but the record.
+
+    Returns the metrics, and whether the model is a stochastic policy, None where that is not asked.
+    """
     spec, split = task.spec, task.split
     # A model that draws from a global generator is then repeatable all the same.
     random.seed(spec.seed)
@@ -171,13 +178,33 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> dict[str, float]:
         write_top_lists(task.folder, ranks, split.test)
     write_curve(task.folder, fit.curve)
     (task.folder / COST).write_text(cost.to_json(), encoding="utf-8")
+    stochastic = _store_policy(task, model, send) if task.with_policy else None
     send(Phase("computing intervals"))
     costs = {
         name: float(value)
         for name, value in dataclasses.asdict(cost).items()
         if isinstance(value, int | float)
     }
-    return trial_metrics(ranks, events_from(split.test), task.ks) | costs
+    support = split.train.item_counts()
+    metrics = trial_metrics(ranks, events_from(split.test), task.ks, support)
+    return metrics | costs, stochastic
+
+
+def _store_policy(task: TrialTask, model: Recommender, send: Callable[[Message], None]) -> bool:
+    """Write `policy.npy` for a model that is a stochastic policy, and say whether it is one."""
+    temperature = policy_temperature(model)
+    if temperature is None:
+        return False
+    send(Phase("computing log-probabilities"))
+    columns = policy_columns(
+        model,
+        task.split.test,
+        item_reward_model(task.split.train),
+        temperature=temperature,
+        model_name=task.spec.label,
+    )
+    write_policy(task.folder, columns)
+    return True
 
 
 def _threads() -> int:

@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.exposure_metrics import (
+    BEYOND_TOP,
     TARGET_POPULARITY,
     catalogue_coverage,
     exposure_figures,
     gini_coefficient,
     novelty,
     popularity_percentiles,
+    share_beyond_top,
 )
 
 COUNTS = st.lists(st.integers(0, 10**9), min_size=1, max_size=30)
@@ -93,3 +95,19 @@ def test_recommending_each_item_as_often_as_it_was_taken_is_the_logs_entropy(
     shares = support[support > 0] / support.sum()
     assert novelty(support, support) == pytest.approx(-(shares * np.log2(shares)).sum(), abs=1e-9)
     assert catalogue_coverage(support) == (support > 0).mean()
+
+
+def test_what_lies_beyond_the_top_ranks_is_counted_by_slots() -> None:
+    # Items 1 to 100 have most support, item 0 and the last two least; of equal ones the first rank.
+    support = np.array([1, *range(200, 100, -1), 1, 1])
+    exposure = np.zeros(103, dtype=np.int64)
+    exposure[[0, 1, 50, 102]] = 3, 4, 1, 2
+    assert share_beyond_top(exposure, support) == pytest.approx(5 / 10)
+    figures = exposure_figures({20: exposure}, support, np.array([0]))
+    assert figures[f"{BEYOND_TOP}@20"] == pytest.approx(5 / 10)
+    assert share_beyond_top(exposure, np.ones(103)) == pytest.approx(2 / 10), "lower codes first"
+
+
+def test_a_catalogue_within_the_top_ranks_has_nothing_beyond_them() -> None:
+    figures = exposure_figures({20: np.ones(100, dtype=np.int64)}, np.arange(100), np.array([0]))
+    assert not [name for name in figures if name.startswith(BEYOND_TOP)]

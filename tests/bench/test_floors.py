@@ -42,9 +42,9 @@ def test_ranks_by_hand(split: Split, tmp_path: Path) -> None:
 def test_metrics_of_each_floor(split: Split, tmp_path: Path) -> None:
     store_floors(split, tmp_path)
     # Rewards are 1, 2 and 4 of the scored events, 0 of the missed one.
-    events = events_from(split.test)
+    events, support = events_from(split.test), split.train.item_counts()
     assert events.rewards.tolist() == [1, 2, 4, 0]
-    found = floor_metrics(read_floors(tmp_path), events, 5, [2], "standard")
+    found = floor_metrics(read_floors(tmp_path), events, support, [2], "standard")
     assert list(found) == ["random", "popularity", "markov"]
     assert found["random"] == pytest.approx(
         {
@@ -55,12 +55,19 @@ def test_metrics_of_each_floor(split: Split, tmp_path: Path) -> None:
             "MRR@2 (positive)": 1.5 / 5,
             "NDCG@2 (positive)": (1 + 1 / np.log2(3)) / 5,
             "Recall@2 (reward-weighted)": 2 / 5,
+            # Targets have support 3, 1 and 2; the missed one weighs like one with a single event.
+            "Recall@2 (popularity-normalised)": (1 / 3 + 1 + 1 / 2)
+            / (1 / 3 + 1 + 1 / 2 + 1)
+            * 2
+            / 5,
         }
     )
     assert found["popularity"]["MRR@2"] == pytest.approx(1 / 4)
     assert found["markov"]["MRR@2"] == pytest.approx(1 / 8)
     assert found["popularity"]["Recall@2 (reward-weighted)"] == pytest.approx(1 / 7)
-    conservative = floor_metrics(read_floors(tmp_path), events, 5, [2], "conservative")
+    normalised = found["popularity"]["Recall@2 (popularity-normalised)"]
+    assert normalised == pytest.approx((1 / 3) / (1 / 3 + 1 + 1 / 2 + 1)), "item 2 alone, of three"
+    conservative = floor_metrics(read_floors(tmp_path), events, support, [2], "conservative")
     assert conservative["popularity"]["MRR@2"] == pytest.approx(1 / 8)
     assert conservative["random"] == found["random"]
 
@@ -68,7 +75,7 @@ def test_metrics_of_each_floor(split: Split, tmp_path: Path) -> None:
 @pytest.mark.parametrize("k", [1, 3, 4, 9])
 def test_random_is_the_mean_over_all_orders(k: int) -> None:
     events = events_from(held_out_of([[0, 2]], 4))
-    found = floor_metrics({}, events, 4, [k], "conservative")["random"]
+    found = floor_metrics({}, events, np.ones(4), [k], "conservative")["random"]
     ranks = [order.index(2) + 1 for order in itertools.permutations(range(4))]
     for name, metric in METRICS.items():
         assert found[f"{name}@{k}"] == pytest.approx(metric(ranks, k).mean())
@@ -98,4 +105,4 @@ def test_floors_of_other_events_are_refused() -> None:
     other = Ranks(np.ones(7, dtype=np.uint32), np.zeros(7, dtype=np.uint32))
     events = events_from(held_out_of([[0, 2]], 4))
     with pytest.raises(InputError, match="7 ranks by markov for 1 test events"):
-        floor_metrics({"markov": other}, events, 4, [2], "conservative")
+        floor_metrics({"markov": other}, events, np.ones(4), [2], "conservative")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -90,12 +91,27 @@ def test_equal_positive_rewards_weigh_alike(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     events = events_of((2.0 * rng.integers(0, 2, 60)).tolist())
     found = trial_metrics(
-        Ranks(rng.integers(1, 9, 60).astype(np.uint32), np.zeros(60, dtype=np.uint32)), events, [4]
-    )
+        Ranks(rng.integers(1, 9, 60).astype(np.uint32), np.zeros(60, dtype=np.uint32)),
+        events, [4], np.array([7]),
+    )  # fmt: skip
     for end in ("", " low", " high"):
         by_reward = found[f"Recall@4 (reward-weighted){end}"]
         assert by_reward == pytest.approx(found[f"Recall@4 (positive){end}"])
     assert 0 < found["Recall@4 (reward-weighted) low"] < found["Recall@4 (reward-weighted)"]
+
+
+def test_an_item_weighs_as_much_however_often_it_came(tmp_path: Path) -> None:
+    # Targets 0, 0, 1 and 3, with support 8, 8, 4 and none.
+    events = dataclasses.replace(
+        events_of([1, 1, 0, 0]), targets=np.array([0, 0, 1, 3], dtype=np.int32)
+    )
+    folder = trial(tmp_path, 1, [1, 5, 2, 1])
+    name = "Recall@2 (popularity-normalised)"
+    found = summarise([folder], events, [2], "conservative", CATALOGUE).metrics
+    assert found[name].value == pytest.approx((1 / 8 + 1 / 4 + 1) / (2 / 8 + 1 / 4 + 1))
+    # Of two sessions one, the other, or both: the interval's ends.
+    assert (found[name].low, found[name].high) == pytest.approx((1 / 2, 1))
+    assert name not in summarise([folder], events, [2], "conservative").metrics
 
 
 def test_without_positive_rewards_their_figures_are_absent(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ def test_trial_folder_holds_all_that_is_promised(bench: Bench, log: Path) -> Non
     (folder,) = Path("results/trials").iterdir()
     names = {file.name for file in folder.iterdir()}
     assert names == {
-        "trial.json", "ranks.npy", "ties.npy", "exposure.npy", "curve.csv", "cost.json", "weights",
+        "trial.json", "ranks.npy", "ties.npy", "exposure.npy", "policy.npy", "curve.csv",
+        "cost.json", "weights",
     }  # fmt: skip
     record = json.loads((folder / "trial.json").read_text())
     assert record["status"] == "finished"
@@ -69,6 +70,11 @@ def test_trial_folder_holds_all_that_is_promised(bench: Bench, log: Path) -> Non
     ranks = np.load(folder / "ranks.npy")
     assert ranks.dtype == np.uint32
     assert record["metrics"]["Recall@5"] == (ranks <= 5).mean()
+    assert record["stochastic"] is True
+    # log pi, the policy's model reward, and what TOCR takes for log beta.
+    log_policy, reward, log_own = np.load(folder / "policy.npy").T
+    assert (log_policy < 0).all() and (log_own < 0).all()
+    np.testing.assert_allclose(reward, 1)
     exposure = np.load(folder / "exposure.npy")
     assert exposure.sum(axis=1).tolist() == [len(ranks), 5 * len(ranks)]
     assert (folder / "curve.csv").read_text().splitlines()[0].startswith("epoch,train_seconds,loss")
