@@ -1,0 +1,233 @@
+"""Does what can be computed from a log order models as their true value does?
+
+Worlds whose truth is known are logged by loggers of known propensities. On each log the same models
+are trained, judged from held-out sessions (next-item metrics, and estimates of the policy's value),
+and then put to work in the world, which gives their true values: of the set that K draws from the
+policy make, and of the first K items. Printed: the true values; for each criterion Kendall's tau
+with the true values, and the share of the best true value that is lost by choosing by it; and the
+ladder from cross-entropy to TOCR. The last line is one JSON object.
+
+    python experiments/ordering.py --quick
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tabulate import tabulate
+
+# Started as a file, Python looks for modules in this folder alone.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from datasets.errors import InputError
+from datasets.simulated_loggers import LOGGERS, make_logger
+from datasets.simulated_worlds import WORLDS, make_world
+from experiments.ordering_cells import LADDER, Cell, measure
+
+Measured = dict[str, Any]
+SHOWN = ("gru4rec", "gru4rec on clicks", "reinforce", "tocr")
+"""Models of the first table."""
+
+
+def quick_cells(epochs: int, rollouts: int) -> list[Cell]:
+    """Every world with a skewed logger at two sizes and seeds, and some with other loggers."""
+    named = [(world, "popularity", 10_000, seed) for seed in (1, 2) for world in WORLDS]
+    named += [(world, "popularity", 1000, 1) for world in WORLDS]
+    named += [(world, "uniform", 10_000, 1) for world in ("static", "boredom")]
+    named += [("drift", "cascade", 10_000, 1), ("prices", "softmax-cold", 10_000, 1)]
+    return [
+        Cell(world, logger, sessions, seed, epochs=epochs, rollouts=rollouts)
+        for world, logger, sessions, seed in named
+    ]
+
+
+def measure_all(cells: Sequence[Cell], processes: int) -> list[Measured]:
+    """Results in the order of `cells`; the largest are begun first."""
+    found: dict[Cell, Measured] = {}
+    started = time.monotonic()
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        running = {
+            pool.submit(measure, cell): cell
+            for cell in sorted(cells, key=lambda cell: -cell.sessions)
+        }
+        for done in as_completed(running):
+            cell = running[done]
+            found[cell] = done.result()
+            print(
+                f"{len(found)} of {len(cells)}: {cell.world}, {cell.logger}, {cell.sessions:,} "
+                f"sessions, seed {cell.seed} ({time.monotonic() - started:.0f} s)",
+                file=sys.stderr,
+            )
+    return [found[cell] for cell in cells]
+
+
+def value_table(worlds: Iterable[Measured]) -> str:
+    """True values of sampled sets, and the recall of clicks beside."""
+    rows = []
+    for cell in worlds:
+        recall = cell["criteria"]["Recall@20 of clicks"]
+        rows.append(
+            [
+                cell["world"],
+                cell["logger"],
+                f"{cell['sessions']:,}",
+                str(cell["seed"]),
+                *("{:.2f} [{:.2f}, {:.2f}]".format(*cell["sampled"][model]) for model in SHOWN),
+                *(f"{recall[model]:.2f}" for model in ("gru4rec on clicks", "reinforce", "tocr")),
+            ]
+        )
+    header = ["world", "logger", "sessions", "seed", *SHOWN, "R: clicks", "R: reinforce", "R: tocr"]
+    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
+
+
+def summarise(worlds: Sequence[Measured]) -> dict[str, dict[str, float | int | None]]:
+    """For each criterion its mean tau and regret over the cells where it says something."""
+    found: dict[str, dict[str, float | int | None]] = {}
+    for name in worlds[0]["criteria"] | worlds[-1]["criteria"]:
+        orders = [cell["order"][name] for cell in worlds if name in cell["order"]]
+        told = [order for order in orders if order["regret"] is not None]
+        taus = [order["tau"] for order in told if order["tau"] is not None]
+        found[name] = {
+            "tau": float(np.mean(taus)) if taus else None,
+            "regret": float(np.mean([order["regret"] for order in told])) if told else None,
+            "worst_regret": max((order["regret"] for order in told), default=None),
+            "cells": len(told),
+        }
+    return found
+
+
+def chance_regret(worlds: Iterable[Measured]) -> float:
+    """Mean regret of a policy drawn at random, where the truth has an order."""
+    shares = []
+    for cell in worlds:
+        values = [value[0] for name, value in cell["sampled"].items() if value and name != "logger"]
+        if max(values) - min(values) > 1e-9:
+            shares.append(1 - np.mean(values) / max(values))
+    return float(np.mean(shares)) if shares else math.nan
+
+
+def criterion_table(worlds: Sequence[Measured]) -> str:
+    """Tau and regret of each criterion."""
+    rows: list[list[Any]] = [
+        [name, of["tau"], of["regret"], of["worst_regret"], of["cells"]]
+        for name, of in summarise(worlds).items()
+    ]
+    rows.append(["a model drawn at random", 0.0, chance_regret(worlds), None, None])
+    header = ["chosen by", "Kendall's tau", "regret", "worst regret", "cells"]
+    formats = ("", ".2f", ".3f", ".3f", "")
+    return tabulate(rows, header, floatfmt=formats, tablefmt="github", missingval="-")
+
+
+def ladder(worlds: Iterable[Measured]) -> list[dict[str, Any]]:
+    """True value of each rung over that of cross-entropy, by logger and size, mean over worlds and seeds.
+
+    `rises` counts the cells in which the rung's interval lies above that of the rung before.
+    """
+    groups: dict[tuple[str, int], list[Measured]] = {}
+    for cell in worlds:
+        if cell["world"] != "constant":
+            groups.setdefault((cell["logger"], cell["sessions"]), []).append(cell)
+    found = []
+    for (logger, sessions), cells in groups.items():
+        rungs: dict[str, dict[str, float]] = {}
+        for place, name in enumerate(LADDER):
+            values = [cell["sampled"][name] for cell in cells]
+            first = [cell["sampled"][LADDER[0]][0] for cell in cells]
+            before = [cell["sampled"][LADDER[max(place - 1, 0)]] for cell in cells]
+            rungs[name] = {
+                "ratio": float(np.mean([v[0] / f for v, f in zip(values, first, strict=True)])),
+                "rises": sum(v[1] > b[2] for v, b in zip(values, before, strict=True)),
+                "falls": sum(v[2] < b[1] for v, b in zip(values, before, strict=True)),
+            }
+        found.append({"logger": logger, "sessions": sessions, "cells": len(cells), "rungs": rungs})
+    return found
+
+
+def ladder_table(worlds: Iterable[Measured]) -> str:
+    """The ladder for a person."""
+    rows = [
+        [
+            group["logger"],
+            f"{group['sessions']:,}",
+            group["cells"],
+            *(
+                f"{rung['ratio']:.2f} (+{rung['rises']} -{rung['falls']})"
+                for rung in group["rungs"].values()
+            ),
+        ]
+        for group in ladder(worlds)
+    ]
+    header = ["logger", "sessions", "cells", "cross-entropy", *LADDER[1:-1], "top-K"]
+    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
+
+
+def chosen_cells(options: argparse.Namespace) -> list[Cell]:
+    """Cells by the command line; raises InputError for an unknown world or logger."""
+    if options.quick:
+        return quick_cells(options.epochs, options.rollouts)
+    for world in options.worlds:
+        known = make_world(world)
+        for logger in options.loggers:
+            make_logger(logger, known)
+    return [
+        Cell(world, logger, sessions, seed, epochs=options.epochs, rollouts=options.rollouts)
+        for world in options.worlds
+        for logger in options.loggers
+        for sessions in options.sessions
+        for seed in options.seeds
+    ]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="22 cells in a few minutes")
+    parser.add_argument("--worlds", nargs="+", default=list(WORLDS))
+    parser.add_argument("--loggers", nargs="+", default=list(LOGGERS))
+    parser.add_argument("--sessions", nargs="+", type=int, default=[1000, 10_000])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--rollouts", type=int, default=2000, help="sessions for each true value")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--figure", type=Path, help="where to draw it, as .png")
+    options = parser.parse_args()
+    try:
+        cells = chosen_cells(options)
+    except InputError as error:
+        parser.error(str(error))
+    worlds = measure_all(cells, options.processes)
+    ordered = [cell for cell in worlds if cell["world"] != "constant"]
+    print(f"True value of sampled sets of {cells[0].set_size}; R: Recall@20 of logged clicks\n")
+    print(value_table(worlds))
+    if ordered:
+        print("\nOrder of the policies by true value of sampled sets\n")
+        print(criterion_table(ordered))
+        print("\nTrue value over that of cross-entropy (+: cells where the rung lies above the one")
+        print("before it, -: below, by intervals that do not overlap)\n")
+        print(ladder_table(ordered))
+    if options.figure is not None:
+        from experiments.ordering_figure import draw
+
+        draw(ordered, options.figure)
+    figures = {
+        "worlds": worlds,
+        "criteria": summarise(ordered) if ordered else {},
+        "chance_regret": chance_regret(ordered) if ordered else None,
+        "ladder": ladder(ordered),
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
