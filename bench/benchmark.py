@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.behaviour_policy import BehaviourPolicy, read_behaviour
 from bench.catalogue import Catalogue, split_folder
 from bench.comparison import Difference, EventValues, adjusted, compare
 from bench.events import TestEvents
@@ -18,6 +19,7 @@ from bench.execution import Outcome, data_parameters
 from bench.files import read_versioned, write_whole
 from bench.floors import floor_metrics, read_floors
 from bench.plan import headline_k
+from bench.policy_values import PolicyValue, policy_value
 from bench.preparation import Prepared
 from bench.results import POSITIVE, ModelSummary, summarise
 from bench.trial import TRIALS, is_whole, json_numbers
@@ -83,6 +85,10 @@ class Benchmark:
     """Metrics of random, popularity and Markov, by their names."""
     tunings: tuple[Tuning, ...] = ()
     """How options were chosen, where they were looked for."""
+    behaviour: BehaviourPolicy | None = None
+    """The logger on the test events; None for a folder of before it was stored."""
+    policy_values: Mapping[str, PolicyValue] = field(default_factory=dict)
+    """What the log says of each model as a policy, by label, in the order of `summaries`."""
 
     @property
     def headline(self) -> str:
@@ -217,8 +223,20 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         for tuning in read_tunings(part)
         if tuning.label in of_part.tuned
     )
+    behaviour = read_behaviour(of_split, len(events))
     return Benchmark(
-        folder, record, events, catalogue, tuple(summaries), differences, floors, tunings
+        folder,
+        record,
+        events,
+        catalogue,
+        tuple(summaries),
+        differences,
+        floors,
+        tunings,
+        behaviour,
+        policy_values={
+            summary.label: policy_value(summary.folders, events, behaviour) for summary in summaries
+        },
     )
 
 
