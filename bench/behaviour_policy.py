@@ -37,7 +37,8 @@ class BehaviourPolicy:
     log_propensities: NDArray[np.float64]
     """log beta(a|s) of the logged item, finite."""
     logged_rewards: NDArray[np.float64]
-    """q(a) of the logged item by the item reward model; the mean reward for a missed event."""
+    """q(a) of the logged item by the item reward model, (n_events,); a missed event has the mean
+    over the catalogue."""
     report: BehaviourReport | None = None
     """How good the estimate is; None where nothing was estimated."""
 
@@ -54,8 +55,7 @@ def behaviour_policy(split: Split, events: TestEvents, *, simulated: bool) -> Be
     """
     rewards = item_reward_model(split.train)
     targets = np.asarray(events.targets)
-    usual = float(np.asarray(split.train.rewards, dtype=np.float64).mean())
-    logged_rewards = np.where(targets >= 0, rewards[targets], usual)
+    logged_rewards = np.where(targets >= 0, rewards[targets], rewards.mean())
     if events.propensities is not None:
         log_propensities = np.log(np.asarray(events.propensities, dtype=np.float64))
         source: Source = "simulated" if simulated else "logged"

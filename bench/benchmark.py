@@ -21,7 +21,7 @@ from bench.floors import floor_metrics, read_floors
 from bench.plan import headline_k
 from bench.policy_values import PolicyValue, policy_value
 from bench.preparation import Prepared
-from bench.results import POSITIVE, ModelSummary, summarise
+from bench.results import POSITIVE, Estimate, ModelSummary, summarise
 from bench.trial import TRIALS, is_whole, json_numbers
 from bench.tuning_records import Tuning, read_tunings
 from datasets.errors import InputError
@@ -89,6 +89,8 @@ class Benchmark:
     """The logger on the test events; None for a folder of before it was stored."""
     policy_values: Mapping[str, PolicyValue] = field(default_factory=dict)
     """What the log says of each model as a policy, by label, in the order of `summaries`."""
+    true_values: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    """In a simulated world what each model is worth, by label and name of column."""
 
     @property
     def headline(self) -> str:
