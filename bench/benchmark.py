@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.behaviour_policy import BehaviourPolicy, read_behaviour
+from bench.behaviour_policy import read_behaviour
 from bench.catalogue import Catalogue, split_folder
 from bench.comparison import Difference, EventValues, adjusted, compare
 from bench.events import TestEvents
@@ -19,9 +19,9 @@ from bench.execution import Outcome, data_parameters
 from bench.files import read_versioned, write_whole
 from bench.floors import floor_metrics, read_floors
 from bench.plan import headline_k
-from bench.policy_values import PolicyValue, policy_value
+from bench.policy_values import Policies, read_policies
 from bench.preparation import Prepared
-from bench.results import POSITIVE, Estimate, ModelSummary, summarise
+from bench.results import POSITIVE, ModelSummary, summarise
 from bench.trial import TRIALS, is_whole, json_numbers
 from bench.tuning_records import Tuning, read_tunings
 from datasets.errors import InputError
@@ -85,12 +85,8 @@ class Benchmark:
     """Metrics of random, popularity and Markov, by their names."""
     tunings: tuple[Tuning, ...] = ()
     """How options were chosen, where they were looked for."""
-    behaviour: BehaviourPolicy | None = None
-    """The logger on the test events; None for a folder of before it was stored."""
-    policy_values: Mapping[str, PolicyValue] = field(default_factory=dict)
-    """What the log says of each model as a policy, by label, in the order of `summaries`."""
-    true_values: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
-    """In a simulated world what each model is worth, by label and name of column."""
+    policies: Policies = field(default_factory=Policies)
+    """What the log says of models as policies, and in a simulated world what is true of them."""
 
     @property
     def headline(self) -> str:
@@ -226,6 +222,7 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         if tuning.label in of_part.tuned
     )
     behaviour = read_behaviour(of_split, len(events))
+    folders_of = {summary.label: summary.folders for summary in summaries}
     return Benchmark(
         folder,
         record,
@@ -235,10 +232,7 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         differences,
         floors,
         tunings,
-        behaviour,
-        policy_values={
-            summary.label: policy_value(summary.folders, events, behaviour) for summary in summaries
-        },
+        read_policies(folders_of, events, behaviour),
     )
 
 

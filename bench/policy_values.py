@@ -16,6 +16,7 @@ from bench.overlap import Overlap
 from bench.policy_columns import PolicyColumns, read_policy
 from bench.results import Estimate, spread_over_seeds
 from bench.trial import read_record
+from bench.true_values import over_seeds
 from datasets.session_log import IntArray
 
 NO_POLICY = "it is no stochastic policy, so no log can tell its value by weights"
@@ -48,6 +49,31 @@ class PolicyValue:
         """That of the seed with the smallest effective sample; None where none was evaluated."""
         overlaps = [values.overlap for values in self.seeds]
         return min(overlaps, key=lambda each: each.effective_sample_size, default=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Policies:
+    """The models of a benchmark as policies."""
+
+    behaviour: BehaviourPolicy | None = None
+    """The logger on the test events; None for a folder of before it was stored."""
+    values: Mapping[str, PolicyValue] = field(default_factory=dict)
+    """What the log says of each model, by label."""
+    true_values: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    """What each model is worth in the world that drew the log, by label and column of tables; empty
+    for a log of real users."""
+
+
+def read_policies(
+    folders_of: Mapping[str, Sequence[Path]], events: TestEvents, behaviour: BehaviourPolicy | None
+) -> Policies:
+    """The models whose trials lie in the folders of each label; raises InputError as below."""
+    true_values = {label: over_seeds(folders) for label, folders in folders_of.items()}
+    return Policies(
+        behaviour,
+        {label: policy_value(folders, events, behaviour) for label, folders in folders_of.items()},
+        {label: found for label, found in true_values.items() if found},
+    )
 
 
 def policy_value(
