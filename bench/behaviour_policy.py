@@ -17,7 +17,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.behaviour_model import BehaviourReport, CalibrationBin, estimated_behaviour
+from bench.behaviour_model import BehaviourReport, estimated_behaviour
+from bench.calibration import CalibrationBin
 from bench.events import TestEvents
 from bench.policy_columns import item_reward_model
 from datasets.errors import InputError

@@ -19,9 +19,9 @@ from bench.trial import read_record
 from bench.true_values import over_seeds
 from datasets.session_log import IntArray
 
-NO_POLICY = "it is no stochastic policy, so no log can tell its value by weights"
+NO_POLICY = "no stochastic policy, so that weights cannot tell its value"
 NOT_STORED = "its trial stored no log-probabilities; run again with --fresh"
-NO_BEHAVIOUR = "the logger of the split is not stored; run the benchmark's own command again"
+NO_BEHAVIOUR = "its split stored no propensities; run the benchmark's own command again"
 MOST_RESAMPLES, FEWEST_RESAMPLES = 2000, 400
 DRAWS = 10**7
 """Sessions drawn for an interval, as far as the number of resamples can be chosen by it: where
