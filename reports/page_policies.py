@@ -13,7 +13,7 @@ from reports.plots.calibration import draw_behaviour, draw_heads
 from reports.plots.correction import draw_lambda
 from reports.plots.drawing import plain
 from reports.plots.policy_value import draw_values, draw_weights
-from reports.policy_value_table import DIGITS, estimate_cell, value_lines
+from reports.policy_value_table import DIGITS, estimate_cell, verdict_lines
 from reports.tables import Cell, Column, TableRow
 
 TITLES = {
@@ -38,7 +38,7 @@ def policy_parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]
         return []
     curve, weights = draw_lambda(benchmark, looks), draw_weights(benchmark, looks)
     plots = [*draw_values(benchmark, looks), *(each for each in (weights, curve) if each)]
-    sentences = [f"{line[0].upper()}{line[1:]}." for line in value_lines(benchmark, str)]
+    sentences = [f"{line[0].upper()}{line[1:]}." for line in verdict_lines(benchmark, str)]
     parts = [
         part(
             "policy",

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator
 
+from bench.behaviour_policy import BehaviourPolicy
 from bench.benchmark import Benchmark
 from bench.off_policy_evaluation import ESTIMATORS
 from bench.policy_values import PolicyValue
@@ -25,7 +26,6 @@ OF_OVERLAP = (
 _SOURCES = {
     "logged": "logged propensities",
     "simulated": "true propensities of the simulated logger",
-    "estimated": "estimated propensities",
 }
 
 
@@ -41,7 +41,7 @@ def value_columns(benchmark: Benchmark) -> list[Column]:
     names = dict.fromkeys(name for found in by_length for name in found)
     columns = [Column(name, 3, "highest") for name in names]
     known = policies.behaviour is not None and not policies.behaviour.is_estimate
-    if known and any(SHOWN in value.estimates for value in policies.values.values()):
+    if known and _given(benchmark):
         columns += [Column(VALUE, DIGITS, "highest"), Column(SAMPLE, 0)]
     return columns
 
@@ -60,28 +60,10 @@ def value_cells(benchmark: Benchmark, label: str) -> dict[str, Cell]:
 
 
 def value_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
-    """How values came about, the diagnostic ones themselves, and why models have none.
-
-    A reason that several models share is said once. `written` is how the reader's medium writes a
-    model's name.
-    """
-    policies = benchmark.policies
-    if not policies.values:
-        return []
-    given = {label: v for label, v in policies.values.items() if SHOWN in v.estimates}
-    refused: dict[str, list[str]] = {}
-    for label, value in policies.values.items():
-        if label not in given:
-            refused.setdefault(value.refusal or value.missing[SHOWN], []).append(written(label))
-    lines = []
+    """How the values came about, then what `verdict_lines` says; as markdown or plain text."""
+    policies, lines = benchmark.policies, []
     behaviour = policies.behaviour
-    if behaviour is not None and behaviour.is_estimate:
-        texts = [f"{written(label)} {_value_text(value)}" for label, value in given.items()]
-        lines.append(
-            "policy value by SNIPS, a diagnostic and no measurement, as its "
-            f"{_quality(benchmark)}: {', '.join(texts) or 'none'}"
-        )
-    elif behaviour is not None and given:
+    if behaviour is not None and not behaviour.is_estimate and _given(benchmark):
         lines.append(
             f"{VALUE}: mean reward of an event were its item the policy's, by weights of "
             f"pi/beta with {_SOURCES[behaviour.source]}; {SAMPLE}: so many events of equal weight "
@@ -92,7 +74,32 @@ def value_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str
             "true value@K: what a session pays in the world that drew the log, with sets of K, "
             f"greedy or drawn from the policy, over {N_SESSIONS:,} simulated sessions"
         )
+    return lines + verdict_lines(benchmark, written)
+
+
+def verdict_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
+    """Values that are diagnostics, and why models have none: a reason that several share once.
+
+    `written` is how the reader's medium writes a model's name.
+    """
+    policies, given, lines = benchmark.policies, _given(benchmark), []
+    if policies.behaviour is not None and policies.behaviour.is_estimate and given:
+        texts = [f"{written(label)} {_value_text(value)}" for label, value in given.items()]
+        lines.append(
+            "policy value by SNIPS, a diagnostic and no measurement, as its "
+            f"{_quality(policies.behaviour)}: {', '.join(texts)}"
+        )
+    refused: dict[str, list[str]] = {}
+    for label, value in policies.values.items():
+        if label not in given:
+            refused.setdefault(value.refusal or value.missing[SHOWN], []).append(written(label))
     return lines + [f"no policy value of {', '.join(of)}: {why}" for why, of in refused.items()]
+
+
+def _given(benchmark: Benchmark) -> dict[str, PolicyValue]:
+    """Models with a value, by label."""
+    values = benchmark.policies.values
+    return {label: value for label, value in values.items() if SHOWN in value.estimates}
 
 
 def policy_values_csv(benchmark: Benchmark) -> str:
@@ -143,13 +150,11 @@ def _value_text(value: PolicyValue) -> str:
     )
 
 
-def _quality(benchmark: Benchmark) -> str:
+def _quality(behaviour: BehaviourPolicy) -> str:
     """How good the estimated propensities are."""
-    behaviour = benchmark.policies.behaviour
-    text = "propensities are estimated by counts"
-    if behaviour is None or behaviour.report is None:
+    text, report = "propensities are estimated by counts", behaviour.report
+    if report is None:
         return text
-    report = behaviour.report
     return (
         f"{text} (log-loss {report.log_loss:.2f} nats an event; unigram "
         f"{report.unigram_loss:.2f}, uniform {report.uniform_loss:.2f})"

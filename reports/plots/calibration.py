@@ -81,8 +81,8 @@ def draw_heads(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None:
         name="policy-head-calibration",
         title="The model's own behaviour head against the logger",
         caption=(
-            "All items of each test event's catalogue, in ten bins by what the head says. It "
-            "weights training alone; no value rests on it. Mean of log(true / head) over the "
+            "All items before each test event, in ten bins by what the head says. It weights "
+            "training alone; no value rests on it. Mean of log(true / head) over the "
             f"logged items, 0 for a perfect head: {divergences}."
         ),
         description=f"Divergence from the logger: {divergences}.",

@@ -44,7 +44,7 @@ def draw_lambda(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None
                 markevery=max(1, len(points) // 10),
             )  # fmt: skip
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * max(max(points.values()) for *_, points in curves))
         axes.set(xlabel="epoch", ylabel="mean lambda_K")
         legend(figure, entries(labels, looks))
         svg, png = rendered(figure)
