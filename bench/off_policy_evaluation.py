@@ -23,7 +23,12 @@ from bench.value_estimators import (
     snips,
     switch_doubly_robust,
 )
-from bench.value_intervals import RatioSum, SessionStatistic, studentised_intervals
+from bench.value_intervals import (
+    RatioSum,
+    SessionStatistic,
+    resampling_units,
+    studentised_intervals,
+)
 
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -176,27 +181,32 @@ def evaluate(
     if reason is not None:
         return OffPolicyValues({}, overlap, session_overlap, reason)
     weights = np.exp(log_weights)
+    if not (weights * rounds.rewards).any():
+        reason = "no action that the policy would take has a reward in the log"
+        return OffPolicyValues({}, overlap, session_overlap, reason)
+    units = resampling_units(sessions, overlap.sessions, seed)
     ratios, missing = _by_round(rounds, weights, expected, cap)
     statistics: dict[str, SessionStatistic] = {
-        name: RatioSum.of(terms, sessions) for name, terms in ratios.items()
+        name: RatioSum.of(terms, units) for name, terms in ratios.items()
     }
     if whole is None or session_overlap is None:
-        reason = "the weights of one item after another say nothing of sets"
+        missing |= dict.fromkeys(PER_SESSION, "weights of single items say nothing of sets in turn")
+    elif reason := refusal(session_overlap, 1.0, "sessions"):
+        missing |= dict.fromkeys(PER_SESSION, reason)
     else:
-        reason = refusal(session_overlap, 1.0, "sessions")
-    if whole is None or reason is not None:
-        missing |= dict.fromkeys(PER_SESSION, f"per decision: {reason}")
-    else:
-        statistics |= _by_session(rounds, whole, discount)
+        statistics |= _by_session(rounds, whole, units[whole.order], discount)
     intervals = studentised_intervals(
-        statistics, overlap.sessions, resamples=resamples, seed=seed, level=level
+        statistics, int(units.max()) + 1, resamples=resamples, seed=seed, level=level
     )
+    estimates = {}
+    for name in ESTIMATORS:
+        if name in intervals and np.isfinite(intervals[name]).all():
+            unit: Unit = "session" if name in PER_SESSION else "round"
+            estimates[name] = ValueEstimate(statistics[name].value, *intervals[name], unit)
+        elif name in intervals:
+            missing[name] = "too few rounds have weight and reward for an interval"
     return OffPolicyValues(
-        estimates={
-            name: ValueEstimate(*intervals[name], "session" if name in PER_SESSION else "round")
-            for name in ESTIMATORS
-            if name in intervals
-        },
+        estimates=estimates,
         overlap=overlap,
         session_overlap=session_overlap,
         refusal=None,
@@ -247,14 +257,14 @@ def _whole_sessions(rounds: Rounds, log_weights: Values, sessions: Codes) -> Ses
 
 
 def _by_session(
-    rounds: Rounds, whole: SessionWeights, discount: float
+    rounds: Rounds, whole: SessionWeights, units: Codes, discount: float
 ) -> dict[str, SessionStatistic]:
     """Estimators over whole sessions by name."""
     rewards = rounds.rewards[whole.order]
     discounted = np.power(discount, whole.steps) * np.exp(whole.log_products)
     return {
-        "pdis": RatioSum.of(per_decision(discounted, rewards, whole.steps == 0), whole.sessions),
-        "snpdis": SelfNormalisedPerDecision.of(whole, rewards, discount),
+        "pdis": RatioSum.of(per_decision(discounted, rewards, whole.steps == 0), units),
+        "snpdis": SelfNormalisedPerDecision.of(whole, units, rewards, discount),
     }
 
 

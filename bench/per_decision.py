@@ -77,25 +77,25 @@ class SelfNormalisedPerDecision:
     """
 
     rewards: csr_array
-    """gamma^t rho_{0:t} r_t, (n_sessions, n_steps)."""
+    """gamma^t rho_{0:t} r_t, (n_units, n_steps): of a session, or a group of sessions."""
     last: Values
-    """Each session's last weight, (n_sessions,)."""
+    """Last weight, (n_units,)."""
     to_last: csr_array
-    """Last weight less rho_{0:t} while the session goes on, (n_sessions, n_steps)."""
+    """Last weight less rho_{0:t} while a session goes on, (n_units, n_steps)."""
 
     @classmethod
     def of(
-        cls, weights: SessionWeights, rewards: Values, discount: float
+        cls, weights: SessionWeights, units: Codes, rewards: Values, discount: float
     ) -> SelfNormalisedPerDecision:
-        """`rewards` (n_rounds,) are in the order of `weights`."""
+        """`units` and `rewards`, (n_rounds,), are in the order of `weights`."""
         products = np.exp(weights.log_products)
         last = products[weights.last]
-        earned = discount**weights.steps * products * rewards
-        cells = (weights.sessions, weights.steps)
-        shape = (len(last), int(weights.steps.max()) + 1)
+        earned = np.power(discount, weights.steps) * products * rewards
+        cells = (units, weights.steps)
+        shape = (int(units.max()) + 1, int(weights.steps.max()) + 1)
         return cls(
             rewards=csr_array((earned, cells), shape),
-            last=last,
+            last=np.bincount(units[weights.last], weights=last).astype(np.float64),
             to_last=csr_array((last[weights.sessions] - products, cells), shape),
         )
 

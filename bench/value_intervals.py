@@ -10,10 +10,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.significance import resampled_sessions
+from bench.significance import ROUNDING, resampled_sessions
 from bench.value_estimators import Ratios
 
 Values = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+MOST_UNITS = 20_000
+"""More sessions than these are resampled in random groups, which costs the same for any log."""
 
 
 class SessionStatistic(Protocol):
@@ -45,7 +49,7 @@ class RatioSum:
     """Products of each pair of columns, by session."""
 
     @classmethod
-    def of(cls, ratios: Ratios, sessions: NDArray[np.int64]) -> RatioSum:
+    def of(cls, ratios: Ratios, sessions: Codes) -> RatioSum:
         """From columns of rounds that lie in `sessions`, coded from 0, (n_rounds,)."""
         values = [ratio.value for ratio in ratios]
         denominators = [np.bincount(sessions, weights=ratio.denominator) for ratio in ratios]
@@ -73,33 +77,54 @@ class RatioSum:
         return self.value + ratios.sum(1), np.sqrt(np.maximum(squares, 0))
 
 
+def resampling_units(sessions: Codes, n_sessions: int, seed: int) -> Codes:
+    """What is drawn as one: each round's session, or its session's random group, (n_rounds,).
+
+    Sessions are independent draws, and so are groups of them made without a look at what is in
+    them: a bootstrap over groups is as valid, and 20,000 of them give as exact a quantile.
+    """
+    if n_sessions <= MOST_UNITS:
+        return sessions
+    group = np.random.default_rng(seed).permutation(n_sessions) % MOST_UNITS
+    return group[sessions]
+
+
 def studentised_intervals(
     statistics: Mapping[str, SessionStatistic],
-    n_sessions: int,
+    n_units: int,
     *,
     resamples: int,
     seed: int,
     level: float,
-) -> dict[str, tuple[float, float, float]]:
-    """Each statistic's estimate, low and high end; all share the same resamples.
+) -> dict[str, tuple[float, float]]:
+    """Low and high end of each statistic's interval; all share the same resamples.
 
     In each resample the estimate's distance from that of the log is divided by the resample's own
     standard error; the quantiles of these, times the log's standard error, are taken off the
-    estimate (bootstrap-t; Efron & Tibshirani 1993, section 12.5).
+    estimate (bootstrap-t; Efron & Tibshirani 1993, section 12.5). An end is infinite where too many
+    resamples have no spread at all, as without any of a few rewarded rounds.
     """
-    whole = np.ones((1, n_sessions))
-    error_of = {name: float(each.over(whole)[1][0]) for name, each in statistics.items()}
+    errors = {
+        name: float(each.over(np.ones((1, n_units)))[1][0]) for name, each in statistics.items()
+    }
     distances: dict[str, list[Values]] = {name: [] for name in statistics}
-    for times in resampled_sessions(n_sessions, resamples, seed):
+    for times in resampled_sessions(n_units, resamples, seed):
         for name, statistic in statistics.items():
-            values, errors = statistic.over(times)
-            away = values - statistics[name].value
-            with np.errstate(divide="ignore"):
-                distances[name].append(np.where(away == 0, 0.0, away / errors))
+            estimates, own_errors = statistic.over(times)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                distances[name].append((estimates - statistic.value) / own_errors)
     tail = (1 - level) / 2
-    intervals = {}
-    for name, error in error_of.items():
-        value = statistics[name].value
-        low, high = np.quantile(np.concatenate(distances[name]), [tail, 1 - tail])
-        intervals[name] = (value, value - float(high) * error, value - float(low) * error)
-    return intervals
+    found = {}
+    for name, statistic in statistics.items():
+        value, error = statistic.value, errors[name]
+        if error <= ROUNDING * abs(value):
+            found[name] = value, value
+            continue
+        # Between two resamples, a quantile next to an infinite one would be no number.
+        away = np.nan_to_num(
+            np.concatenate(distances[name]), nan=0.0, posinf=np.inf, neginf=-np.inf
+        )
+        low = np.quantile(away, tail, method="lower")
+        high = np.quantile(away, 1 - tail, method="higher")
+        found[name] = float(value - high * error), float(value - low * error)
+    return found

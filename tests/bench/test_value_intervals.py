@@ -1,0 +1,93 @@
+"""The studentised bootstrap against resampled logs, a jackknife and Student's interval."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from bench import value_intervals
+from bench.off_policy_evaluation import Rounds, evaluate
+from bench.per_decision import SelfNormalisedPerDecision, session_weights
+from bench.value_estimators import self_normalised_doubly_robust
+from bench.value_intervals import RatioSum
+from tests.bench.contextual_logs import contextual_log
+
+Values = NDArray[np.float64]
+
+
+def assert_alike(found: tuple[Values, Values], expected: tuple[Values, Values]) -> None:
+    assert np.concatenate(found) == pytest.approx(np.concatenate(expected))
+
+
+def repeated(times: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rounds of resampled two-round sessions, and the new session that each belongs to."""
+    drawn = np.repeat(np.arange(len(times)), times)
+    return (2 * drawn[:, None] + [0, 1]).ravel(), np.repeat(np.arange(len(drawn)), 2)
+
+
+def test_a_resample_is_the_log_of_the_sessions_drawn() -> None:
+    rounds, _, _ = contextual_log(100, seed=12)
+    weights = np.exp(rounds.log_policy - rounds.log_behaviour)
+    times = np.random.default_rng(1).multinomial(50, np.full(50, 1 / 50))
+    rows, sessions = repeated(times)
+    ones = np.ones((1, 50))
+    residuals, guesses = rounds.rewards - 0.3, np.linspace(0, 1, 100)
+    arguments = (weights, residuals, guesses, np.ones(100))
+    original = RatioSum.of(self_normalised_doubly_robust(*arguments), np.arange(100) // 2)
+    drawn = RatioSum.of(
+        self_normalised_doubly_robust(*(column[rows] for column in arguments)), sessions
+    )
+    assert_alike(original.over(times[None, :].astype(float)), drawn.over(ones))
+    # By a jackknife over sessions, the error is about the same.
+    without = ones.repeat(50, 0) - np.eye(50)
+    jackknife = math.sqrt(49 / 50 * ((original.over(without)[0] - original.value) ** 2).sum())
+    assert original.over(ones)[1][0] == pytest.approx(jackknife, rel=0.1)
+
+
+def test_a_resample_of_whole_sessions_is_the_log_of_the_sessions_drawn() -> None:
+    rounds, _, _ = contextual_log(100, seed=13)
+    log_weights = rounds.log_policy - rounds.log_behaviour
+    times = np.random.default_rng(2).multinomial(50, np.full(50, 1 / 50))
+    # Every third session lacks its second round.
+    alive = np.arange(100) % 6 != 5
+
+    def statistic(
+        rows: NDArray[np.int64], sessions: NDArray[np.int64]
+    ) -> SelfNormalisedPerDecision:
+        rows, sessions = rows[alive[rows]], sessions[alive[rows]]
+        weights = session_weights(log_weights[rows], sessions, rows % 2)
+        return SelfNormalisedPerDecision.of(weights, sessions, rounds.rewards[rows], 0.9)
+
+    original = statistic(np.arange(100), np.arange(100) // 2)
+    ones = np.ones((1, 50))
+    drawn = statistic(*repeated(times)).over(ones)
+    assert_alike(original.over(times[None, :].astype(float)), drawn)
+    without = ones.repeat(50, 0) - np.eye(50)
+    jackknife = math.sqrt(49 / 50 * ((original.over(without)[0] - original.value) ** 2).sum())
+    assert original.over(ones)[1][0] == pytest.approx(jackknife, rel=0.15)
+
+
+def test_interval_of_a_plain_mean_is_students() -> None:
+    rng = np.random.default_rng(14)
+    rewards, n = rng.normal(3, 1, 150), np.arange(150)
+    found = evaluate(Rounds(np.zeros(150), np.zeros(150), rewards, n, n), resamples=20_000)
+    low, high = stats.t.interval(0.95, 149, rewards.mean(), stats.sem(rewards))
+    assert (found.estimates["ips"].low, found.estimates["ips"].high) == pytest.approx(
+        (low, high), abs=0.02
+    )
+
+
+def test_groups_of_sessions_give_the_same_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds, _, _ = contextual_log(40_000, seed=15)
+    alone = evaluate(rounds, resamples=1000).estimates
+    monkeypatch.setattr(value_intervals, "MOST_UNITS", 1000)
+    for name, grouped in evaluate(rounds, resamples=1000).estimates.items():
+        width = alone[name].high - alone[name].low
+        assert grouped.value == pytest.approx(alone[name].value)
+        assert (grouped.low, grouped.high) == pytest.approx(
+            (alone[name].low, alone[name].high), abs=0.15 * width
+        )
