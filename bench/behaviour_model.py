@@ -8,18 +8,16 @@ would share the policy's faults.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.calibration import N_BINS, CalibrationBin
 from datasets.held_out import HeldOut
 from datasets.session_log import IntArray, SessionLog
 
 N_FOLDS = 5
 """Parts of the test sessions, each scored by counts of training and of the other parts."""
-N_BINS = 10
-"""Of the calibration curve."""
 VALID_SHARE = 0.1
 """Of training's sessions, that choose the weights where there is no validation part."""
 STEPS = 50
@@ -33,19 +31,6 @@ SHARES = (0.0, 0.001, 0.01, 0.1, 0.5)
 """Of the test events, up to which the smallest propensities are reported."""
 
 Column = NDArray[np.float64]
-
-
-class CalibrationBin(NamedTuple):
-    """Pairs of a test event and an item of the catalogue whose probabilities are alike."""
-
-    low: float
-    """The lowest and the highest probability of a target in the bin."""
-    high: float
-    n_pairs: int
-    predicted: float
-    """Mean probability of its pairs."""
-    observed: float
-    """Share of its pairs whose item was the target."""
 
 
 @dataclass(frozen=True)

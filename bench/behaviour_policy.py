@@ -17,7 +17,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.behaviour_model import BehaviourReport, CalibrationBin, estimated_behaviour
+from bench.behaviour_model import BehaviourReport, estimated_behaviour
+from bench.calibration import CalibrationBin
 from bench.events import TestEvents
 from bench.policy_columns import item_reward_model
 from datasets.errors import InputError
@@ -37,7 +38,8 @@ class BehaviourPolicy:
     log_propensities: NDArray[np.float64]
     """log beta(a|s) of the logged item, finite."""
     logged_rewards: NDArray[np.float64]
-    """q(a) of the logged item by the item reward model; the mean reward for a missed event."""
+    """q(a) of the logged item by the item reward model, (n_events,); a missed event has the mean
+    over the catalogue."""
     report: BehaviourReport | None = None
     """How good the estimate is; None where nothing was estimated."""
 
@@ -54,8 +56,7 @@ def behaviour_policy(split: Split, events: TestEvents, *, simulated: bool) -> Be
     """
     rewards = item_reward_model(split.train)
     targets = np.asarray(events.targets)
-    usual = float(np.asarray(split.train.rewards, dtype=np.float64).mean())
-    logged_rewards = np.where(targets >= 0, rewards[targets], usual)
+    logged_rewards = np.where(targets >= 0, rewards[targets], rewards.mean())
     if events.propensities is not None:
         log_propensities = np.log(np.asarray(events.propensities, dtype=np.float64))
         source: Source = "simulated" if simulated else "logged"

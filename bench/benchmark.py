@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.behaviour_policy import read_behaviour
 from bench.catalogue import Catalogue, split_folder
 from bench.comparison import Difference, EventValues, adjusted, compare
 from bench.events import TestEvents
@@ -18,6 +19,7 @@ from bench.execution import Outcome, data_parameters
 from bench.files import read_versioned, write_whole
 from bench.floors import floor_metrics, read_floors
 from bench.plan import headline_k
+from bench.policy_values import Policies, read_policies
 from bench.preparation import Prepared
 from bench.results import POSITIVE, ModelSummary, summarise
 from bench.trial import TRIALS, is_whole, json_numbers
@@ -83,6 +85,8 @@ class Benchmark:
     """Metrics of random, popularity and Markov, by their names."""
     tunings: tuple[Tuning, ...] = ()
     """How options were chosen, where they were looked for."""
+    policies: Policies = field(default_factory=Policies)
+    """What the log says of models as policies, and in a simulated world what is true of them."""
 
     @property
     def headline(self) -> str:
@@ -217,8 +221,18 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         for tuning in read_tunings(part)
         if tuning.label in of_part.tuned
     )
+    behaviour = read_behaviour(of_split, len(events))
+    folders_of = {summary.label: summary.folders for summary in summaries}
     return Benchmark(
-        folder, record, events, catalogue, tuple(summaries), differences, floors, tunings
+        folder,
+        record,
+        events,
+        catalogue,
+        tuple(summaries),
+        differences,
+        floors,
+        tunings,
+        read_policies(folders_of, events, behaviour),
     )
 
 

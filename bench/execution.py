@@ -148,7 +148,7 @@ def run_trial(
 ) -> Ended:
     """Run a trial in a process of its own and put its folder in place, whole or failed.
 
-    `with_policy` asks for what off-policy evaluation needs. A failure to write becomes the trial's
+    `with_policy` asks for what the value of a policy needs. A failure to write becomes the trial's
     reason; an interrupt leaves nothing and goes on.
     """
     building = unfinished_folder(folder)
@@ -162,6 +162,7 @@ def run_trial(
         tags=_tags(prepared, spec),
         keep_top=prepared.plan.keep_top,
         with_policy=with_policy,
+        world=prepared.dataset.world if with_policy else None,
     )
     started = time.time()
     epochs = spec.config.get("epochs")
@@ -269,7 +270,7 @@ def _store_split(prepared: Prepared) -> None:
     Catalogue(item_ids, split.train.item_counts(), titles).save(building)
     prepared.events.save(building)
     store_floors(split, building)
-    simulated = getattr(prepared.dataset, "world", None) is not None
+    simulated = prepared.dataset.world is not None
     store_behaviour(behaviour_policy(split, prepared.events, simulated=simulated), building)
     put_in_place(building, folder)
 

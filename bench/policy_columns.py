@@ -45,13 +45,14 @@ class PolicyColumns:
 def item_reward_model(train: SessionLog) -> Column:
     """q(a): mean reward of each item in training, shrunk to the mean of all, (n_items,).
 
-    (sum of the item's rewards + m r) / (its events + m) with r the mean over all events and m =
-    `SHRINKAGE`: an item without events has q = r.
+    (sum of the item's rewards + m r) / (its events + m) over events that have a prefix, as those of
+    the test do, with r their mean and m = `SHRINKAGE`: an item without such an event has q = r.
     """
-    rewards = np.asarray(train.rewards, dtype=np.float64)
-    sums = np.bincount(train.items, weights=rewards, minlength=train.n_items)
-    mean = rewards.mean() if len(rewards) else 0.0
-    return np.asarray((sums + SHRINKAGE * mean) / (train.item_counts() + SHRINKAGE))
+    followed = train.position_in_session > 0
+    items, rewards = train.items[followed], np.asarray(train.rewards[followed], dtype=np.float64)
+    sums = np.bincount(items, weights=rewards, minlength=train.n_items)
+    times = np.bincount(items, minlength=train.n_items)
+    return np.asarray((sums + SHRINKAGE * rewards.mean()) / (times + SHRINKAGE))
 
 
 def policy_columns(

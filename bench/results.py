@@ -195,7 +195,7 @@ def _estimates(
                 value=float(np.average(per_event[:, i], weights=way.weights)),
                 low=float(lows[i]),
                 high=float(highs[i]),
-                spread=_spread(seeds[:, i]),
+                spread=spread_over_seeds(seeds[:, i]),
             )
     return found
 
@@ -225,11 +225,12 @@ def _exposure(
     found = {}
     for name in trials[0]:
         of_seeds = np.array([trial[name] for trial in trials])
-        found[name] = SeedMean(float(of_seeds.mean()), _spread(of_seeds))
+        found[name] = SeedMean(float(of_seeds.mean()), spread_over_seeds(of_seeds))
     return found
 
 
-def _spread(of_seeds: NDArray[np.float64]) -> float | None:
+def spread_over_seeds(of_seeds: NDArray[np.float64]) -> float | None:
+    """Standard deviation of a figure over seeds, (n_seeds,); None for a single one."""
     return float(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else None
 
 

@@ -36,6 +36,8 @@ from bench.trial import (
     write_ranks,
     write_record,
 )
+from bench.true_values import N_SESSIONS, true_values, write_true_values
+from datasets.simulated_worlds import World
 from datasets.splits import Split
 from models.conformance import check_future_hidden
 from models.recommender import Recommender, policy_temperature
@@ -58,6 +60,8 @@ class TrialTask:
     """Length of the lists to keep of every test event's first items; 0: none."""
     with_policy: bool = True
     """Whether to store what off-policy evaluation asks of the model."""
+    world: World | None = None
+    """The world in which the model's true value is to be found; None: none."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,10 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     write_curve(task.folder, fit.curve)
     (task.folder / COST).write_text(cost.to_json(), encoding="utf-8")
     stochastic = _store_policy(task, model, send) if task.with_policy else None
+    if task.world is not None:
+        send(Phase(f"playing {N_SESSIONS:,} sessions in the world"))
+        values = true_values(task.world, model, split.train.item_ids, task.ks)
+        write_true_values(task.folder, values)
     send(Phase("computing intervals"))
     costs = {
         name: float(value)

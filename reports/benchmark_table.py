@@ -9,6 +9,7 @@ import numpy as np
 from bench.benchmark import Benchmark
 from bench.cost import Cost
 from bench.results import POSITIVE, ModelSummary
+from reports.policy_value_table import value_cells, value_columns
 from reports.table_footer import footer_lines
 from reports.tables import (
     Cell,
@@ -62,16 +63,21 @@ def rows_and_columns(benchmark: Benchmark) -> tuple[list[TableRow], list[Column]
     columns = [
         *(Column(name, 4, "highest") for name in metrics),
         *(Column(name + POSITIVE, 4, "highest") for name in metrics),
+        *value_columns(benchmark),
         Column(TRAIN_TIME, 1, "lowest"),
         Column(SPEED, 0, "highest"),
         Column(MEMORY, 0, "lowest"),
     ]
     worse = _told_from_the_best(benchmark)
-    return [_row(summary, worse) for summary in benchmark.summaries], columns
+    rows = [
+        _row(summary, worse, value_cells(benchmark, summary.label))
+        for summary in benchmark.summaries
+    ]
+    return rows, columns
 
 
-def _row(summary: ModelSummary, worse: set[tuple[str, str]]) -> TableRow:
-    cells = {
+def _row(summary: ModelSummary, worse: set[tuple[str, str]], values: dict[str, Cell]) -> TableRow:
+    cells = values | {
         name: Cell(
             estimate.value,
             estimate.low,

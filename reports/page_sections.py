@@ -9,6 +9,8 @@ from typing import Any
 from bench.benchmark import Benchmark
 from bench.slices import reversals
 from bench.trial import TrialRecord, read_record
+from reports.page_parts import Part, part
+from reports.page_policies import policy_parts
 from reports.page_tables import (
     PageTable,
     cost_table,
@@ -17,7 +19,6 @@ from reports.page_tables import (
     figure_text,
     other_result_table,
     result_table,
-    text_table,
     tuning_table,
 )
 from reports.palette import Style
@@ -38,27 +39,6 @@ class Decision:
 
     sentence: str
     decided: bool
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A plot and the table behind it."""
-
-    plot: Plot
-    table: PageTable | None
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part of the page with plots, or with a remark on why it has none."""
-
-    id: str
-    title: str
-    intro: str
-    figures: tuple[Figure, ...]
-    remarks: tuple[str, ...] = ()
-    table: PageTable | None = None
-    """Figures that no plot shows."""
 
 
 @dataclass(frozen=True)
@@ -173,27 +153,27 @@ def _parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
     pareto = draw_pareto(benchmark, looks)
     by_slice, found = draw_slices(benchmark, looks)
     return [
-        _part(
+        part(
             "time",
             "Quality against training time",
             "What a better figure costs.",
             [pareto] if pareto else [],
         ),
-        _part(
+        part(
             "differences",
             "Paired differences",
             "The best model by the headline beside each other one, on the same test events.",
             draw_forests(benchmark, looks),
             missing="A difference needs two models.",
         ),
-        _part(
+        part(
             "curves",
             "Learning curves",
             "Validation after each epoch; no model sees the test while it learns.",
             draw_curves(benchmark, looks),
             missing="No model trained for more than one epoch with a validation part beside it.",
         ),
-        _part(
+        part(
             "slices",
             "Slices",
             f"{benchmark.headline} by kind of test event. With dozens of slices some intervals "
@@ -202,7 +182,7 @@ def _parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
             missing="No column of the log tells kinds of test events apart.",
             remarks=reversals(found),
         ),
-        _part(
+        part(
             "exposure",
             "Coverage and popularity",
             "What users would be shown, whether they took it or not.",
@@ -210,6 +190,7 @@ def _parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
             missing="No trial was run with the headline's cut-off, so none counted exposure there.",
             table=exposure_table(benchmark.summaries),
         ),
+        *policy_parts(benchmark, looks),
     ]
 
 
@@ -217,7 +198,7 @@ def _tuning(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
     if not benchmark.tunings:
         return []
     return [
-        _part(
+        part(
             "tuning",
             "Tuning",
             "Each model's options were chosen on validation, with the same budget for all.",
@@ -226,27 +207,6 @@ def _tuning(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
             table=tuning_table(benchmark.tunings),
         )
     ]
-
-
-def _part(
-    id: str,
-    title: str,
-    intro: str,
-    plots: Sequence[Plot],
-    *,
-    missing: str = "",
-    remarks: Sequence[str] = (),
-    table: PageTable | None = None,
-) -> Part:
-    figures = tuple(_figure(plot) for plot in plots)
-    return Part(id, title, intro, figures, tuple(remarks) if plots else (missing,), table)
-
-
-def _figure(plot: Plot) -> Figure:
-    return Figure(
-        plot,
-        text_table(f"Figures behind: {plot.title}", plot.columns, plot.rows) if plot.rows else None,
-    )
 
 
 def _options(benchmark: Benchmark, trials: Mapping[str, Sequence[TrialRecord]]) -> list[PageTable]:

@@ -9,6 +9,7 @@ from bench.benchmark import Benchmark, BenchmarkRecord
 from bench.files import write_whole
 from reports.benchmark_table import benchmark_csv, benchmark_latex, benchmark_markdown
 from reports.dataset_table import dataset_markdown
+from reports.policy_value_table import policy_values_csv
 
 
 def report_markdown(benchmarks: Sequence[Benchmark]) -> str:
@@ -24,16 +25,17 @@ def report_markdown(benchmarks: Sequence[Benchmark]) -> str:
 
 
 def write_tables(benchmarks: Sequence[Benchmark], folder: Path) -> None:
-    """Write `table.md`, `table.csv` and `table.tex` into `folder`.
+    """Write `table.md`, `table.csv`, `table.tex` and `policy_values.csv` into `folder`.
 
-    Of several benchmarks each has its CSV and LaTeX under the name of its data set. Raises
+    Of several benchmarks each has its CSVs and LaTeX under the name of its data set. Raises
     InputError where a file cannot be written.
     """
     write_whole(folder / "table.md", report_markdown(benchmarks))
     for benchmark in benchmarks:
-        name = "table" if len(benchmarks) == 1 else f"table-{benchmark.record.dataset}"
-        write_whole(folder / f"{name}.csv", benchmark_csv(benchmark))
-        write_whole(folder / f"{name}.tex", benchmark_latex(benchmark))
+        end = "" if len(benchmarks) == 1 else f"-{benchmark.record.dataset}"
+        write_whole(folder / f"table{end}.csv", benchmark_csv(benchmark))
+        write_whole(folder / f"table{end}.tex", benchmark_latex(benchmark))
+        write_whole(folder / f"policy_values{end}.csv", policy_values_csv(benchmark))
 
 
 def report_paths(folder: Path, record: BenchmarkRecord, *, page: bool = True) -> list[Path]:
@@ -41,7 +43,7 @@ def report_paths(folder: Path, record: BenchmarkRecord, *, page: bool = True) ->
 
     What an earlier benchmark has left in `folder` and this one has not made is no part of it.
     """
-    names = ["benchmark.json", "table.md", "table.csv", "table.tex"]
+    names = ["benchmark.json", "table.md", "table.csv", "table.tex", "policy_values.csv"]
     names += ["report.html", "plots"] if page else []
     names += ["tuned.toml", "tuning"] if record.tuned else []
     return [folder / name for name in names if (folder / name).exists()]

@@ -12,6 +12,7 @@ from bench.comparison import PERMUTATIONS, Difference, decision
 from bench.metrics import COMPARED
 from bench.plan import headline_k
 from bench.results import ModelSummary
+from reports.policy_value_table import value_lines
 from reports.tables import escape_markdown
 from reports.tuning_lines import tuning_lines
 
@@ -104,6 +105,7 @@ def method_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[st
         f"events, {counts['filtered_events']:,} training events by the support filter",
         *_floors(benchmark),
         *tuning_lines(benchmark.tunings, written),
+        *value_lines(benchmark, written),
         f"ties: {_TIE_RULES[record.ties]}; tied targets: "
         + (", ".join(f"{item.label} {_percent(item.tied_share)}" for item in summaries) or "-"),
         *_tie_rules(benchmark),

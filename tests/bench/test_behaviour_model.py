@@ -174,7 +174,7 @@ def test_the_file_comes_back_and_a_damaged_one_is_refused(tmp_path: Path) -> Non
     np.testing.assert_array_equal(found.log_propensities, behaviour.log_propensities)
     rewards = item_reward_model(split.train)
     np.testing.assert_allclose(found.logged_rewards[:-1], rewards[events.targets[:-1]])
-    assert found.logged_rewards[-1] == pytest.approx(split.train.rewards.mean())
+    assert found.logged_rewards[-1] == pytest.approx(rewards.mean())
     with pytest.raises(InputError, match="for 3 test events; delete it and run"):
         read_behaviour(tmp_path, 3)
     whole = (tmp_path / BEHAVIOUR).read_bytes()

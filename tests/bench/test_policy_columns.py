@@ -131,11 +131,11 @@ def test_a_score_that_is_no_finite_number_is_refused() -> None:
 
 
 def test_items_rewards_are_means_shrunk_to_that_of_all() -> None:
-    # Rewards are 0, 1, ..., 5: of item 0 they are 0 and 2, of item 1 all others; item 2 has none.
+    # Rewards are 0, 1, ..., 5, those of first events 0 and 3; item 2 is no event's.
     found = item_reward_model(log_of([[0, 1, 0], [1, 1, 1]], 3))
-    m, mean = SHRINKAGE, 15 / 6
+    m, mean = SHRINKAGE, (1 + 2 + 4 + 5) / 4
     assert found.tolist() == pytest.approx(
-        [(2 + m * mean) / (2 + m), (1 + 3 + 4 + 5 + m * mean) / (4 + m), mean]
+        [(2 + m * mean) / (1 + m), (1 + 4 + 5 + m * mean) / (3 + m), mean]
     )
 
 

@@ -1,0 +1,51 @@
+"""How often what was predicted with some probability came true."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+N_BINS = 10
+
+Column = NDArray[np.float64]
+
+
+class CalibrationBin(NamedTuple):
+    """Pairs of an event and an item of the catalogue whose predicted probabilities are alike."""
+
+    low: float
+    """The lowest and the highest prediction for a logged item in the bin."""
+    high: float
+    n_pairs: int
+    predicted: float
+    """Mean predicted probability of its pairs."""
+    observed: float
+    """Share of its pairs whose item was logged, or was so in expectation."""
+
+
+def calibration_by_truth(log_estimates: Column, log_truth: Column) -> tuple[CalibrationBin, ...]:
+    """Calibration of estimated propensities where the logger's own are known.
+
+    Both are of the logged items, (n_events,), and finite. A logged item is a draw from the truth p,
+    so that weights of 1 / p make a mean over them one over all items of the catalogue: a bin holds
+    about sum of 1 / p pairs, of mean estimate sum of (estimate / p) / sum of 1 / p and true mean
+    (number of events) / sum of 1 / p. The bins hold equal numbers of events.
+    """
+    order = np.argsort(log_estimates, kind="stable")
+    found = []
+    for rows in np.array_split(order, N_BINS):
+        if len(rows):
+            estimates, weights = np.exp(log_estimates[rows]), np.exp(-log_truth[rows])
+            pairs = weights.sum()
+            found.append(
+                CalibrationBin(
+                    float(estimates.min()),
+                    float(estimates.max()),
+                    round(pairs),
+                    float((estimates * weights).sum() / pairs),
+                    float(len(rows) / pairs),
+                )
+            )
+    return tuple(found)

@@ -1,0 +1,123 @@
+"""Parts of the page on models as policies: their values, and the logger that these rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.benchmark import Benchmark
+from bench.off_policy_evaluation import ESTIMATORS, PER_SESSION
+from reports.page_parts import Part, part
+from reports.page_tables import PageTable, cells_table, text_table
+from reports.palette import Style
+from reports.plots.calibration import draw_behaviour, draw_heads
+from reports.plots.correction import draw_lambda
+from reports.plots.drawing import plain
+from reports.plots.policy_value import draw_values, draw_weights
+from reports.policy_value_table import DIGITS, estimate_cell, verdict_lines
+from reports.tables import Cell, Column, TableRow
+
+TITLES = {
+    "ips": "IPS", "clipped_ips": "clipped IPS", "snips": "SNIPS", "dm": "DM", "dr": "DR",
+    "sndr": "SNDR", "switch_dr": "switch-DR", "pdis": "per decision, a session",
+    "snpdis": "self-normalised per decision, a session",
+}  # fmt: skip
+"""How tables of the page call estimators."""
+OVERLAP = {
+    "effective_sample_size": ("effective sample", 0),
+    "mean_weight": ("mean weight", 3),
+    "largest_weight": ("largest weight", 1),
+    "clipped_share": ("share above the cap", 4),
+    "outside_share": ("share never shown", 4),
+}
+"""Figures of the weights by attribute: name and decimals."""
+
+
+def policy_parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
+    """The parts that the benchmark's folder has anything to say in; raises InputError as plots."""
+    if not benchmark.policies.values:
+        return []
+    curve, weights = draw_lambda(benchmark, looks), draw_weights(benchmark, looks)
+    plots = [*draw_values(benchmark, looks), *(each for each in (weights, curve) if each)]
+    sentences = [f"{line[0].upper()}{line[1:]}." for line in verdict_lines(benchmark, str)]
+    parts = [
+        part(
+            "policy",
+            "Policy value",
+            "What users would give if the model chose what they are shown, in place of how well it "
+            "repeats what they were shown and took.",
+            plots,
+            missing=" ".join(sentences),
+            remarks=sentences,
+            table=_values_table(benchmark),
+        )
+    ]
+    calibrations = [
+        each for each in (draw_behaviour(benchmark), draw_heads(benchmark, looks)) if each
+    ]
+    if calibrations:
+        parts.append(
+            part(
+                "logger",
+                "The logger",
+                "How well it is known with which probability the log's own policy showed an item.",
+                calibrations,
+                table=_logger_table(benchmark),
+            )
+        )
+    return parts
+
+
+def _values_table(benchmark: Benchmark) -> PageTable | None:
+    """All estimates of all models with what their weights say; None where there are none."""
+    policies = benchmark.policies
+    true_names = dict.fromkeys(name for found in policies.true_values.values() for name in found)
+    rows = []
+    for label, value in policies.values.items():
+        cells = {TITLES[name]: estimate_cell(found) for name, found in value.estimates.items()}
+        cells |= {
+            name: estimate_cell(found)
+            for name, found in policies.true_values.get(label, {}).items()
+        }
+        if value.overlap is not None:
+            for attribute, (name, _) in OVERLAP.items():
+                cells[name] = Cell(float(getattr(value.overlap, attribute)))
+        if cells:
+            rows.append(TableRow(label, cells))
+    if not rows:
+        return None
+    per_round = [TITLES[name] for name in ESTIMATORS if name not in PER_SESSION]
+    columns = [
+        *(Column(name, DIGITS) for name in per_round),
+        *(Column(TITLES[name], 3) for name in PER_SESSION),
+        *(Column(name, 3) for name in true_names),
+        *(Column(name, digits) for name, digits in OVERLAP.values()),
+    ]
+    used = [column for column in columns if any(column.name in row.values for row in rows)]
+    diagnostic = policies.behaviour is not None and policies.behaviour.is_estimate
+    return cells_table(
+        "Policy value by every estimator, of an event unless said otherwise"
+        + (": a diagnostic, as the propensities are estimated" if diagnostic else ""),
+        rows,
+        used,
+    )
+
+
+def _logger_table(benchmark: Benchmark) -> PageTable | None:
+    """Log-losses and smallest propensities of the estimate; None where nothing was estimated."""
+    behaviour = benchmark.policies.behaviour
+    if behaviour is None or behaviour.report is None:
+        return None
+    report = behaviour.report
+    rows = [
+        ("log-loss of the estimate (nats an event)", f"{report.log_loss:.4f}"),
+        ("log-loss of the items' counts alone", f"{report.unigram_loss:.4f}"),
+        ("log-loss of the uniform distribution", f"{report.uniform_loss:.4f}"),
+        *(
+            (
+                "smallest propensity" if share == 0 else f"{100 * share:g} % are at most",
+                plain(value),
+            )
+            for share, value in report.smallest
+        ),
+    ]
+    return text_table("The estimated logger on the test events", ("figure", "value"), rows)

@@ -1,0 +1,88 @@
+"""How TOCR's correction acts while it learns: lambda_K of the actions it is trained on."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.ticker import MaxNLocator
+
+from bench.benchmark import Benchmark
+from bench.trial import CURVE
+from datasets.errors import InputError
+from reports.palette import Style
+from reports.plots.drawing import Plot, drawing, entries, legend, panel, rendered
+
+LAMBDA = "lambda_K"
+"""Column of `curve.csv`, of models that have a top-K correction."""
+MOST_ROWS = 60
+"""Epochs up to which a table of them stands behind the plot."""
+
+
+def draw_lambda(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None:
+    """Mean lambda_K of each epoch's rewarded actions, a line a trial; None where no model has it.
+
+    Raises InputError where a `curve.csv` is damaged.
+    """
+    curves = [
+        (summary.label, seed, points)
+        for summary in benchmark.summaries
+        for folder, seed in zip(summary.folders, summary.seeds, strict=True)
+        if (points := _read(folder / CURVE))
+    ]
+    if not curves:
+        return None
+    labels = list(dict.fromkeys(label for label, *_ in curves))
+    with drawing():
+        figure, axes = panel(2.6)
+        for label, _, points in curves:
+            look = looks[label]
+            axes.plot(
+                list(points), list(points.values()), color=look.colour, linestyle=look.dash,
+                linewidth=1.6, marker=look.marker, markersize=4.5,
+                markevery=max(1, len(points) // 10),
+            )  # fmt: skip
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.set_ylim(0, 1.08 * max(max(points.values()) for *_, points in curves))
+        axes.set(xlabel="epoch", ylabel="mean lambda_K")
+        legend(figure, entries(labels, looks))
+        svg, png = rendered(figure)
+    rows = tuple(
+        (label, str(seed), str(epoch), f"{value:.4f}")
+        for label, seed, points in curves
+        for epoch, value in points.items()
+    )
+    last = {label: list(points.values())[-1] for label, _, points in curves}
+    return Plot(
+        name="policy-lambda",
+        title="lambda_K by epoch",
+        caption=(
+            "K (1 - pi)^(K-1), by which the top-K correction multiplies an action's weight (Chen "
+            "et al. 2019, eq. 8), mean over the rewarded actions. Near K the policy is so spread "
+            "that the correction is a constant; near 0 it is so sure of these actions that it "
+            "leaves them and turns to others. Constant at 1 for K = 1."
+        ),
+        description="In the last epoch "
+        + ", ".join(f"{label} {value:.2f}" for label, value in last.items())
+        + ".",
+        svg=svg,
+        png=png,
+        columns=("model", "seed", "epoch", "mean lambda_K"),
+        rows=rows if len(rows) <= MOST_ROWS else (),
+    )
+
+
+def _read(file: Path) -> dict[int, float]:
+    """lambda_K by epoch; empty where a model has none."""
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            return {
+                int(row["epoch"]): float(row[LAMBDA])
+                for row in csv.DictReader(lines)
+                if row.get(LAMBDA)
+            }
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise InputError(
+            f"{file} cannot be read ({error}); remove its folder and run again"
+        ) from error

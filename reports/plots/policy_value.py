@@ -1,0 +1,187 @@
+"""Models as policies: accuracy beside value, and the weights that a value rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from bench.benchmark import Benchmark
+from bench.off_policy_evaluation import CAP
+from bench.plan import headline_k
+from bench.policy_columns import read_policy
+from bench.policy_values import log_weights
+from bench.results import Estimate
+from bench.true_values import true_value_name
+from reports.palette import Style
+from reports.plots.drawing import (
+    MUTED,
+    Plot,
+    drawing,
+    legend,
+    model_line,
+    panel,
+    plain,
+    rendered,
+    short,
+)
+from reports.policy_value_table import SHOWN, VALUE
+
+MOST_MODELS = 6
+"""Models whose weights are drawn, the best by the headline: more would hide each other."""
+BINS = 40
+LEAST_WEIGHT = 1e-6
+"""Smaller weights are drawn there."""
+
+
+def draw_values(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
+    """The headline against each kind of value that a model has: the log's estimate, the truth."""
+    policies, k = benchmark.policies, headline_k(benchmark.record.ks)
+    diagnostic = policies.behaviour is not None and policies.behaviour.is_estimate
+    estimated = {
+        label: value.estimates[SHOWN]
+        for label, value in policies.values.items()
+        if SHOWN in value.estimates
+    }
+    caption = "Mean reward of an event by the log's weights; 95 % intervals over sessions."
+    if diagnostic:
+        caption += " A diagnostic: the propensities are estimated."
+    plots = [_against("value", VALUE, estimated, caption, benchmark, looks)]
+    for way, shown in (("greedy", f"its first {k} items"), ("sampled", f"{k} draws of its policy")):
+        name = true_value_name(k, way)
+        true = {
+            label: found[name] for label, found in policies.true_values.items() if name in found
+        }
+        caption = f"What a simulated session pays that is shown {shown} at each step."
+        plots.append(_against(f"true-value-{way}", name, true, caption, benchmark, looks))
+    return [plot for plot in plots if plot is not None]
+
+
+def _against(
+    name: str,
+    axis: str,
+    values: Mapping[str, Estimate],
+    caption: str,
+    benchmark: Benchmark,
+    looks: Mapping[str, Style],
+) -> Plot | None:
+    """A point a model, the headline along x; None without a value."""
+    if not values:
+        return None
+    metric = benchmark.headline
+    accuracy = {summary.label: summary.metrics[metric] for summary in benchmark.summaries}
+    absent = [label for label in accuracy if label not in values]
+    with drawing():
+        figure, axes = panel(3.1)
+        for label, value in values.items():
+            look, x = looks[label], accuracy[label]
+            axes.hlines(value.value, x.low, x.high, color=look.colour, linewidth=1.4)
+            axes.vlines(x.value, value.low, value.high, color=look.colour, linewidth=1.4)
+            axes.plot(x.value, value.value, look.marker, color=look.colour, markersize=8)
+        for along in (axes.xaxis, axes.yaxis):
+            along.set_major_locator(MaxNLocator(5))
+            along.set_major_formatter(FuncFormatter(lambda number, _: plain(number)))
+        axes.margins(0.08)
+        axes.set(xlabel=metric, ylabel=axis)
+        shown = [(short(label), model_line(looks[label], linestyle="none")) for label in values]
+        legend(figure, shown)
+        svg, png = rendered(figure)
+    if absent:
+        caption += f" Without a value: {', '.join(absent)}."
+    best = max(values, key=lambda label: values[label].value)
+    return Plot(
+        name=f"policy-{name}",
+        title=f"{metric} against {axis}",
+        caption=f"Further up is worth more, further right repeats the log better. {caption}",
+        description=f"{best} has the highest {axis} of {len(values)} models.",
+        svg=svg,
+        png=png,
+        columns=("model", metric, axis, "95 % interval"),
+        rows=tuple(
+            (
+                label,
+                f"{accuracy[label].value:.4f}",
+                f"{value.value:.4f}",
+                f"{value.low:.4f} to {value.high:.4f}",
+            )
+            for label, value in values.items()
+        ),
+    )
+
+
+def draw_weights(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None:
+    """Histograms of pi/beta of the logged items; None where no trial stored a policy."""
+    found = _weights(benchmark)
+    if not found:
+        return None
+    shown = dict(list(found.items())[:MOST_MODELS])
+    positive = [weights[weights > 0] for weights in shown.values()]
+    positive = [np.maximum(weights, LEAST_WEIGHT) for weights in positive if len(weights)]
+    if not positive:
+        return None
+    low = float(np.floor(np.log10(min(weights.min() for weights in positive))))
+    high = float(np.ceil(np.log10(max(CAP, *(weights.max() for weights in positive)))))
+    edges = np.logspace(low, high, BINS + 1)
+    with drawing():
+        figure, axes = panel(2.9)
+        for label, weights in shown.items():
+            kept = np.maximum(weights[weights > 0], LEAST_WEIGHT)
+            shares = np.histogram(kept, edges)[0] / len(weights)
+            look = looks[label]
+            axes.stairs(shares, edges, color=look.colour, linestyle=look.dash, linewidth=1.6)
+        for place, name in ((1.0, "1"), (CAP, "cap")):
+            axes.axvline(place, color=MUTED, linewidth=1.0, linestyle=(0, (1.5, 1.5)))
+            axes.annotate(
+                name, (place, 1), (0, 3), xycoords=("data", "axes fraction"), ha="center",
+                textcoords="offset points", fontsize=8.5, color=MUTED,
+            )  # fmt: skip
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(numticks=7))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        axes.set(xlabel="weight pi / beta", ylabel="test events")
+        legend(figure, [(short(of), model_line(looks[of], marker="none")) for of in shown])
+        svg, png = rendered(figure)
+    caption = (
+        "How much more often the policy would show a logged item than the logger did. A value "
+        "rests on the events at the right; where they are few and far, it is the value of a few "
+        f"events. The cap is that of clipped IPS, {CAP:.1f}."
+    )
+    if len(shown) < len(found):
+        caption += f" Drawn are the best {len(shown)} of {len(found)} policies."
+    return Plot(
+        name="policy-weights",
+        title="Weights of the logged items",
+        caption=caption,
+        description="Largest weight: "
+        + ", ".join(f"{label} {plain(float(weights.max()))}" for label, weights in found.items())
+        + ".",
+        svg=svg,
+        png=png,
+        columns=("model", "median", "99 %", "largest", "above the cap", "never shown"),
+        rows=tuple((label, *_row(weights)) for label, weights in found.items()),
+    )
+
+
+def _weights(benchmark: Benchmark) -> dict[str, NDArray[np.float64]]:
+    """pi/beta of every test event, those of all seeds together, by label."""
+    behaviour = benchmark.policies.behaviour
+    if behaviour is None:
+        return {}
+    found = {}
+    for summary in benchmark.summaries:
+        columns = [read_policy(folder, len(benchmark.events)) for folder in summary.folders]
+        kept = [log_weights(each, behaviour) for each in columns if each is not None]
+        if kept:
+            with np.errstate(over="ignore"):
+                found[summary.label] = np.exp(np.concatenate(kept))
+    return found
+
+
+def _row(weights: NDArray[np.float64]) -> Sequence[str]:
+    figures = (*np.quantile(weights, [0.5, 0.99]).tolist(), float(weights.max()))
+    shares = ((weights > CAP).mean(), (weights == 0).mean())
+    return (*(plain(figure) for figure in figures), *(f"{100 * share:.2f} %" for share in shares))

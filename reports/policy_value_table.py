@@ -1,0 +1,161 @@
+"""What tables say of models as policies: columns, lines under them, and all estimators as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+
+from bench.behaviour_policy import BehaviourPolicy
+from bench.benchmark import Benchmark
+from bench.off_policy_evaluation import ESTIMATORS
+from bench.policy_values import PolicyValue
+from bench.results import Estimate
+from bench.true_values import N_SESSIONS
+from reports.tables import Cell, Column, number_text
+
+SHOWN = "snips"
+"""The estimator of tables: of those for a single event the one that needs no reward model, and that
+a number of dropped events leaves as it is."""
+VALUE, SAMPLE = "value (SNIPS)", "effective sample"
+DIGITS = 4
+OF_OVERLAP = (
+    "effective_sample_size", "effective_sessions", "mean_weight", "largest_weight",
+    "clipped_share", "outside_share",
+)  # fmt: skip
+_SOURCES = {
+    "logged": "logged propensities",
+    "simulated": "true propensities of the simulated logger",
+}
+
+
+def value_columns(benchmark: Benchmark) -> list[Column]:
+    """Columns of the main table: true values in a simulated world, and the log's own estimate.
+
+    Estimates have none where propensities are estimated, as figures there are diagnostics, nor
+    where no model has one.
+    """
+    policies = benchmark.policies
+    # A model that is no policy has fewer, and its order would tear those of one K apart.
+    by_length = sorted(policies.true_values.values(), key=len, reverse=True)
+    names = dict.fromkeys(name for found in by_length for name in found)
+    columns = [Column(name, 3, "highest") for name in names]
+    known = policies.behaviour is not None and not policies.behaviour.is_estimate
+    if known and _given(benchmark):
+        columns += [Column(VALUE, DIGITS, "highest"), Column(SAMPLE, 0)]
+    return columns
+
+
+def value_cells(benchmark: Benchmark, label: str) -> dict[str, Cell]:
+    """The cells of `value_columns` that a model has."""
+    cells = {
+        name: estimate_cell(estimate)
+        for name, estimate in benchmark.policies.true_values.get(label, {}).items()
+    }
+    value = benchmark.policies.values.get(label)
+    if value is not None and SHOWN in value.estimates and value.overlap is not None:
+        cells[VALUE] = estimate_cell(value.estimates[SHOWN])
+        cells[SAMPLE] = Cell(value.overlap.effective_sample_size)
+    return cells
+
+
+def value_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
+    """How the values came about, then what `verdict_lines` says; as markdown or plain text."""
+    policies, lines = benchmark.policies, []
+    behaviour = policies.behaviour
+    if behaviour is not None and not behaviour.is_estimate and _given(benchmark):
+        lines.append(
+            f"{VALUE}: mean reward of an event were its item the policy's, by weights of "
+            f"pi/beta with {_SOURCES[behaviour.source]}; {SAMPLE}: so many events of equal weight "
+            "would tell as much (docs/off_policy.md)"
+        )
+    if policies.true_values:
+        lines.append(
+            "true value@K: what a session pays in the world that drew the log, with sets of K, "
+            f"greedy or drawn from the policy, over {N_SESSIONS:,} simulated sessions"
+        )
+    return lines + verdict_lines(benchmark, written)
+
+
+def verdict_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
+    """Values that are diagnostics, and why models have none: a reason that several share once.
+
+    `written` is how the reader's medium writes a model's name.
+    """
+    policies, given, lines = benchmark.policies, _given(benchmark), []
+    if policies.behaviour is not None and policies.behaviour.is_estimate and given:
+        texts = [f"{written(label)} {_value_text(value)}" for label, value in given.items()]
+        lines.append(
+            "policy value by SNIPS, a diagnostic and no measurement, as its "
+            f"{_quality(policies.behaviour)}: {', '.join(texts)}"
+        )
+    refused: dict[str, list[str]] = {}
+    for label, value in policies.values.items():
+        if label not in given:
+            refused.setdefault(value.refusal or value.missing[SHOWN], []).append(written(label))
+    return lines + [f"no policy value of {', '.join(of)}: {why}" for why, of in refused.items()]
+
+
+def _given(benchmark: Benchmark) -> dict[str, PolicyValue]:
+    """Models with a value, by label."""
+    values = benchmark.policies.values
+    return {label: value for label, value in values.items() if SHOWN in value.estimates}
+
+
+def policy_values_csv(benchmark: Benchmark) -> str:
+    """A row a model and estimator, in full precision, with the overlap behind it or the reason."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["model", "propensities", "estimator", "per", "value", "low", "high", "spread",
+         *OF_OVERLAP, "reason"]
+    )  # fmt: skip
+    behaviour = benchmark.policies.behaviour
+    source = "" if behaviour is None else behaviour.source
+    for label, value in benchmark.policies.values.items():
+        for name, found in benchmark.policies.true_values.get(label, {}).items():
+            writer.writerow([label, "", name, "session", *_numbers(found), *[""] * 7])
+        for row in _estimator_rows(value):
+            writer.writerow([label, source, *row])
+    return text.getvalue()
+
+
+def _estimator_rows(value: PolicyValue) -> Iterator[list[str]]:
+    overlap = value.overlap
+    weights = ["" if overlap is None else repr(float(getattr(overlap, n))) for n in OF_OVERLAP]
+    for name in ESTIMATORS:
+        found = value.estimates.get(name)
+        figures = [""] * 4 if found is None else _numbers(found)
+        reason = "" if found is not None else value.refusal or value.missing.get(name, "")
+        yield [name, value.units.get(name, ""), *figures, *weights, reason]
+
+
+def _numbers(found: Estimate) -> list[str]:
+    figures = (found.value, found.low, found.high, found.spread)
+    return ["" if number is None else repr(float(number)) for number in figures]
+
+
+def estimate_cell(estimate: Estimate) -> Cell:
+    """A cell with interval and spread."""
+    return Cell(estimate.value, estimate.low, estimate.high, estimate.spread)
+
+
+def _value_text(value: PolicyValue) -> str:
+    found, overlap = value.estimates[SHOWN], value.overlap
+    assert overlap is not None
+    ends = [number_text(end, DIGITS) for end in (found.low, found.high)]
+    return (
+        f"{number_text(found.value, DIGITS)} [{', '.join(ends)}] (effective sample "
+        f"{overlap.effective_sample_size:,.0f})"
+    )
+
+
+def _quality(behaviour: BehaviourPolicy) -> str:
+    """How good the estimated propensities are."""
+    text, report = "propensities are estimated by counts", behaviour.report
+    if report is None:
+        return text
+    return (
+        f"{text} (log-loss {report.log_loss:.2f} nats an event; unigram "
+        f"{report.unigram_loss:.2f}, uniform {report.uniform_loss:.2f})"
+    )

@@ -1,0 +1,40 @@
+"""True values of a trial: what is stored comes back, and models keep their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from bench.table_policy import TablePolicy
+from bench.true_values import TRUE_VALUES, read_true_values, true_values, write_true_values
+from datasets.errors import InputError
+from datasets.simulated_loggers import make_logger
+from datasets.simulated_sessions import item_ids
+from datasets.simulated_worlds import make_world
+from models.recommender import Recommender
+
+
+def test_each_cut_off_that_the_catalogue_can_fill_has_its_value(tmp_path: Path) -> None:
+    world = make_world("static", n_items=12, n_interests=3)
+    logger = make_logger("uniform", world)
+    model = cast(Recommender, TablePolicy(world, logger.table))
+    found = true_values(world, model, item_ids(12), [3, 20])
+    assert list(found) == [1, 3]
+    assert found[3].greedy.value > found[1].greedy.value, "three items are liked more than one"
+    # Ten steps that show any item alike.
+    sampled = found[1].sampled
+    assert sampled is not None
+    expected = 10 * world.click_probability.mean()
+    assert sampled.low - 0.1 < expected < sampled.high + 0.1
+    write_true_values(tmp_path, found)
+    assert read_true_values(tmp_path) == found
+
+
+def test_no_file_is_no_world_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
+    assert read_true_values(tmp_path) == {}
+    for text in ("", "[]", '{"1": {"greedy": {"value": 1}}}', '{"one": {}}'):
+        (tmp_path / TRUE_VALUES).write_text(text)
+        with pytest.raises(InputError, match=r"true-values\.json cannot be read"):
+            read_true_values(tmp_path)
