@@ -26,7 +26,6 @@ from bench.results import event_values
 from bench.seed_budget import enough_seeds
 from bench.top_lists import top_lists_file
 from bench.tracking import Tracker
-from bench.training import VALIDATION_RECALL, Step
 from bench.trial import (
     RECORD,
     TRIALS,
@@ -40,7 +39,8 @@ from bench.trial import (
     unfinished_folder,
     write_record,
 )
-from bench.worker import Ended, Message, Phase, TrialTask
+from bench.trial_display import TrialDisplay
+from bench.worker import Ended, TrialTask
 from datasets.errors import InputError
 
 
@@ -170,7 +170,7 @@ def run_trial(
     progress.start(spec.label, spec.seed, epochs, prepared.split.train.n_targets)
     tracker.start_trial(spec.id, spec.name, task.parameters, task.tags, started)
     try:
-        ended = run_in_process(task, _Display(spec, tracker, progress))
+        ended = run_in_process(task, TrialDisplay(spec, tracker, progress))
         if not (building / RECORD).exists():
             ended = Ended("failed", ended.reason)
             _record_death(task, ended.reason, started)
@@ -198,44 +198,6 @@ def run_trial(
         )
         tracker.end_trial(spec.id, "FINISHED", folder, None)
     return ended
-
-
-class _Display:
-    """Shows a worker's messages, and sends its epochs to MLflow."""
-
-    def __init__(self, spec: TrialSpec, tracker: Tracker, progress: TrialProgress) -> None:
-        self._spec, self._tracker, self._progress = spec, tracker, progress
-        self._best: float | None = None
-        self._seconds = 0.0
-
-    def __call__(self, message: Message) -> None:
-        if isinstance(message, Step):
-            step = message.progress
-            self._progress.update(
-                step.epoch,
-                message.epoch_events,
-                step.total_events,
-                float("nan") if step.loss is None else step.loss,
-                message.events_per_second,
-            )
-        elif isinstance(message, Phase):
-            self._progress.phase(message.text)
-        elif not isinstance(message, Ended):
-            figures = {name: float(value) for name, value in message.items() if value is not None}
-            recall = figures.get(VALIDATION_RECALL)
-            if recall is not None:
-                self._best = recall if self._best is None else max(recall, self._best)
-            epoch = int(figures.pop("epoch"))
-            self._progress.epoch(
-                epoch,
-                figures.get("loss", float("nan")),
-                recall,
-                self._best,
-                figures["events_per_second"],
-                figures["train_seconds"] - self._seconds,
-            )
-            self._seconds = figures["train_seconds"]
-            self._tracker.log_epoch(self._spec.id, epoch, figures)
 
 
 def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
