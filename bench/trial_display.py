@@ -18,6 +18,7 @@ class TrialDisplay:
         self._seconds = 0.0
 
     def __call__(self, message: Message) -> None:
+        """Show one message of the worker."""
         if isinstance(message, Step):
             step = message.progress
             self._progress.update(
