@@ -14,6 +14,7 @@ from bench.results import Estimate
 from bench.true_values import N_SESSIONS
 from reports.tables import Cell, Column, number_text
 
+POLICY_VALUES = "policy_values.csv"
 SHOWN = "snips"
 """The estimator of tables: of those for a single event the one that needs no reward model, and that
 a number of dropped events leaves as it is."""
