@@ -9,16 +9,19 @@ from collections.abc import Callable, Iterator
 from bench.behaviour_policy import BehaviourPolicy
 from bench.benchmark import Benchmark
 from bench.off_policy_evaluation import ESTIMATORS
-from bench.policy_values import PolicyValue
+from bench.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED, PolicyValue
 from bench.results import Estimate
 from bench.true_values import N_SESSIONS
 from reports.tables import Cell, Column, number_text
 
+POLICY_VALUES = "policy_values.csv"
 SHOWN = "snips"
 """The estimator of tables: of those for a single event the one that needs no reward model, and that
 a number of dropped events leaves as it is."""
 VALUE, SAMPLE = "value (SNIPS)", "effective sample"
 DIGITS = 4
+NO_COLUMNS = (NO_BEHAVIOUR, NO_POLICY, NOT_STORED)
+"""Reasons that are not the log's."""
 OF_OVERLAP = (
     "effective_sample_size", "effective_sessions", "mean_weight", "largest_weight",
     "clipped_share", "outside_share",
@@ -93,7 +96,13 @@ def verdict_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[s
     for label, value in policies.values.items():
         if label not in given:
             refused.setdefault(value.refusal or value.missing[SHOWN], []).append(written(label))
-    return lines + [f"no policy value of {', '.join(of)}: {why}" for why, of in refused.items()]
+    by = " by estimated propensities"
+    if policies.behaviour is None or not policies.behaviour.is_estimate:
+        by = ""
+    return lines + [
+        f"no policy value of {', '.join(of)}{by if why not in NO_COLUMNS else ''}: {why}"
+        for why, of in refused.items()
+    ]
 
 
 def _given(benchmark: Benchmark) -> dict[str, PolicyValue]:
