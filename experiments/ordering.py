@@ -184,7 +184,7 @@ def main() -> None:
         print("\nTrue value over that of cross-entropy (+: cells where the rung lies above the one")
         print("before it, -: below, by intervals that do not overlap)\n")
         print(ladder_table(ordered))
-    if options.figure is not None:
+    if options.figure is not None and ordered:
         from experiments.ordering_figure import draw
 
         draw(ordered, options.figure)

@@ -67,9 +67,9 @@ def _draw_regret(axes: Axes, worlds: Sequence[dict[str, Any]]) -> None:
     places = np.arange(len(known))[::-1]
     axes.barh(places, list(known.values()), color=BARS)
     axes.set_yticks(places, list(known), fontsize=8)
-    axes.axvline(
-        chance_regret(worlds, "sampled"), color="black", linestyle=":", label="drawn at random"
-    )
+    chance = chance_regret(worlds, "sampled")
+    if chance is not None:
+        axes.axvline(chance, color="black", linestyle=":", label="drawn at random")
     axes.set(
         title="What choosing by a criterion loses",
         xlabel="share of the best true value (cells with a number)",
