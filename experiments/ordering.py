@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import sys
 import time
@@ -24,7 +23,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tabulate import tabulate
 
 # Started as a file, Python looks for modules in this folder alone.
@@ -34,8 +32,8 @@ from datasets.errors import InputError
 from datasets.simulated_loggers import LOGGERS, make_logger
 from datasets.simulated_worlds import WORLDS, make_world
 from experiments.ordering_cells import LADDER, Cell, measure
+from experiments.ordering_summaries import Measured, chance_regret, ladder, summarise
 
-Measured = dict[str, Any]
 SHOWN = ("gru4rec", "gru4rec on clicks", "reinforce", "tocr")
 """Models of the first table."""
 
@@ -91,32 +89,6 @@ def value_table(worlds: Iterable[Measured]) -> str:
     return tabulate(rows, header, tablefmt="github", disable_numparse=True)
 
 
-def summarise(worlds: Sequence[Measured]) -> dict[str, dict[str, float | int | None]]:
-    """For each criterion its mean tau and regret over the cells where it says something."""
-    found: dict[str, dict[str, float | int | None]] = {}
-    for name in worlds[0]["criteria"] | worlds[-1]["criteria"]:
-        orders = [cell["order"][name] for cell in worlds if name in cell["order"]]
-        told = [order for order in orders if order["regret"] is not None]
-        taus = [order["tau"] for order in told if order["tau"] is not None]
-        found[name] = {
-            "tau": float(np.mean(taus)) if taus else None,
-            "regret": float(np.mean([order["regret"] for order in told])) if told else None,
-            "worst_regret": max((order["regret"] for order in told), default=None),
-            "cells": len(told),
-        }
-    return found
-
-
-def chance_regret(worlds: Iterable[Measured]) -> float:
-    """Mean regret of a policy drawn at random, where the truth has an order."""
-    shares = []
-    for cell in worlds:
-        values = [value[0] for name, value in cell["sampled"].items() if value and name != "logger"]
-        if max(values) - min(values) > 1e-9:
-            shares.append(1 - np.mean(values) / max(values))
-    return float(np.mean(shares)) if shares else math.nan
-
-
 def criterion_table(worlds: Sequence[Measured]) -> str:
     """Tau and regret of each criterion."""
     rows: list[list[Any]] = [
@@ -127,31 +99,6 @@ def criterion_table(worlds: Sequence[Measured]) -> str:
     header = ["chosen by", "Kendall's tau", "regret", "worst regret", "cells"]
     formats = ("", ".2f", ".3f", ".3f", "")
     return tabulate(rows, header, floatfmt=formats, tablefmt="github", missingval="-")
-
-
-def ladder(worlds: Iterable[Measured]) -> list[dict[str, Any]]:
-    """True value of each rung over that of cross-entropy, by logger and size, mean over worlds and seeds.
-
-    `rises` counts the cells in which the rung's interval lies above that of the rung before.
-    """
-    groups: dict[tuple[str, int], list[Measured]] = {}
-    for cell in worlds:
-        if cell["world"] != "constant":
-            groups.setdefault((cell["logger"], cell["sessions"]), []).append(cell)
-    found = []
-    for (logger, sessions), cells in groups.items():
-        rungs: dict[str, dict[str, float]] = {}
-        for place, name in enumerate(LADDER):
-            values = [cell["sampled"][name] for cell in cells]
-            first = [cell["sampled"][LADDER[0]][0] for cell in cells]
-            before = [cell["sampled"][LADDER[max(place - 1, 0)]] for cell in cells]
-            rungs[name] = {
-                "ratio": float(np.mean([v[0] / f for v, f in zip(values, first, strict=True)])),
-                "rises": sum(v[1] > b[2] for v, b in zip(values, before, strict=True)),
-                "falls": sum(v[2] < b[1] for v, b in zip(values, before, strict=True)),
-            }
-        found.append({"logger": logger, "sessions": sessions, "cells": len(cells), "rungs": rungs})
-    return found
 
 
 def ladder_table(worlds: Iterable[Measured]) -> str:
