@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from bench.behaviour_policy import BehaviourPolicy
 from bench.benchmark import Benchmark
 from bench.off_policy_evaluation import ESTIMATORS
+from bench.plan import headline_k
 from bench.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED, PolicyValue
 from bench.results import Estimate
-from bench.true_values import N_SESSIONS
+from bench.true_values import N_SESSIONS, true_value_name
 from reports.tables import Cell, Column, number_text
 
 POLICY_VALUES = "policy_values.csv"
@@ -60,6 +62,45 @@ def value_cells(benchmark: Benchmark, label: str) -> dict[str, Cell]:
         cells[VALUE] = estimate_cell(value.estimates[SHOWN])
         cells[SAMPLE] = Cell(value.overlap.effective_sample_size)
     return cells
+
+
+@dataclass(frozen=True)
+class Reversal:
+    """A model that is worth more than the first by the headline."""
+
+    sentence: str
+    decided: bool
+    """Whether their intervals do not overlap."""
+
+
+def reversals(benchmark: Benchmark, written: Callable[[str], str]) -> list[Reversal]:
+    """Where another model than the first by the headline is worth most, by truth and estimate.
+
+    None from estimated propensities, as nothing is decided by diagnostics.
+    """
+    if not benchmark.summaries:
+        return []
+    first, policies = benchmark.summaries[0].label, benchmark.policies
+    greedy = true_value_name(headline_k(benchmark.record.ks), "greedy")
+    by_name = {
+        greedy: {label: of[greedy] for label, of in policies.true_values.items() if greedy in of}
+    }
+    if policies.behaviour is not None and not policies.behaviour.is_estimate:
+        by_name[VALUE] = {label: of.estimates[SHOWN] for label, of in _given(benchmark).items()}
+    found = []
+    for name, estimates in by_name.items():
+        best = max(estimates, key=lambda label: estimates[label].value, default=first)
+        its = estimates.get(first)
+        if best != first and (its is None or estimates[best].value > its.value):
+            overlap = its is not None and its.high >= estimates[best].low
+            against = "none" if its is None else _interval_text(its)
+            sentence = (
+                f"{written(first)} is first by {benchmark.headline}, {written(best)} by {name}: "
+                f"{_interval_text(estimates[best])} against {against}"
+                f"{'; the intervals overlap' if overlap else ''}"
+            )
+            found.append(Reversal(sentence, decided=its is not None and not overlap))
+    return found
 
 
 def value_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
@@ -150,13 +191,14 @@ def estimate_cell(estimate: Estimate) -> Cell:
 
 
 def _value_text(value: PolicyValue) -> str:
-    found, overlap = value.estimates[SHOWN], value.overlap
-    assert overlap is not None
-    ends = [number_text(end, DIGITS) for end in (found.low, found.high)]
-    return (
-        f"{number_text(found.value, DIGITS)} [{', '.join(ends)}] (effective sample "
-        f"{overlap.effective_sample_size:,.0f})"
-    )
+    assert value.overlap is not None
+    sample = f"{value.overlap.effective_sample_size:,.0f}"
+    return f"{_interval_text(value.estimates[SHOWN])} (effective sample {sample})"
+
+
+def _interval_text(found: Estimate) -> str:
+    value, *ends = (number_text(end, DIGITS) for end in (found.value, found.low, found.high))
+    return f"{value} [{', '.join(ends)}]"
 
 
 def _quality(behaviour: BehaviourPolicy) -> str:

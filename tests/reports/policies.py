@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,16 +31,32 @@ REPORT = BehaviourReport(
 def policies_benchmark(
     folder: Path, source: Source | None, *, own_head: bool = True, world: bool = False
 ) -> Benchmark:
-    """`good` and `sure` are policies, `counter` is none, and of `old` nothing is stored.
-
-    The logger draws uniformly from 20 items. `good` shows what was logged as often, rewarded items
-    rather; `sure` never shows most of it. None as a source: the folder of an earlier version.
-    """
+    """`good` and `sure` are policies, `counter` is none, and of `old` nothing is stored."""
     models = {"good": (0.1, 0.2), "sure": (0.1, 0.2), "counter": (0.1,), "old": (0.1,)}
     found = written_benchmark(folder, models)
+    return with_policies(
+        found, source, good="good", sure="sure", old="old", own_head=own_head, world=world
+    )
+
+
+def with_policies(
+    found: Benchmark,
+    source: Source | None,
+    *,
+    good: str,
+    sure: str,
+    old: str | None = None,
+    own_head: bool = True,
+    world: bool = False,
+) -> Benchmark:
+    """The benchmark with what its trials store of policies; all other models are none.
+
+    The logger draws uniformly from 20 items. `good` shows what was logged about as often, `sure`
+    never shows most of it, and of `old` nothing is stored. None as a source: the split's folder is
+    of an earlier version.
+    """
     rng = np.random.default_rng(0)
-    events = found.events
-    n = len(events)
+    events, n = found.events, len(found.events)
     behaviour = None
     if source is not None:
         behaviour = BehaviourPolicy(
@@ -50,21 +65,20 @@ def policies_benchmark(
         )  # fmt: skip
     for summary in found.summaries:
         (of_trial,) = summary.folders
-        record = read_record(of_trial)
-        if summary.label in ("good", "sure"):
-            weights = rng.uniform(0.9, 1.1, n)
-            if summary.label == "good":
+        is_policy = summary.label in (good, sure)
+        if is_policy:
+            log_pi = np.where(np.arange(n) < 3, 0.0, -np.inf)
+            if summary.label == good:
+                weights = rng.uniform(0.9, 1.1, n)
                 log_pi = np.log(weights / weights.mean() / 20)
-            else:
-                log_pi = np.where(np.arange(n) < 3, 0.0, -np.inf)
             own = np.log(rng.uniform(0.02, 0.2, n)) if own_head else None
             write_policy(of_trial, PolicyColumns(log_pi, np.full(n, 0.5), own))
-        stochastic = {"good": True, "sure": True, "counter": False}.get(summary.label)
-        write_record(of_trial, dataclasses.replace(record, stochastic=stochastic))
+        stochastic = None if summary.label == old else is_policy
+        write_record(of_trial, dataclasses.replace(read_record(of_trial), stochastic=stochastic))
         if world:
             greedy = WorldEstimate(2.0, 1.5, 2.5)
-            sampled = WorldEstimate(1.0, 0.75, 1.25) if summary.label == "good" else None
+            sampled = WorldEstimate(1.0, 0.75, 1.25) if summary.label == good else None
             values = WorldValues(greedy, sampled)
             write_true_values(of_trial, {1: values, 20: values})
-    folders: dict[str, Any] = {summary.label: summary.folders for summary in found.summaries}
+    folders = {summary.label: summary.folders for summary in found.summaries}
     return dataclasses.replace(found, policies=read_policies(folders, events, behaviour))

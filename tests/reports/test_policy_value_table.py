@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from bench.behaviour_policy import Source
 from bench.benchmark import Benchmark
 from bench.off_policy_evaluation import ESTIMATORS
 from bench.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED
+from bench.results import Estimate
+from bench.true_values import true_value_name
 from reports.benchmark_table import benchmark_csv, benchmark_latex, benchmark_markdown
-from reports.policy_value_table import SAMPLE, VALUE, policy_values_csv
+from reports.policy_value_table import SAMPLE, VALUE, policy_values_csv, reversals
 from tests.reports.benchmarks import benchmark
 from tests.reports.policies import policies_benchmark
 
@@ -97,6 +100,40 @@ def test_true_values_stand_in_the_table_of_a_world(tmp_path: Path) -> None:
     assert by_model["old"][0]["true value@20 (sampled)"] == ""
     assert "**2.000** [1.500, 2.500]" in benchmark_markdown(found)
     assert "- true value@K: what a session pays" in footer(found)
+
+
+def test_a_model_that_is_worth_more_than_the_first_is_named(tmp_path: Path) -> None:
+    # `good` is first by Recall; the others are worth as much in the world, and the log is silent.
+    found = policies_benchmark(tmp_path, "simulated", world=True)
+    assert "first by Recall@20" not in footer(found)
+    turned = dataclasses.replace(found, summaries=found.summaries[::-1])
+    snips = found.policies.values["good"].estimates["snips"]
+    sentence = (
+        f"- old is first by Recall@20, good by value (SNIPS): {snips.value:.4f} "
+        f"[{snips.low:.4f}, {snips.high:.4f}] against none"
+    )
+    assert sentence in footer(turned)
+    assert footer(turned).count("first by Recall@20") == 1
+
+    def worth(label: str, low: float) -> Benchmark:
+        name = true_value_name(20, "greedy")
+        true = {**turned.policies.true_values, label: {name: Estimate(low + 1, low, low + 2, None)}}
+        return dataclasses.replace(
+            turned, policies=dataclasses.replace(turned.policies, true_values=true)
+        )
+
+    (apart, silent) = reversals(worth("sure", 3.0), str)
+    assert apart.sentence == (
+        "old is first by Recall@20, sure by true value@20 (greedy): 4.0000 [3.0000, 5.0000] "
+        "against 2.0000 [1.5000, 2.5000]"
+    )
+    assert (apart.decided, silent.decided) == (True, False)
+    overlapping, _ = reversals(worth("sure", 2.25), str)
+    assert overlapping.sentence.endswith("; the intervals overlap")
+    assert not overlapping.decided
+    estimated = policies_benchmark(tmp_path / "estimated", "estimated")
+    backwards = dataclasses.replace(estimated, summaries=estimated.summaries[::-1])
+    assert reversals(backwards, str) == []
 
 
 def test_all_estimators_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
