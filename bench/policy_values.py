@@ -22,7 +22,7 @@ from datasets.session_log import IntArray
 NO_POLICY = "no stochastic policy, so that weights cannot tell its value"
 NOT_STORED = "its trial stored no log-probabilities; run again with --fresh"
 NO_BEHAVIOUR = "its split stored no propensities; run the benchmark's own command again"
-MOST_RESAMPLES, FEWEST_RESAMPLES = 2000, 400
+MOST_RESAMPLES, FEWEST_RESAMPLES = 2000, 500
 DRAWS = 10**7
 """Sessions drawn for an interval, as far as the number of resamples can be chosen by it: where
 there are more sessions, intervals need fewer resamples and each takes longer."""

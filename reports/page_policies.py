@@ -11,7 +11,6 @@ from reports.page_tables import PageTable, cells_table, text_table
 from reports.palette import Style
 from reports.plots.calibration import draw_behaviour, draw_heads
 from reports.plots.correction import draw_lambda
-from reports.plots.drawing import plain
 from reports.plots.policy_value import draw_values, draw_weights
 from reports.policy_value_table import DIGITS, estimate_cell, verdict_lines
 from reports.tables import Cell, Column, TableRow
@@ -27,7 +26,7 @@ OVERLAP = {
     "mean_weight": ("mean weight", 3),
     "largest_weight": ("largest weight", 1),
     "clipped_share": ("share above the cap", 4),
-    "outside_share": ("share never shown", 4),
+    "outside_share": ("share it never shows", 4),
 }
 """Figures of the weights by attribute: name and decimals."""
 
@@ -115,7 +114,7 @@ def _logger_table(benchmark: Benchmark) -> PageTable | None:
         *(
             (
                 "smallest propensity" if share == 0 else f"{100 * share:g} % are at most",
-                plain(value),
+                f"{value:.3g}",
             )
             for share, value in report.smallest
         ),

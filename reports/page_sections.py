@@ -29,13 +29,14 @@ from reports.plots.forest import draw_forests
 from reports.plots.pareto import draw_pareto
 from reports.plots.slices import draw_slices
 from reports.plots.tuning import draw_tuning
+from reports.policy_value_table import reversals as value_reversals
 from reports.reproduction import command, model_options, option_text
 from reports.table_footer import beside_the_best, decisions, method_lines
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The best model beside another one."""
+    """The best model beside another one, or a model that is worth more than it."""
 
     sentence: str
     decided: bool
@@ -99,11 +100,17 @@ def benchmark_section(benchmark: Benchmark, looks: Mapping[str, Style]) -> Bench
         dataset=record.dataset,
         summary=_summary(benchmark),
         best=_best(benchmark),
-        decisions=tuple(
-            Decision(sentence, difference.decided)
-            for sentence, difference in zip(
-                decisions(benchmark, str), beside_the_best(benchmark), strict=True
-            )
+        decisions=(
+            *(
+                Decision(sentence, difference.decided)
+                for sentence, difference in zip(
+                    decisions(benchmark, str), beside_the_best(benchmark), strict=True
+                )
+            ),
+            *(
+                Decision(reversal.sentence, reversal.decided)
+                for reversal in value_reversals(benchmark, str)
+            ),
         ),
         results=result_table(benchmark) if summaries else None,
         other_results=other_result_table(benchmark),

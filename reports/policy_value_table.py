@@ -5,20 +5,25 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from bench.behaviour_policy import BehaviourPolicy
 from bench.benchmark import Benchmark
 from bench.off_policy_evaluation import ESTIMATORS
-from bench.policy_values import PolicyValue
+from bench.plan import headline_k
+from bench.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED, PolicyValue
 from bench.results import Estimate
-from bench.true_values import N_SESSIONS
+from bench.true_values import N_SESSIONS, true_value_name
 from reports.tables import Cell, Column, number_text
 
+POLICY_VALUES = "policy_values.csv"
 SHOWN = "snips"
 """The estimator of tables: of those for a single event the one that needs no reward model, and that
 a number of dropped events leaves as it is."""
 VALUE, SAMPLE = "value (SNIPS)", "effective sample"
 DIGITS = 4
+NO_COLUMNS = (NO_BEHAVIOUR, NO_POLICY, NOT_STORED)
+"""Reasons that are not the log's."""
 OF_OVERLAP = (
     "effective_sample_size", "effective_sessions", "mean_weight", "largest_weight",
     "clipped_share", "outside_share",
@@ -59,6 +64,45 @@ def value_cells(benchmark: Benchmark, label: str) -> dict[str, Cell]:
     return cells
 
 
+@dataclass(frozen=True)
+class Reversal:
+    """A model that is worth more than the first by the headline."""
+
+    sentence: str
+    decided: bool
+    """Whether their intervals do not overlap."""
+
+
+def reversals(benchmark: Benchmark, written: Callable[[str], str]) -> list[Reversal]:
+    """Where another model than the first by the headline is worth most, by truth and estimate.
+
+    None from estimated propensities, as nothing is decided by diagnostics.
+    """
+    if not benchmark.summaries:
+        return []
+    first, policies = benchmark.summaries[0].label, benchmark.policies
+    greedy = true_value_name(headline_k(benchmark.record.ks), "greedy")
+    by_name = {
+        greedy: {label: of[greedy] for label, of in policies.true_values.items() if greedy in of}
+    }
+    if policies.behaviour is not None and not policies.behaviour.is_estimate:
+        by_name[VALUE] = {label: of.estimates[SHOWN] for label, of in _given(benchmark).items()}
+    found = []
+    for name, estimates in by_name.items():
+        best = max(estimates, key=lambda label: estimates[label].value, default=first)
+        its = estimates.get(first)
+        if best != first and (its is None or estimates[best].value > its.value):
+            overlap = its is not None and its.high >= estimates[best].low
+            against = "none" if its is None else _interval_text(its)
+            sentence = (
+                f"{written(first)} is first by {benchmark.headline}, {written(best)} by {name}: "
+                f"{_interval_text(estimates[best])} against {against}"
+                f"{'; the intervals overlap' if overlap else ''}"
+            )
+            found.append(Reversal(sentence, decided=its is not None and not overlap))
+    return found
+
+
 def value_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
     """How the values came about, then what `verdict_lines` says; as markdown or plain text."""
     policies, lines = benchmark.policies, []
@@ -93,7 +137,13 @@ def verdict_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[s
     for label, value in policies.values.items():
         if label not in given:
             refused.setdefault(value.refusal or value.missing[SHOWN], []).append(written(label))
-    return lines + [f"no policy value of {', '.join(of)}: {why}" for why, of in refused.items()]
+    by = " by estimated propensities"
+    if policies.behaviour is None or not policies.behaviour.is_estimate:
+        by = ""
+    return lines + [
+        f"no policy value of {', '.join(of)}{by if why not in NO_COLUMNS else ''}: {why}"
+        for why, of in refused.items()
+    ]
 
 
 def _given(benchmark: Benchmark) -> dict[str, PolicyValue]:
@@ -141,13 +191,14 @@ def estimate_cell(estimate: Estimate) -> Cell:
 
 
 def _value_text(value: PolicyValue) -> str:
-    found, overlap = value.estimates[SHOWN], value.overlap
-    assert overlap is not None
-    ends = [number_text(end, DIGITS) for end in (found.low, found.high)]
-    return (
-        f"{number_text(found.value, DIGITS)} [{', '.join(ends)}] (effective sample "
-        f"{overlap.effective_sample_size:,.0f})"
-    )
+    assert value.overlap is not None
+    sample = f"{value.overlap.effective_sample_size:,.0f}"
+    return f"{_interval_text(value.estimates[SHOWN])} (effective sample {sample})"
+
+
+def _interval_text(found: Estimate) -> str:
+    value, *ends = (number_text(end, DIGITS) for end in (found.value, found.low, found.high))
+    return f"{value} [{', '.join(ends)}]"
 
 
 def _quality(behaviour: BehaviourPolicy) -> str:

@@ -9,7 +9,7 @@ from bench.benchmark import Benchmark, BenchmarkRecord
 from bench.files import write_whole
 from reports.benchmark_table import benchmark_csv, benchmark_latex, benchmark_markdown
 from reports.dataset_table import dataset_markdown
-from reports.policy_value_table import policy_values_csv
+from reports.policy_value_table import POLICY_VALUES, policy_values_csv
 
 
 def report_markdown(benchmarks: Sequence[Benchmark]) -> str:
@@ -43,7 +43,7 @@ def report_paths(folder: Path, record: BenchmarkRecord, *, page: bool = True) ->
 
     What an earlier benchmark has left in `folder` and this one has not made is no part of it.
     """
-    names = ["benchmark.json", "table.md", "table.csv", "table.tex", "policy_values.csv"]
+    names = ["benchmark.json", "table.md", "table.csv", "table.tex", POLICY_VALUES]
     names += ["report.html", "plots"] if page else []
     names += ["tuned.toml", "tuning"] if record.tuned else []
     return [folder / name for name in names if (folder / name).exists()]

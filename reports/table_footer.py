@@ -12,7 +12,7 @@ from bench.comparison import PERMUTATIONS, Difference, decision
 from bench.metrics import COMPARED
 from bench.plan import headline_k
 from bench.results import ModelSummary
-from reports.policy_value_table import value_lines
+from reports.policy_value_table import reversals, value_lines
 from reports.tables import escape_markdown
 from reports.tuning_lines import tuning_lines
 
@@ -77,7 +77,11 @@ def _named(difference: Difference, written: Callable[[str], str]) -> Difference:
 
 def footer_lines(benchmark: Benchmark) -> list[str]:
     """All lines under a benchmark's table, in their order, as markdown."""
-    return [*decisions(benchmark, escape_markdown), *method_lines(benchmark, escape_markdown)]
+    return [
+        *decisions(benchmark, escape_markdown),
+        *(reversal.sentence for reversal in reversals(benchmark, escape_markdown)),
+        *method_lines(benchmark, escape_markdown),
+    ]
 
 
 def method_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:

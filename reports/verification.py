@@ -19,6 +19,7 @@ from bench.trial import TRIALS, read_ranks
 from bench.trial import read_record as read_trial
 from datasets.errors import InputError
 from reports.benchmark_table import benchmark_csv
+from reports.policy_value_table import POLICY_VALUES, policy_values_csv
 
 RELATIVE_ERROR = 1e-9
 """Sums of another version of NumPy may round otherwise."""
@@ -28,7 +29,8 @@ def compare_with_ranks(folder: Path) -> tuple[int, list[str]]:
     """Number of stored figures of a benchmark, and a sentence for each that is not what ranks give.
 
     Compared are the metrics of every trial's `trial.json`, its ranks, ties and exposure with each
-    other, and the cells of `table.csv`. Raises InputError where a file is missing or damaged.
+    other, and the cells of `table.csv` and `policy_values.csv`. Raises InputError where a file is
+    missing or damaged.
     """
     record = read_record(folder)
     events = TestEvents.load(split_folder(folder, record.fingerprint))
@@ -48,22 +50,31 @@ def compare_with_ranks(folder: Path) -> tuple[int, list[str]]:
                     f"{trial}/trial.json: {name} is {stored.get(name)}, ranks give {value}"
                 )
     (benchmark,) = read_benchmarks([folder])
-    file = folder / "table.csv"
+    tables = {"table.csv": benchmark_csv(benchmark)}
+    if (folder / POLICY_VALUES).exists():  # an earlier version wrote none
+        tables[POLICY_VALUES] = policy_values_csv(benchmark)
+    for name, text in tables.items():
+        n_cells, of_table = _compare_table(folder, name, text)
+        n_figures, wrong = n_figures + n_cells, wrong + of_table
+    return n_figures, wrong
+
+
+def _compare_table(folder: Path, name: str, text: str) -> tuple[int, list[str]]:
+    """Number of cells, and a sentence for each in which the file `name` differs from `text`."""
+    file = folder / name
     try:
         shown = dict(_cells(file.read_text(encoding="utf-8")))
     except OSError as error:
         raise InputError(
             f"{file} cannot be read ({error.strerror}); make it by `run_bench.py report {folder}`"
         ) from error
-    computed = dict(_cells(benchmark_csv(benchmark)))
-    for cell in dict.fromkeys([*shown, *computed]):
-        n_figures += 1
-        if not _same_text(shown.get(cell), computed.get(cell)):
-            wrong.append(
-                f"{file}: {cell[1]} of {cell[0]} is {shown.get(cell)}, "
-                f"ranks give {computed.get(cell)}"
-            )
-    return n_figures, wrong
+    computed = dict(_cells(text))
+    cells = dict.fromkeys([*shown, *computed])
+    return len(cells), [
+        f"{file}: {cell[1]} of {cell[0]} is {shown.get(cell)}, ranks give {computed.get(cell)}"
+        for cell in cells
+        if not _same_text(shown.get(cell), computed.get(cell))
+    ]
 
 
 def _impossible_ranks(ranks: Ranks, events: TestEvents, n_items: int) -> Iterator[str]:
@@ -85,14 +96,15 @@ def _impossible_ranks(ranks: Ranks, events: TestEvents, n_items: int) -> Iterato
 
 
 def _cells(text: str) -> Iterator[tuple[tuple[str, str], str]]:
-    """(model, column) and text of each cell of a CSV table."""
+    """(model, column) and text of each cell of a CSV table, with the estimator if there is one."""
     for row in csv.DictReader(io.StringIO(text)):
-        model = row.pop("model")
-        yield from (((model, column), cell) for column, cell in row.items())
+        model, estimator = row.pop("model"), row.pop("estimator", None)
+        of = "" if estimator is None else f"{estimator}: "
+        yield from (((model, of + column), cell) for column, cell in row.items())
 
 
 def _same_text(one: str | None, other: str | None) -> bool:
-    if one is None or other is None or "" in (one, other):
+    if one == other or one is None or other is None or "" in (one, other):
         return one == other
     try:
         return _equal(float(one), float(other))

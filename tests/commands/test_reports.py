@@ -45,7 +45,8 @@ def command(finished: Path, folder: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_a_report_is_made_again_and_equal(command: Callable[..., Run]) -> None:
-    before = {name: Path("a", name).read_text() for name in ("table.md", "table.csv", "table.tex")}
+    names = ("table.md", "table.csv", "table.tex", "policy_values.csv")
+    before = {name: Path("a", name).read_text() for name in names}
     for name in before:
         Path("a", name).unlink()
     run = command("report", "a")
@@ -138,4 +139,4 @@ def test_mlflow_is_filled_from_the_folder(command: Callable[..., Run]) -> None:
     assert metrics["recall_at_20"] == stored["metrics"]["Recall@20"]
     parent = by_name["benchmark: popularity, markov"]
     names = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert names >= {"benchmark.json", "table.csv", "table.md", "table.tex"}
+    assert names >= {"benchmark.json", "table.csv", "table.md", "table.tex", "policy_values.csv"}

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.benchmark import Benchmark
+from tests.reports.policies import with_policies
 from tests.reports.written import written_benchmark
 
 AWKWARD = ("a|b", "<script>alert(1)</script>", "推荐模型", "_x", '$x$ & "y"', "w" * 60)
@@ -29,7 +30,10 @@ class WrittenPage:
 
 @pytest.fixture(scope="session")
 def written_page(tmp_path_factory: pytest.TempPathFactory) -> WrittenPage:
-    """Two models that learn, eleven that learn in one pass, six with awkward labels."""
+    """Two models that learn, eleven that learn in one pass, six with awkward labels.
+
+    Two of them are policies in a simulated world.
+    """
     from reports.page import write_page
 
     models = {"gru4rec": (0.1, 0.3, 0.2), "tocr": (0.1, 0.15)}
@@ -40,5 +44,6 @@ def written_page(tmp_path_factory: pytest.TempPathFactory) -> WrittenPage:
         found.record, failures={"sqn seed 1": "it <b>raised</b> DivergedError"}
     )
     found = dataclasses.replace(found, record=record)
+    found = with_policies(found, "simulated", good="tocr", sure='$x$ & "y"', world=True)
     write_page([found], folder)
     return WrittenPage(found, folder)

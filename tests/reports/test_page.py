@@ -18,6 +18,7 @@ from datasets.errors import InputError
 from reports.page import write_page
 from reports.page_tables import tuning_table
 from reports.palette import styles
+from reports.policy_value_table import reversals
 from reports.table_footer import decisions
 from tests.reports.benchmarks import benchmark
 from tests.reports.conftest import AWKWARD, WrittenPage
@@ -25,8 +26,8 @@ from tests.reports.written import written_benchmark
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 PARTS = ["Decision", "Results", "Quality against training time", "Paired differences",
-         "Learning curves", "Slices", "Coverage and popularity", "Cost", "The log", "Method",
-         "Options and versions", "Reproduce"]  # fmt: skip
+         "Learning curves", "Slices", "Coverage and popularity", "Policy value", "The logger",
+         "Cost", "The log", "Method", "Options and versions", "Reproduce"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,8 @@ def test_figures_and_decisions_are_those_of_the_table(
     lines = [text(line) for line in page.xpath("//ul[@class='decisions']/li")]
     verdicts = [line.split(" ", 1) for line in lines]
     assert [sentence for _, sentence in verdicts] == [
-        " ".join(sentence.split()) for sentence in decisions(found, str)
+        " ".join(sentence.split())
+        for sentence in (*decisions(found, str), *(each.sentence for each in reversals(found, str)))
     ]
     assert {verdict for verdict, _ in verdicts} == {"decided", "undecided"}
 

@@ -19,7 +19,7 @@ from bench.results import ModelSummary, summarise
 from bench.trial import TrialRecord, write_curve, write_ranks, write_record
 from tests.reports.benchmarks import benchmark
 
-N_ITEMS, N_SESSIONS, PER_SESSION = 50, 30, 4
+N_ITEMS, N_SESSIONS, PER_SESSION = 50, 40, 4
 PARAMETERS = {
     "seed": 1, "device": "cpu", "patience": 5, "dataset": "log.csv", "test": None, "reward": None,
     "split": "temporal", "test_share": 0.1, "valid_share": 0.1, "unseen_items": "drop",

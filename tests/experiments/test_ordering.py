@@ -1,0 +1,122 @@
+"""Criteria of a log against the truth: known orders, the clicks-only model, and a small run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.session_log import SessionLog
+from datasets.simulated_loggers import make_logger
+from datasets.simulated_sessions import draw_log
+from datasets.simulated_worlds import make_world
+from experiments.clicked_only import ClickedOnly
+from experiments.ordering_cells import RANKING_CRITERIA, fit_reward_model, order
+from experiments.ordering_summaries import chance_regret, ladder, summarise
+
+REPOSITORY = Path(__file__).parents[2]
+TRUTH = {"a": 4.0, "b": 3.0, "c": 2.0}
+
+
+def test_a_criterion_that_agrees_and_one_that_disagrees() -> None:
+    found = order({"right": {"a": 9, "b": 5, "c": 1}, "wrong": {"a": 1, "b": 5, "c": 9}}, TRUTH)
+    assert found["right"] == {"tau": pytest.approx(1), "chosen": "a", "regret": 0}
+    assert found["wrong"] == {"tau": pytest.approx(-1), "chosen": "c", "regret": 0.5}
+
+
+def test_models_without_a_number_or_without_a_true_value_are_left_out() -> None:
+    found = order({"part": {"b": 2, "c": 1, "popularity": 9}}, TRUTH)
+    assert found["part"] == {"tau": None, "chosen": "b", "regret": 0.25}
+    assert order({"none": {"popularity": 1}}, TRUTH)["none"]["regret"] is None
+
+
+def test_where_all_are_worth_the_same_nothing_is_ordered() -> None:
+    found = order({"any": {"a": 1, "b": 2, "c": 3}}, dict.fromkeys(TRUTH, 10.0))
+    assert found["any"] == {"tau": None, "chosen": None, "regret": None}
+
+
+def test_the_reward_model_comes_to_the_click_probability() -> None:
+    world = make_world("static", n_items=6, n_interests=1)
+    log = draw_log(world, make_logger("uniform", world), 4000, seed=1)
+    learnt = fit_reward_model(world, log)
+    assert learnt == pytest.approx(world.click_probability, abs=0.03)
+
+
+def test_the_model_of_clicks_does_not_see_what_was_not_clicked() -> None:
+    world = make_world("drift", n_items=10, n_interests=2)
+    log = draw_log(world, make_logger("uniform", world), 60, seed=1)
+    config = ClickedOnly.Config(
+        epochs=1, layers=(4,), embedding_width=4, embedding="separate", negatives=8,
+        dropout_embedding=0.0, dropout_hidden=0.0,
+    )  # fmt: skip
+    model = ClickedOnly(config, seed=1, device="cpu")
+    assert [progress.epoch for progress in model.fit(log)][-1] == 1
+
+    def after(items: list[int], rewards: list[float]) -> np.ndarray:
+        session = SessionLog(
+            items=np.array(items, dtype=np.int32),
+            rewards=np.array(rewards, dtype=np.float32),
+            offsets=np.array([0, len(items)]),
+            item_ids=log.item_ids,
+            session_ids=np.array(["s"]),
+        )
+        return model.score(session)
+
+    clicks = after([3, 5, 7], [1, 1, 0])
+    among_others = after([3, 2, 2, 5, 9, 7], [1, 0, 0, 1, 0, 0])
+    assert among_others == pytest.approx(clicks[[0, 0, 0, 1, 1]], abs=1e-6)
+    assert np.abs(clicks[0] - clicks[1]).max() > 1e-4
+
+
+def test_summaries_of_cells() -> None:
+    def cell(values: list[float]) -> dict[str, object]:
+        names = ("behaviour_cloning", "reinforce", "off-policy", "capped", "tocr")
+        sampled = {name: [v, v - 0.1, v + 0.1] for name, v in zip(names, values, strict=True)}
+        truth = dict(zip(names, values, strict=True))
+        criteria = {"truth": truth, "lie": {name: -value for name, value in truth.items()}}
+        return {
+            "world": "static", "logger": "uniform", "sessions": 10, "criteria": criteria,
+            "sampled": {"logger": [9.0, 9.0, 9.0], **sampled},
+            "order": {"sampled": order(criteria, truth)},
+        }  # fmt: skip
+
+    cells = [cell([1, 2, 1, 2, 4]), cell([2, 4, 4.1, 3, 8])]
+    found = summarise(cells, "sampled")
+    assert found["truth"]["regret"] == 0
+    assert found["lie"]["regret"] == pytest.approx(0.75)
+    assert found["lie"]["cells"] == 2
+    assert chance_regret(cells, "sampled") == pytest.approx(np.mean([1 - 2 / 4, 1 - 4.22 / 8]))
+    (group,) = ladder(cells)
+    assert group["rungs"]["tocr"] == {"ratio": 4, "rises": 2, "falls": 0}
+    assert group["rungs"]["off-policy"] == {"ratio": pytest.approx(1.525), "rises": 0, "falls": 1}
+
+
+def test_a_small_run(tmp_path: Path) -> None:
+    figure = tmp_path / "figures" / "ordering.png"
+    command = [sys.executable, "experiments/ordering.py", "--worlds", "static", "constant"]
+    done = subprocess.run(
+        [*command, "--loggers", "popularity", "--sessions", "200", "--seeds", "1",
+         "--epochs", "1", "--rollouts", "60", "--processes", "1", "--figure", str(figure)],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    static, constant = json.loads(done.stdout.splitlines()[-1])["worlds"]
+    assert (static["world"], static["logger"], static["sessions"]) == ("static", "popularity", 200)
+    for model in ("tocr", "reinforce", "gru4rec"):
+        value, low, high = static[model]
+        assert 0 < low < value < high < 10
+        # Every page pays 1, whatever is shown.
+        assert constant[model] == [10.0, 10.0, 10.0]
+    assert set(RANKING_CRITERIA) <= set(static["criteria"])
+    assert "| a model drawn at random" in done.stdout
+    assert figure.stat().st_size > 10_000
+
+
+def test_an_unknown_world_is_refused_before_anything_is_trained() -> None:
+    command = [sys.executable, "experiments/ordering.py", "--worlds", "statik"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "did you mean 'static'?" in done.stderr
