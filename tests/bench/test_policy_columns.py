@@ -119,11 +119,24 @@ def test_a_policy_that_is_nearly_sure_has_no_probability_above_one() -> None:
     np.testing.assert_allclose(found.reward, 1)
 
 
-def test_a_score_that_is_no_finite_number_is_refused() -> None:
-    for wrong in (np.nan, np.inf):
+def test_an_item_that_is_ruled_out_has_no_probability(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TILE_SHAPE", (5, 4))
+    model, test = Factored(), held_out()
+    model.bias[:6] = -np.inf  # all of the first tile
+    rewards = np.arange(N_ITEMS, dtype=np.float64)
+    found = policy_columns(cast(Recommender, model), test, rewards, temperature=1.0, model_name="m")
+    log_pi, reward = dense(model, test, rewards, 1.0)
+    ruled_out = test.log.items[test.is_target] < 6
+    assert (found.log_policy == -np.inf).tolist() == ruled_out.tolist()
+    np.testing.assert_allclose(found.log_policy, log_pi, atol=2e-5)
+    np.testing.assert_allclose(found.reward, reward, rtol=1e-5)
+
+
+def test_scores_without_a_softmax_are_refused() -> None:
+    for wrong, items in ((np.nan, [7]), (np.inf, [7]), (-np.inf, range(N_ITEMS))):
         model = Factored()
-        model.bias[7] = wrong
-        with pytest.raises(ScoreError, match="m: a score is no finite number"):
+        model.bias[list(items)] = wrong
+        with pytest.raises(ScoreError, match="m: a score is NaN or infinite"):
             policy_columns(
                 cast(Recommender, model), held_out(), np.ones(N_ITEMS), temperature=1.0,
                 model_name="m",
