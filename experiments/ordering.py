@@ -35,7 +35,8 @@ from experiments.ordering_cells import LADDER, Cell, measure
 from experiments.ordering_summaries import Measured, chance_regret, ladder, summarise
 
 SHOWN = ("gru4rec", "gru4rec on clicks", "reinforce", "tocr")
-"""Models of the first table."""
+"""Models of the first tables."""
+NAMED = ("world", "logger", "sessions", "seed")
 
 
 def quick_cells(epochs: int, rollouts: int) -> list[Cell]:
@@ -70,35 +71,48 @@ def measure_all(cells: Sequence[Cell], processes: int) -> list[Measured]:
     return [found[cell] for cell in cells]
 
 
-def value_table(worlds: Iterable[Measured]) -> str:
-    """True values of sampled sets, and the recall of clicks beside."""
-    rows = []
-    for cell in worlds:
-        recall = cell["criteria"]["Recall@20 of clicks"]
-        rows.append(
-            [
-                cell["world"],
-                cell["logger"],
-                f"{cell['sessions']:,}",
-                str(cell["seed"]),
-                *("{:.2f} [{:.2f}, {:.2f}]".format(*cell["sampled"][model]) for model in SHOWN),
-                *(f"{recall[model]:.2f}" for model in ("gru4rec on clicks", "reinforce", "tocr")),
-            ]
-        )
-    header = ["world", "logger", "sessions", "seed", *SHOWN, "R: clicks", "R: reinforce", "R: tocr"]
-    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
+def value_table(worlds: Iterable[Measured], sets: str, models: Sequence[str]) -> str:
+    """True values of sampled or greedy sets."""
+    rows = [
+        [*_named(cell), *("{:.2f} [{:.2f}, {:.2f}]".format(*cell[sets][name]) for name in models)]
+        for cell in worlds
+    ]
+    return tabulate(rows, [*NAMED, *models], tablefmt="github", disable_numparse=True)
+
+
+def recall_table(worlds: Iterable[Measured]) -> str:
+    """What the logged next click says of the same models."""
+    rows = [
+        [*_named(cell), *(f"{cell['criteria']['Recall@20 of clicks'][name]:.3f}" for name in SHOWN)]
+        for cell in worlds
+    ]
+    return tabulate(rows, [*NAMED, *SHOWN], tablefmt="github", disable_numparse=True)
+
+
+def _named(cell: Measured) -> list[str]:
+    return [cell["world"], cell["logger"], f"{cell['sessions']:,}", str(cell["seed"])]
 
 
 def criterion_table(worlds: Sequence[Measured]) -> str:
-    """Tau and regret of each criterion."""
+    """Tau and regret of each criterion, by both truths."""
+    sampled, greedy = summarise(worlds, "sampled"), summarise(worlds, "greedy")
     rows: list[list[Any]] = [
-        [name, of["tau"], of["regret"], of["worst_regret"], of["cells"]]
-        for name, of in summarise(worlds).items()
+        [
+            name,
+            *(of[key] for of in (sampled[name], greedy[name]) for key in ("tau", "regret")),
+            sampled[name]["worst_regret"],
+            sampled[name]["cells"],
+        ]
+        for name in sampled
     ]
-    rows.append(["a model drawn at random", 0.0, chance_regret(worlds), None, None])
-    header = ["chosen by", "Kendall's tau", "regret", "worst regret", "cells"]
-    formats = ("", ".2f", ".3f", ".3f", "")
-    return tabulate(rows, header, floatfmt=formats, tablefmt="github", missingval="-")
+    chance = [chance_regret(worlds, sets) for sets in ("sampled", "greedy")]
+    rows.append(["a model drawn at random", 0.0, chance[0], 0.0, chance[1], None, None])
+    header = ["chosen by", "tau", "regret", "tau, first K", "regret, first K"]
+    formats = ("", ".2f", ".3f", ".2f", ".3f", ".3f", "")
+    return tabulate(
+        rows, [*header, "worst regret", "cells"], floatfmt=formats, tablefmt="github",
+        missingval="-",
+    )  # fmt: skip
 
 
 def ladder_table(worlds: Iterable[Measured]) -> str:
@@ -155,22 +169,29 @@ def main() -> None:
         parser.error(str(error))
     worlds = measure_all(cells, options.processes)
     ordered = [cell for cell in worlds if cell["world"] != "constant"]
-    print(f"True value of sampled sets of {cells[0].set_size}; R: Recall@20 of logged clicks\n")
-    print(value_table(worlds))
+    set_size = cells[0].set_size
+    print(f"True value of a session: sets of {set_size} draws from the policy\n")
+    print(value_table(worlds, "sampled", ("logger", *SHOWN)))
+    print(f"\nTrue value of a session: the first {set_size} items\n")
+    print(value_table(worlds, "greedy", (*SHOWN, "capped")))
+    print("\nRecall@20 of the logged clicks of held-out sessions\n")
+    print(recall_table(worlds))
     if ordered:
-        print("\nOrder of the policies by true value of sampled sets\n")
+        print(
+            "\nOrder of the policies by a criterion and by true value, of sampled sets or first K\n"
+        )
         print(criterion_table(ordered))
         print("\nTrue value over that of cross-entropy (+: cells where the rung lies above the one")
         print("before it, -: below, by intervals that do not overlap)\n")
         print(ladder_table(ordered))
-    if options.figure is not None:
+    if options.figure is not None and ordered:
         from experiments.ordering_figure import draw
 
         draw(ordered, options.figure)
     figures = {
         "worlds": worlds,
-        "criteria": summarise(ordered) if ordered else {},
-        "chance_regret": chance_regret(ordered) if ordered else None,
+        "criteria": {sets: summarise(ordered, sets) for sets in ("sampled", "greedy")},
+        "chance_regret": {sets: chance_regret(ordered, sets) for sets in ("sampled", "greedy")},
         "ladder": ladder(ordered),
     }
     print(json.dumps(figures))

@@ -142,7 +142,10 @@ def measure(cell: Cell) -> dict[str, Any]:
         "greedy": greedy,
         "criteria": criteria,
         "refusals": refusals,
-        "order": order(criteria, {label: value[0] for label, value in policies.items()}),
+        "order": {
+            "sampled": order(criteria, {label: value[0] for label, value in policies.items()}),
+            "greedy": order(criteria, {label: greedy[label][0] for label in policies}),
+        },
     }
 
 

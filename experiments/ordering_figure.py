@@ -61,13 +61,15 @@ def _draw_accuracy(axes: Axes, worlds: Sequence[dict[str, Any]]) -> None:
 def _draw_regret(axes: Axes, worlds: Sequence[dict[str, Any]]) -> None:
     known = {
         f"{name} ({of['cells']})": float(of["regret"])
-        for name, of in summarise(worlds).items()
+        for name, of in summarise(worlds, "sampled").items()
         if of["regret"] is not None
     }
     places = np.arange(len(known))[::-1]
     axes.barh(places, list(known.values()), color=BARS)
     axes.set_yticks(places, list(known), fontsize=8)
-    axes.axvline(chance_regret(worlds), color="black", linestyle=":", label="drawn at random")
+    chance = chance_regret(worlds, "sampled")
+    if chance is not None:
+        axes.axvline(chance, color="black", linestyle=":", label="drawn at random")
     axes.set(
         title="What choosing by a criterion loses",
         xlabel="share of the best true value (cells with a number)",

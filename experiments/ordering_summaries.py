@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,30 +13,37 @@ Measured = dict[str, Any]
 """What `ordering_cells.measure` found in one cell."""
 
 
-def summarise(worlds: Sequence[Measured]) -> dict[str, dict[str, float | int | None]]:
-    """For each criterion its mean tau and regret over the cells where it says something."""
+def summarise(worlds: Sequence[Measured], sets: str) -> dict[str, dict[str, float | int | None]]:
+    """For each criterion its mean tau and regret over the cells where it says something.
+
+    `sets` names the truth: sampled or greedy.
+    """
     found: dict[str, dict[str, float | int | None]] = {}
-    for name in worlds[0]["criteria"] | worlds[-1]["criteria"]:
-        orders = [cell["order"][name] for cell in worlds if name in cell["order"]]
-        told = [order for order in orders if order["regret"] is not None]
-        taus = [order["tau"] for order in told if order["tau"] is not None]
+    for name in dict.fromkeys(name for cell in worlds for name in cell["criteria"]):
+        orders = [cell["order"][sets][name] for cell in worlds if name in cell["criteria"]]
+        regrets = [order["regret"] for order in orders if order["regret"] is not None]
+        taus = [order["tau"] for order in orders if order["tau"] is not None]
         found[name] = {
             "tau": float(np.mean(taus)) if taus else None,
-            "regret": float(np.mean([order["regret"] for order in told])) if told else None,
-            "worst_regret": max((order["regret"] for order in told), default=None),
-            "cells": len(told),
+            "regret": float(np.mean(regrets)) if regrets else None,
+            "worst_regret": max(regrets, default=None),
+            "cells": len(regrets),
         }
     return found
 
 
-def chance_regret(worlds: Iterable[Measured]) -> float:
+def chance_regret(worlds: Iterable[Measured], sets: str) -> float | None:
     """Mean regret of a policy drawn at random, where the truth has an order."""
     shares = []
     for cell in worlds:
-        values = [value[0] for name, value in cell["sampled"].items() if value and name != "logger"]
+        values = [
+            cell[sets][name][0]
+            for name, value in cell["sampled"].items()
+            if value is not None and name != "logger"
+        ]
         if max(values) - min(values) > 1e-9:
             shares.append(1 - np.mean(values) / max(values))
-    return float(np.mean(shares)) if shares else math.nan
+    return float(np.mean(shares)) if shares else None
 
 
 def ladder(worlds: Iterable[Measured]) -> list[dict[str, Any]]:

@@ -80,15 +80,16 @@ def test_summaries_of_cells() -> None:
         criteria = {"truth": truth, "lie": {name: -value for name, value in truth.items()}}
         return {
             "world": "static", "logger": "uniform", "sessions": 10, "criteria": criteria,
-            "sampled": {"logger": [9.0, 9.0, 9.0], **sampled}, "order": order(criteria, truth),
+            "sampled": {"logger": [9.0, 9.0, 9.0], **sampled},
+            "order": {"sampled": order(criteria, truth)},
         }  # fmt: skip
 
     cells = [cell([1, 2, 1, 2, 4]), cell([2, 4, 4.1, 3, 8])]
-    found = summarise(cells)
+    found = summarise(cells, "sampled")
     assert found["truth"]["regret"] == 0
     assert found["lie"]["regret"] == pytest.approx(0.75)
     assert found["lie"]["cells"] == 2
-    assert chance_regret(cells) == pytest.approx(np.mean([1 - 2 / 4, 1 - 4.22 / 8]))
+    assert chance_regret(cells, "sampled") == pytest.approx(np.mean([1 - 2 / 4, 1 - 4.22 / 8]))
     (group,) = ladder(cells)
     assert group["rungs"]["tocr"] == {"ratio": 4, "rises": 2, "falls": 0}
     assert group["rungs"]["off-policy"] == {"ratio": pytest.approx(1.525), "rises": 0, "falls": 1}
