@@ -47,8 +47,13 @@ class PolicyValue:
     @property
     def overlap(self) -> Overlap | None:
         """That of the seed with the smallest effective sample; None where none was evaluated."""
-        overlaps = [values.overlap for values in self.seeds]
-        return min(overlaps, key=lambda each: each.effective_sample_size, default=None)
+        return _worst([values.overlap for values in self.seeds])
+
+    @property
+    def session_overlap(self) -> Overlap | None:
+        """The same of the weights of whole sessions, which per-decision estimates rest on."""
+        found = [values.session_overlap for values in self.seeds]
+        return _worst([overlap for overlap in found if overlap is not None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +151,10 @@ def _places(events: TestEvents) -> IntArray:
     places = np.empty(len(events), dtype=np.int64)
     places[order] = np.arange(len(events))
     return places
+
+
+def _worst(overlaps: Sequence[Overlap]) -> Overlap | None:
+    return min(overlaps, key=lambda each: each.effective_sample_size, default=None)
 
 
 def _over_seeds(found: Sequence[ValueEstimate]) -> Estimate:
