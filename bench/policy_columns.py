@@ -38,8 +38,8 @@ class PolicyColumns:
     """sum over a of pi(a|s) q(a), with q the item reward model; the policy's part of the direct
     method. For a missed event its mean over the others."""
     log_own_behaviour: Column | None = None
-    """What the model itself takes for log beta of the logged item, if it estimates one; NaN where
-    missed."""
+    """What the model itself takes for log beta of the logged item, if it estimates one and the log
+    has propensities to hold it against; NaN where missed."""
 
 
 def item_reward_model(train: SessionLog) -> Column:
@@ -73,7 +73,9 @@ def policy_columns(
     """
     log = held_out.log
     factored = getattr(model, "factors", None) is not None
-    own_behaviour = getattr(model, "log_propensities", None)
+    own_behaviour = None
+    if log.propensities is not None:
+        own_behaviour = getattr(model, "log_propensities", None)
     parts = [np.empty((0, 3))]
     n_prefixes = PREFIXES_PER_BLOCK if factored else block_scores // max(log.n_items, 1)
     for start, stop in session_blocks(log, n_prefixes):

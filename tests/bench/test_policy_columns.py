@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import cast
 
@@ -59,12 +60,16 @@ class Factored(ByLastItem):
         return Factors(self.vectors[sessions.items[at - 1]], self.vectors, self.bias)
 
 
-def held_out(missed: list[tuple[int, int]] | None = None) -> HeldOut:
-    """Sessions of which not every event is a target."""
+def held_out(missed: list[tuple[int, int]] | None = None, *, logger: bool = True) -> HeldOut:
+    """Sessions of which not every event is a target, and whose logger is known or not."""
     found = held_out_of(SESSIONS, N_ITEMS, missed=missed)
     is_target = found.is_target.copy()
     is_target[5] = is_target[8] = False
-    return HeldOut(found.log, is_target, found.missed)
+    log = found.log
+    if logger:
+        propensities = np.full(log.n_events, 0.5, dtype=np.float32)
+        log = dataclasses.replace(log, propensities=propensities)
+    return HeldOut(log, is_target, found.missed)
 
 
 def dense(
@@ -141,6 +146,14 @@ def test_scores_without_a_softmax_are_refused() -> None:
                 cast(Recommender, model), held_out(), np.ones(N_ITEMS), temperature=1.0,
                 model_name="m",
             )  # fmt: skip
+
+
+def test_without_a_known_logger_nobody_asks_for_the_models_own() -> None:
+    found = policy_columns(
+        cast(Recommender, Factored()), held_out(logger=False), np.ones(N_ITEMS),
+        temperature=1.0, model_name="m",
+    )  # fmt: skip
+    assert found.log_own_behaviour is None
 
 
 def test_items_rewards_are_means_shrunk_to_that_of_all() -> None:
