@@ -34,7 +34,8 @@ class PolicyValue:
 
     estimates: Mapping[str, Estimate]
     """By name of estimator, those that every seed has: the mean over seeds of value and of both
-    ends of the interval. As seeds share their sessions, that of the mean would be no wider."""
+    ends of the interval, which is on the wide side: a mean's standard error is at most the mean
+    of the standard errors."""
     units: Mapping[str, Unit]
     """Of each estimate: reward of a round, or summed reward of a session."""
     refusal: str | None
