@@ -263,7 +263,7 @@ def _by_session(
     rewards = rounds.rewards[whole.order]
     discounted = np.power(discount, whole.steps) * np.exp(whole.log_products)
     return {
-        "pdis": RatioSum.of(per_decision(discounted, rewards, whole.steps == 0), units),
+        "pdis": RatioSum.of(per_decision(discounted, rewards, whole.is_first), units),
         "snpdis": SelfNormalisedPerDecision.of(whole, units, rewards, discount),
     }
 

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
+from bench.value_estimators import per_decision
+
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
@@ -31,6 +33,11 @@ class SessionWeights:
     def n_sessions(self) -> int:
         """Number of sessions."""
         return len(self.last)
+
+    @property
+    def is_first(self) -> Values:
+        """1 at the first round of a session, else 0, (n_rounds,)."""
+        return np.where(self.steps == 0, 1.0, 0.0)
 
     @property
     def final_log_weights(self) -> Values:
@@ -82,6 +89,8 @@ class SelfNormalisedPerDecision:
     """Last weight, (n_units,)."""
     to_last: csr_array
     """Last weight less rho_{0:t} while a session goes on, (n_units, n_steps)."""
+    unseen_variance: float
+    """See `bench.value_intervals.SessionStatistic`; that of the unnormalised estimate."""
 
     @classmethod
     def of(
@@ -90,13 +99,14 @@ class SelfNormalisedPerDecision:
         """`units` and `rewards`, (n_rounds,), are in the order of `weights`."""
         products = np.exp(weights.log_products)
         last = products[weights.last]
-        earned = np.power(discount, weights.steps) * products * rewards
+        discounted = np.power(discount, weights.steps) * products
         cells = (units, weights.steps)
         shape = (int(units.max()) + 1, int(weights.steps.max()) + 1)
         return cls(
-            rewards=csr_array((earned, cells), shape),
+            rewards=csr_array((discounted * rewards, cells), shape),
             last=np.bincount(units[weights.last], weights=last).astype(np.float64),
             to_last=csr_array((last[weights.sessions] - products, cells), shape),
+            unseen_variance=per_decision(discounted, rewards, weights.is_first)[0].unseen_variance,
         )
 
     @property

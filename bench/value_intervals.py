@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
@@ -28,6 +30,11 @@ class SessionStatistic(Protocol):
         """Over all sessions."""
         ...
 
+    @property
+    def unseen_variance(self) -> float:
+        """Variance that the log's own spread lacks (`value_estimators.Ratio`)."""
+        ...
+
     def over(self, times: Values) -> tuple[Values, Values]:
         """Estimate and its standard error over sessions taken `times` (resamples, n_sessions).
 
@@ -43,6 +50,8 @@ class RatioSum:
 
     value: float
     """Over all sessions."""
+    unseen_variance: float
+    """See `SessionStatistic`."""
     columns: Values
     """Each ratio's numerator less value times denominator, then the denominators, by session."""
     products: Values
@@ -61,7 +70,8 @@ class RatioSum:
         columns = np.column_stack([*numerators, *denominators])
         pairs = combinations_with_replacement(range(columns.shape[1]), 2)
         products = np.column_stack([columns[:, i] * columns[:, j] for i, j in pairs])
-        return cls(sum(values), columns, products)
+        unseen = sum(ratio.unseen_variance for ratio in ratios)
+        return cls(sum(values), unseen, columns, products)
 
     def over(self, times: Values) -> tuple[Values, Values]:
         """See `SessionStatistic`."""
@@ -102,7 +112,8 @@ def studentised_intervals(
     In each resample the estimate's distance from that of the log is divided by the resample's own
     standard error; the quantiles of these, times the log's standard error, are taken off the
     estimate (bootstrap-t; Efron & Tibshirani 1993, section 12.5). An end is infinite where too many
-    resamples have no spread at all, as without any of a few rewarded rounds.
+    resamples have no spread at all, as without any of a few rewarded rounds. Where a statistic has
+    unseen variance, the ends lie at least as far out as a normal interval's with that in its error.
     """
     errors = {
         name: float(each.over(np.ones((1, n_units)))[1][0]) for name, each in statistics.items()
@@ -126,5 +137,11 @@ def studentised_intervals(
         )
         low = np.quantile(away, tail, method="lower")
         high = np.quantile(away, 1 - tail, method="higher")
-        found[name] = float(value - high * error), float(value - low * error)
+        ends = (float(value - high * error), float(value - low * error))
+        if statistic.unseen_variance > 0:
+            reach = NormalDist().inv_cdf(1 - tail) * math.hypot(
+                error, math.sqrt(statistic.unseen_variance)
+            )
+            ends = min(ends[0], value - reach), max(ends[1], value + reach)
+        found[name] = ends
     return found

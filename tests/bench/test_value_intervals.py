@@ -12,7 +12,7 @@ from scipy import stats
 from bench import value_intervals
 from bench.off_policy_evaluation import Rounds, evaluate
 from bench.per_decision import SelfNormalisedPerDecision, session_weights
-from bench.value_estimators import self_normalised_doubly_robust
+from bench.value_estimators import ips, self_normalised_doubly_robust, snips
 from bench.value_intervals import RatioSum
 from tests.bench.contextual_logs import contextual_log
 
@@ -91,3 +91,32 @@ def test_groups_of_sessions_give_the_same_interval(monkeypatch: pytest.MonkeyPat
         assert (grouped.low, grouped.high) == pytest.approx(
             (alone[name].low, alone[name].high), abs=0.15 * width
         )
+
+
+def test_large_weights_without_a_reward_widen_the_interval() -> None:
+    n = np.arange(1000)
+    log_weights = np.where(n < 20, math.log(10.0), math.log(0.8))
+    log_weights -= math.log(np.exp(log_weights).mean())
+    rewards = (n % 40 == 39).astype(np.float64)
+    rounds = Rounds(log_weights - 5, np.full(1000, -5.0), rewards, n, n)
+    found = evaluate(rounds).estimates
+    weights = np.exp(log_weights)
+    # As if the rewards fell on any round alike: the variance of 1/n sum w r with r by a coin.
+    rate = weights @ rewards / weights.sum()
+    error = math.sqrt((weights**2).sum() * rate - 1000 * found["ips"].value ** 2) / 1000
+    assert found["ips"].value - found["ips"].low == pytest.approx(1.96 * error, rel=0.01)
+    assert found["ips"].high - found["ips"].value >= 1.959 * error
+    observed = np.std(weights * rewards) / math.sqrt(1000)
+    assert error > 1.3 * observed
+
+
+def test_nothing_is_unseen_where_weights_are_equal_or_large_ones_earn_most() -> None:
+    weights, rewards = np.array([0.5, 0.5, 1.0, 2.0]), np.array([0.0, 1.0, 1.0, 3.0])
+    assert ips(np.ones(4), rewards)[0].unseen_variance == 0
+    assert ips(weights, rewards)[0].unseen_variance == 0
+    # sum w^2 = 5.5, sum w r^2 = 1.5, sum w = 4, sum w^2 r^2 = 1.25, n = 4.
+    by_hand = (5.5 * 1.5 / 4 - 1.25) / 16
+    turned = np.array([0.0, 1.0, 1.0, 0.0])
+    assert ips(weights, turned)[0].unseen_variance == pytest.approx(by_hand)
+    alike = snips(weights, np.full(4, 2.0), np.ones(4))
+    assert alike[0].unseen_variance == pytest.approx(0, abs=1e-12)

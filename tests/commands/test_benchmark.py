@@ -71,9 +71,8 @@ def test_trial_folder_holds_all_that_is_promised(bench: Bench, log: Path) -> Non
     assert ranks.dtype == np.uint32
     assert record["metrics"]["Recall@5"] == (ranks <= 5).mean()
     assert record["stochastic"] is True
-    # log pi, the policy's model reward, and what TOCR takes for log beta.
-    log_policy, reward, log_own = np.load(folder / "policy.npy").T
-    assert (log_policy < 0).all() and (log_own < 0).all()
+    log_policy, reward = np.load(folder / "policy.npy").T
+    assert (log_policy < 0).all()
     np.testing.assert_allclose(reward, 1)
     exposure = np.load(folder / "exposure.npy")
     assert exposure.sum(axis=1).tolist() == [len(ranks), 5 * len(ranks)]
