@@ -30,6 +30,9 @@ def test_table_goes_to_stdout_and_everything_else_to_stderr(bench: Bench, log: P
     assert "results: results/table.md" in run.stderr
     assert "seeds: 1" in run.table
     assert "full ranking over the catalogue of 5 items" in run.table
+    header = run.table.splitlines()[0]
+    assert "Recall@20 |" in header
+    assert "(positive)" not in header, "every event has a positive reward"
 
 
 def test_same_command_again_reuses_whole_trials_and_prints_the_same(
