@@ -153,7 +153,7 @@ def chosen_cells(options: argparse.Namespace) -> list[Cell]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="22 cells in a few minutes")
+    parser.add_argument("--quick", action="store_true", help="22 chosen cells, in a few minutes")
     parser.add_argument("--worlds", nargs="+", default=list(WORLDS))
     parser.add_argument("--loggers", nargs="+", default=list(LOGGERS))
     parser.add_argument("--sessions", nargs="+", type=int, default=[1000, 10_000])
