@@ -7,6 +7,7 @@ would share the policy's faults.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,19 +74,23 @@ def estimated_behaviour(
     together = _counts(train, last, targets)
     places = np.searchsorted(together.pairs, last * n_items + targets)
     probabilities, unigrams = np.empty(len(rows)), np.empty(len(rows))
-    models: list[tuple[_Counts, IntArray]] = []
-    for fold in range(N_FOLDS):
-        own = folds == fold
-        counts = together.without(places[own], last[own], targets[own])
+
+    def models() -> Iterator[tuple[_Counts, NDArray[np.bool_]]]:
+        """Counts for each fold and its events; made anew, as all at once would fill the memory."""
+        for fold in range(N_FOLDS):
+            own = folds == fold
+            yield together.without(places[own], last[own], targets[own]), own
+
+    for counts, own in models():
         parts = counts.parts(last[own], targets[own])
         probabilities[own] = (weights[counts.kinds()[last[own]]] * parts).sum(1)
         unigrams[own] = parts[:, 1]
-        models.append((counts, np.bincount(last[own], minlength=n_items)))
+    contexts = ((counts, np.bincount(last[own], minlength=n_items)) for counts, own in models())
     report = BehaviourReport(
         log_loss=float(-np.log(probabilities).mean()) if len(rows) else np.nan,
         unigram_loss=float(-np.log(unigrams).mean()) if len(rows) else np.nan,
         uniform_loss=float(np.log(n_items)),
-        calibration=_calibration(probabilities, models, weights),
+        calibration=_calibration(probabilities, contexts, weights),
         smallest=tuple(
             (share, float(np.quantile(probabilities, share))) for share in SHARES if len(rows)
         ),
@@ -192,7 +197,7 @@ def _mixture_weights(parts: Column, kinds: IntArray, prior: Column) -> Column:
 
 
 def _calibration(
-    probabilities: Column, models: list[tuple[_Counts, IntArray]], weights: Column
+    probabilities: Column, models: Iterable[tuple[_Counts, IntArray]], weights: Column
 ) -> tuple[CalibrationBin, ...]:
     """Predicted and observed frequency of all pairs of an event and an item, by probability.
 

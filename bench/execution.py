@@ -231,9 +231,11 @@ def _store_split(prepared: Prepared) -> None:
     titles = titles_in_order(item_ids, prepared.dataset.read_titles())
     Catalogue(item_ids, split.train.item_counts(), titles).save(building)
     prepared.events.save(building)
-    store_floors(split, building)
-    simulated = prepared.dataset.world is not None
-    store_behaviour(behaviour_policy(split, prepared.events, simulated=simulated), building)
+    world, logger = prepared.dataset.world, prepared.dataset.logger
+    simulation = None if world is None or logger is None else (world, logger)
+    store_floors(split, building, simulation)
+    behaviour = behaviour_policy(split, prepared.events, simulated=simulation is not None)
+    store_behaviour(behaviour, building)
     put_in_place(building, folder)
 
 

@@ -11,6 +11,9 @@ import numpy as np
 from bench.ranking import Ranks, unranked
 from datasets.held_out import HeldOut
 from datasets.session_log import IntArray, SessionLog
+from datasets.simulated_loggers import Logger
+from datasets.simulated_sessions import observed_classes
+from datasets.simulated_worlds import World
 from models.common.popularity_ties import popularity_levels, ranks_in_rows
 
 
@@ -59,6 +62,22 @@ def markov_ranks(train: SessionLog, test: HeldOut) -> Ranks:
         np.where(followed, at_least, n_followers + of_all[0] - of_followers[0]),
         np.where(followed, equal, of_all[1] - of_followers[1]),
     )
+
+
+def logger_ranks(world: World, logger: Logger, test: HeldOut) -> Ranks:
+    """By the logger's own probabilities of what it shows next: no scorer finds more of its log.
+
+    It draws from a row of its table that the history tells; where two items are as likely the one
+    of lower code comes first, which costs nothing on average. (The rules of a cascade take turns
+    by the day: who knew the day would find more.)
+    """
+    codes = np.asarray(test.log.item_ids).astype(np.int64)
+    order = np.argsort(-logger.table[:, codes], axis=1, kind="stable")
+    places = np.argsort(order, axis=1)
+    classes = observed_classes(world.catalogue(test.log.item_ids), test.log)
+    events = np.flatnonzero(test.is_target)
+    at_least = places[classes[events - 1], test.log.items[events]] + 1
+    return _ranks(test, at_least, np.ones_like(at_least))
 
 
 def _at_least_and_equal(

@@ -1,4 +1,7 @@
-"""Floors of a split: what no training, popularity and the last item alone reach on its test."""
+"""Floors of a split: what no training, popularity and the last item alone reach on its test.
+
+On a simulated log there is a ceiling too: what the logger's own probabilities reach.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.events import TestEvents
-from bench.floor_ranks import markov_ranks, popularity_ranks
+from bench.floor_ranks import logger_ranks, markov_ranks, popularity_ranks
 from bench.metrics import METRICS
 from bench.ranking import Ranks
 from bench.results import averages, event_values
 from datasets.errors import InputError
 from datasets.held_out import HeldOut
 from datasets.session_log import IntArray, SessionLog
+from datasets.simulated_loggers import Logger
+from datasets.simulated_worlds import World
 from datasets.splits import Split
+
+Simulation = tuple[World, Logger]
 
 FLOORS = "floors.npz"
 RANDOM = "random"
@@ -29,19 +36,23 @@ _RANKED: dict[str, Callable[[SessionLog, HeldOut], Ranks]] = {
     "markov": markov_ranks,
 }
 """Floors by the names that `--models` has for them."""
+CEILING = "logger"
 
 
-def store_floors(split: Split, folder: Path) -> None:
+def store_floors(split: Split, folder: Path, simulation: Simulation | None = None) -> None:
     """Rank the test of `split` by popularity and by Markov, and write `floors.npz` into `folder`.
 
-    They count `split.train`, without validation, as every model does. Does nothing where the file
-    is there. A reader sees the whole file or none.
+    With the `simulation` that drew the log, by its logger too. Popularity and Markov count
+    `split.train`, without validation, as every model does. Does nothing where the file is there. A
+    reader sees the whole file or none.
     """
     if (folder / FLOORS).exists():
         return
     columns: dict[str, NDArray[np.uint32]] = {}
-    for name, rank in _RANKED.items():
-        ranks = rank(split.train, split.test)
+    found = {name: rank(split.train, split.test) for name, rank in _RANKED.items()}
+    if simulation is not None:
+        found[CEILING] = logger_ranks(*simulation, split.test)
+    for name, ranks in found.items():
         columns |= {f"{name}_ranks": ranks.ranks, f"{name}_ties": ranks.ties}
     partial = folder / f".{FLOORS}.{os.getpid()}.partial"
     try:
@@ -53,15 +64,16 @@ def store_floors(split: Split, folder: Path) -> None:
 
 
 def read_floors(folder: Path) -> Mapping[str, Ranks]:
-    """Ranks and ties of each floor that `store_floors` wrote, without exposure.
+    """Ranks and ties of each floor, and of the ceiling, that `store_floors` wrote, no exposure.
 
     Raises `InputError` where the file is missing or damaged.
     """
     file = folder / FLOORS
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as columns:
+            names = [*_RANKED, *([CEILING] if f"{CEILING}_ranks" in columns else [])]
             return {
-                name: Ranks(columns[f"{name}_ranks"], columns[f"{name}_ties"]) for name in _RANKED
+                name: Ranks(columns[f"{name}_ranks"], columns[f"{name}_ties"]) for name in names
             }
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(

@@ -38,8 +38,8 @@ class PolicyColumns:
     """sum over a of pi(a|s) q(a), with q the item reward model; the policy's part of the direct
     method. For a missed event its mean over the others."""
     log_own_behaviour: Column | None = None
-    """What the model itself takes for log beta of the logged item, if it estimates one; NaN where
-    missed."""
+    """What the model itself takes for log beta of the logged item, if it estimates one and the log
+    has propensities to hold it against; NaN where missed."""
 
 
 def item_reward_model(train: SessionLog) -> Column:
@@ -68,11 +68,14 @@ def policy_columns(
 
     `item_rewards` is q, (n_items,). Memory does not grow with the test or the catalogue for a model
     with `factors`; any other is asked for about `block_scores` scores at once (at least those of
-    one session). Raises `ScoreError` where a score is no finite number.
+    one session). A score of -inf is an item that the policy never shows. Raises `ScoreError` where
+    a score is NaN or +inf, or all of a prefix are -inf.
     """
     log = held_out.log
     factored = getattr(model, "factors", None) is not None
-    own_behaviour = getattr(model, "log_propensities", None)
+    own_behaviour = None
+    if log.propensities is not None:
+        own_behaviour = getattr(model, "log_propensities", None)
     parts = [np.empty((0, 3))]
     n_prefixes = PREFIXES_PER_BLOCK if factored else block_scores // max(log.n_items, 1)
     for start, stop in session_blocks(log, n_prefixes):
@@ -90,7 +93,7 @@ def policy_columns(
         parts.append(of_block)
     scored = np.concatenate(parts)
     if np.isnan(scored[:, :2]).any():
-        raise ScoreError(f"{model_name}: a score is no finite number, so it makes no policy")
+        raise ScoreError(f"{model_name}: a score is NaN or infinite, so it makes no policy")
     usual = scored[:, 1].mean() if len(scored) else item_rewards.mean()
     missed = np.full((len(held_out.missed), 3), (-np.inf, usual, np.nan))
     log_policy, reward, log_own = np.concatenate([scored, missed]).T
@@ -140,9 +143,11 @@ class _Tiles:
             inside = (wanted >= first) & (wanted < first + n_columns)
             own[inside] = scores[inside, wanted[inside] - first].double()
             higher = torch.maximum(highest, scores.max(1, keepdim=True).values)
+            # Items that a model rules out score -inf, in the first tiles perhaps all of them.
+            shift = torch.where(higher == -torch.inf, 0.0, higher)
             # Float32 exponentials, float64 sums over tiles; the first tile has no sums to carry.
-            carried = (highest - higher).double().exp() if first else 0.0
-            weights = scores.sub_(higher).exp_()
+            carried = (highest - shift).double().exp() if first else 0.0
+            weights = scores.sub_(shift).exp_()
             of_tile = weights @ self._ones_and_rewards[first : first + n_columns]
             sums = sums * carried + of_tile.double()
             highest = higher

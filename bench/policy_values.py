@@ -34,7 +34,8 @@ class PolicyValue:
 
     estimates: Mapping[str, Estimate]
     """By name of estimator, those that every seed has: the mean over seeds of value and of both
-    ends of the interval. As seeds share their sessions, that of the mean would be no wider."""
+    ends of the interval, which is on the wide side: a mean's standard error is at most the mean
+    of the standard errors."""
     units: Mapping[str, Unit]
     """Of each estimate: reward of a round, or summed reward of a session."""
     refusal: str | None
@@ -47,8 +48,13 @@ class PolicyValue:
     @property
     def overlap(self) -> Overlap | None:
         """That of the seed with the smallest effective sample; None where none was evaluated."""
-        overlaps = [values.overlap for values in self.seeds]
-        return min(overlaps, key=lambda each: each.effective_sample_size, default=None)
+        return _worst([values.overlap for values in self.seeds])
+
+    @property
+    def session_overlap(self) -> Overlap | None:
+        """The same of the weights of whole sessions, which per-decision estimates rest on."""
+        found = [values.session_overlap for values in self.seeds]
+        return _worst([overlap for overlap in found if overlap is not None])
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +152,10 @@ def _places(events: TestEvents) -> IntArray:
     places = np.empty(len(events), dtype=np.int64)
     places[order] = np.arange(len(events))
     return places
+
+
+def _worst(overlaps: Sequence[Overlap]) -> Overlap | None:
+    return min(overlaps, key=lambda each: each.effective_sample_size, default=None)
 
 
 def _over_seeds(found: Sequence[ValueEstimate]) -> Estimate:

@@ -73,11 +73,20 @@ def true_value_name(k: int, way: str) -> str:
     return f"true value@{k} ({way})"
 
 
+def true_value_figures(values: Mapping[int, WorldValues]) -> dict[str, float]:
+    """Each value with the ends of its interval by name, as a trial's metrics have them."""
+    return {
+        f"{name}{end}": number
+        for name, of in _named(values).items()
+        for end, number in (("", of.value), (" low", of.low), (" high", of.high))
+    }
+
+
 def over_seeds(folders: Sequence[Path]) -> dict[str, Estimate]:
     """True values by column, mean over trials, one folder a seed; those that every trial has.
 
-    The ends of intervals are means too: as all seeds meet the same users, that of the mean would be
-    no wider. Raises InputError as `read_true_values` does.
+    The ends of intervals are means too, as in `bench.policy_values.PolicyValue`. Raises InputError
+    as `read_true_values` does.
     """
     by_seed = [_named(read_true_values(folder)) for folder in folders]
     found = {}

@@ -36,7 +36,13 @@ from bench.trial import (
     write_ranks,
     write_record,
 )
-from bench.true_values import N_SESSIONS, true_values, write_true_values
+from bench.true_values import (
+    N_SESSIONS,
+    true_value_figures,
+    true_values,
+    write_true_values,
+)
+from bench.world_value import WorldValues
 from datasets.simulated_worlds import World
 from datasets.splits import Split
 from models.conformance import check_future_hidden
@@ -183,6 +189,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     write_curve(task.folder, fit.curve)
     (task.folder / COST).write_text(cost.to_json(), encoding="utf-8")
     stochastic = _store_policy(task, model, send) if task.with_policy else None
+    values: dict[int, WorldValues] = {}
     if task.world is not None:
         send(Phase(f"playing {N_SESSIONS:,} sessions in the world"))
         values = true_values(task.world, model, split.train.item_ids, task.ks)
@@ -195,7 +202,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     }
     support = split.train.item_counts()
     metrics = trial_metrics(ranks, events_from(split.test), task.ks, support)
-    return metrics | costs, stochastic
+    return metrics | true_value_figures(values) | costs, stochastic
 
 
 def _store_policy(task: TrialTask, model: Recommender, send: Callable[[Message], None]) -> bool:

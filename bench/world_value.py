@@ -21,7 +21,9 @@ from datasets.simulated_worlds import Table, World, draw_items
 from models.recommender import Factors, Recommender, policy_temperature
 
 PREFIXES_PER_BLOCK = 2**16
-"""Prefixes for which a model is asked at once."""
+"""Prefixes for which a factored model is asked at once."""
+SCORES_PER_BLOCK = 2**22
+"""Scores that are held at once, at least those of one history."""
 
 
 @dataclass(frozen=True)
@@ -150,9 +152,9 @@ def _scores_after(
 ) -> Iterator[tuple[slice, Table]]:
     """Scores of every item after each whole history, in blocks of histories, (n_block, n_items)."""
     length = items.shape[1]
-    block = max(1, PREFIXES_PER_BLOCK // length)
-    if getattr(model, "factors", None) is None:
-        block = max(1, block // 16)
+    factored = getattr(model, "factors", None) is not None
+    scored = world.n_items * (1 if factored else length)
+    block = max(1, min(PREFIXES_PER_BLOCK // length, SCORES_PER_BLOCK // scored))
     for start in range(0, len(items), block):
         rows = slice(start, start + block)
         log = histories_log(world, items[rows], rewards[rows])

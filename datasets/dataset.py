@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from datasets.session_log import SessionLog
+from datasets.simulated_loggers import Logger
 from datasets.simulated_worlds import World
 
 Order = Literal["time", "position", "file"]
@@ -35,3 +36,5 @@ class Dataset:
     """Reads what a person calls each item, by its id; empty where the data set does not know."""
     world: World | None = None
     """What drew the log; None for a log of real users. Its items have their codes for ids."""
+    logger: Logger | None = None
+    """Who chose the items that the world's sessions were shown."""

@@ -79,6 +79,7 @@ def load(name: str, *, reward: str | None, notify: Callable[[str], None]) -> Dat
             rewards,
         ),
         world=world,
+        logger=logger,
     )
 
 

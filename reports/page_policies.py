@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bench.benchmark import Benchmark
+from bench.exposure_metrics import BEYOND_TOP
 from bench.off_policy_evaluation import ESTIMATORS, PER_SESSION
+from bench.plan import headline_k
+from bench.results import POPULARITY_NORMALISED, REWARD_WEIGHTED
 from reports.page_parts import Part, part
 from reports.page_tables import PageTable, cells_table, text_table
 from reports.palette import Style
@@ -66,38 +69,40 @@ def policy_parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]
     return parts
 
 
-def _values_table(benchmark: Benchmark) -> PageTable | None:
-    """All estimates of all models with what their weights say; None where there are none."""
+def _values_table(benchmark: Benchmark) -> PageTable:
+    """Accuracy with reward or without popularity, all estimates, and what their weights say."""
     policies = benchmark.policies
-    true_names = dict.fromkeys(name for found in policies.true_values.values() for name in found)
+    by_length = sorted(policies.true_values.values(), key=len, reverse=True)
+    true_names = dict.fromkeys(name for found in by_length for name in found)
+    accuracies = [benchmark.headline + way for way in (REWARD_WEIGHTED, POPULARITY_NORMALISED)]
+    beyond = f"{BEYOND_TOP}@{headline_k(benchmark.record.ks)}"
     rows = []
-    for label, value in policies.values.items():
-        cells = {TITLES[name]: estimate_cell(found) for name, found in value.estimates.items()}
-        cells |= {
-            name: estimate_cell(found)
-            for name, found in policies.true_values.get(label, {}).items()
-        }
+    for summary in benchmark.summaries:
+        value = policies.values[summary.label]
+        found = {name: summary.metrics[name] for name in accuracies if name in summary.metrics}
+        found |= policies.true_values.get(summary.label, {})
+        found |= {TITLES[name]: estimate for name, estimate in value.estimates.items()}
+        cells = {name: estimate_cell(estimate) for name, estimate in found.items()}
+        if beyond in summary.exposure:
+            share = summary.exposure[beyond]
+            cells[beyond] = Cell(share.value, spread=share.spread)
         if value.overlap is not None:
             for attribute, (name, _) in OVERLAP.items():
                 cells[name] = Cell(float(getattr(value.overlap, attribute)))
-        if cells:
-            rows.append(TableRow(label, cells))
-    if not rows:
-        return None
-    per_round = [TITLES[name] for name in ESTIMATORS if name not in PER_SESSION]
+        rows.append(TableRow(summary.label, cells))
     columns = [
-        *(Column(name, DIGITS) for name in per_round),
-        *(Column(TITLES[name], 3) for name in PER_SESSION),
+        *(Column(name, 4) for name in (*accuracies, beyond)),
         *(Column(name, 3) for name in true_names),
+        *(Column(TITLES[name], 3 if name in PER_SESSION else DIGITS) for name in ESTIMATORS),
         *(Column(name, digits) for name, digits in OVERLAP.values()),
     ]
-    used = [column for column in columns if any(column.name in row.values for row in rows)]
     diagnostic = policies.behaviour is not None and policies.behaviour.is_estimate
     return cells_table(
-        "Policy value by every estimator, of an event unless said otherwise"
-        + (": a diagnostic, as the propensities are estimated" if diagnostic else ""),
+        "Accuracy by reward and without popularity, and policy value by every estimator, of an "
+        "event unless said otherwise"
+        + (": values are diagnostics, as the propensities are estimated" if diagnostic else ""),
         rows,
-        used,
+        [column for column in columns if any(column.name in row.values for row in rows)],
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bench.behaviour_policy import BehaviourPolicy
 from bench.benchmark import Benchmark
-from bench.off_policy_evaluation import ESTIMATORS
+from bench.off_policy_evaluation import ESTIMATORS, PER_SESSION
 from bench.plan import headline_k
 from bench.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED, PolicyValue
 from bench.results import Estimate
@@ -171,9 +171,9 @@ def policy_values_csv(benchmark: Benchmark) -> str:
 
 
 def _estimator_rows(value: PolicyValue) -> Iterator[list[str]]:
-    overlap = value.overlap
-    weights = ["" if overlap is None else repr(float(getattr(overlap, n))) for n in OF_OVERLAP]
     for name in ESTIMATORS:
+        overlap = value.session_overlap if name in PER_SESSION else value.overlap
+        weights = ["" if overlap is None else repr(float(getattr(overlap, n))) for n in OF_OVERLAP]
         found = value.estimates.get(name)
         figures = [""] * 4 if found is None else _numbers(found)
         reason = "" if found is not None else value.refusal or value.missing.get(name, "")

@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.benchmark import Benchmark
 from bench.comparison import PERMUTATIONS, Difference, decision
+from bench.floors import CEILING
 from bench.metrics import COMPARED
 from bench.plan import headline_k
 from bench.results import ModelSummary
@@ -130,15 +131,17 @@ def method_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[st
 
 
 def _floors(benchmark: Benchmark) -> list[str]:
-    """What no training, popularity and the last item alone reach on the same events."""
+    """What no training, popularity and the last item alone reach, and who drew a simulated log."""
     names = [f"{name}@{headline_k(benchmark.record.ks)}" for name in COMPARED]
-    texts = [
-        f"{floor} {' '.join(f'{metrics[name]:.4f}' for name in names)}"
+    texts = {
+        floor: f"{floor} {' '.join(f'{metrics[name]:.4f}' for name in names)}"
         for floor, metrics in benchmark.floors.items()
-    ]
-    return (
-        [f"floors, {' and '.join(names)} on the same events: {', '.join(texts)}"] if texts else []
-    )
+    }
+    ceiling = texts.pop(CEILING, None)
+    if not texts:
+        return []
+    line = f"floors, {' and '.join(names)} on the same events: {', '.join(texts.values())}"
+    return [line if ceiling is None else f"{line}; ceiling, by whoever drew the log: {ceiling}"]
 
 
 def _tie_rules(benchmark: Benchmark) -> list[str]:

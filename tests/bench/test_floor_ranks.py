@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.floor_ranks import markov_ranks, popularity_ranks
+from bench.floor_ranks import logger_ranks, markov_ranks, popularity_ranks
 from bench.ranking import Ranks, rank_targets
 from datasets.held_out import HeldOut
 from datasets.session_log import SessionLog
+from datasets.simulated_loggers import make_logger
+from datasets.simulated_sessions import draw_log, observed_classes
+from datasets.simulated_worlds import make_world
+from datasets.splits import SplitOptions, make_split
 from models.markov import Markov, MarkovConfig
 from models.popularity import Popularity, PopularityConfig
 from tests.bench.held_out_logs import held_out_of, log_of
@@ -51,3 +56,25 @@ def test_ranks_are_those_of_the_model(
     found, expected = ranks(train, test), by_scores(model, train, test)
     assert found.ranks.tolist() == expected.ranks.tolist()
     assert found.ties.tolist() == expected.ties.tolist()
+
+
+@pytest.mark.parametrize("name", ["softmax-cold", "uniform"])
+def test_no_floor_finds_more_of_a_simulated_log_than_its_logger(name: str) -> None:
+    world = make_world("drift", n_items=60, n_interests=4, seed=3)
+    logger = make_logger(name, world, seed=3)
+    drawn = draw_log(world, logger, 400, seed=3)
+    split = make_split(drawn, SplitOptions("temporal"), source="simulated")
+    test = split.test
+    found = logger_ranks(world, logger, test)
+    codes = test.log.item_ids.astype(np.int64)
+    classes = observed_classes(world.catalogue(test.log.item_ids), test.log)
+    rows = logger.table[classes][:, codes]
+    for event, rank in zip(np.flatnonzero(test.is_target), found.ranks, strict=True):
+        row, target = rows[event - 1], test.log.items[event]
+        before = (row > row[target]) | ((row == row[target]) & (np.arange(60) < target))
+        assert rank == 1 + before.sum()
+    assert not found.ties.any()
+    others = [rank(split.train, test).ranks for rank in (popularity_ranks, markov_ranks)]
+    chance = 3 * np.sqrt(0.25 / len(found.ranks))
+    for ranks in others:
+        assert (found.ranks <= 10).mean() > (ranks <= 10).mean() - chance

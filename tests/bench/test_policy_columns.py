@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import cast
 
@@ -59,12 +60,16 @@ class Factored(ByLastItem):
         return Factors(self.vectors[sessions.items[at - 1]], self.vectors, self.bias)
 
 
-def held_out(missed: list[tuple[int, int]] | None = None) -> HeldOut:
-    """Sessions of which not every event is a target."""
+def held_out(missed: list[tuple[int, int]] | None = None, *, logger: bool = True) -> HeldOut:
+    """Sessions of which not every event is a target, and whose logger is known or not."""
     found = held_out_of(SESSIONS, N_ITEMS, missed=missed)
     is_target = found.is_target.copy()
     is_target[5] = is_target[8] = False
-    return HeldOut(found.log, is_target, found.missed)
+    log = found.log
+    if logger:
+        propensities = np.full(log.n_events, 0.5, dtype=np.float32)
+        log = dataclasses.replace(log, propensities=propensities)
+    return HeldOut(log, is_target, found.missed)
 
 
 def dense(
@@ -119,15 +124,36 @@ def test_a_policy_that_is_nearly_sure_has_no_probability_above_one() -> None:
     np.testing.assert_allclose(found.reward, 1)
 
 
-def test_a_score_that_is_no_finite_number_is_refused() -> None:
-    for wrong in (np.nan, np.inf):
+def test_an_item_that_is_ruled_out_has_no_probability(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TILE_SHAPE", (5, 4))
+    model, test = Factored(), held_out()
+    model.bias[:6] = -np.inf  # all of the first tile
+    rewards = np.arange(N_ITEMS, dtype=np.float64)
+    found = policy_columns(cast(Recommender, model), test, rewards, temperature=1.0, model_name="m")
+    log_pi, reward = dense(model, test, rewards, 1.0)
+    ruled_out = test.log.items[test.is_target] < 6
+    assert (found.log_policy == -np.inf).tolist() == ruled_out.tolist()
+    np.testing.assert_allclose(found.log_policy, log_pi, atol=2e-5)
+    np.testing.assert_allclose(found.reward, reward, rtol=1e-5)
+
+
+def test_scores_without_a_softmax_are_refused() -> None:
+    for wrong, items in ((np.nan, [7]), (np.inf, [7]), (-np.inf, range(N_ITEMS))):
         model = Factored()
-        model.bias[7] = wrong
-        with pytest.raises(ScoreError, match="m: a score is no finite number"):
+        model.bias[list(items)] = wrong
+        with pytest.raises(ScoreError, match="m: a score is NaN or infinite"):
             policy_columns(
                 cast(Recommender, model), held_out(), np.ones(N_ITEMS), temperature=1.0,
                 model_name="m",
             )  # fmt: skip
+
+
+def test_without_a_known_logger_nobody_asks_for_the_models_own() -> None:
+    found = policy_columns(
+        cast(Recommender, Factored()), held_out(logger=False), np.ones(N_ITEMS),
+        temperature=1.0, model_name="m",
+    )  # fmt: skip
+    assert found.log_own_behaviour is None
 
 
 def test_items_rewards_are_means_shrunk_to_that_of_all() -> None:

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+import bench.world_value
 from bench.table_policy import TablePolicy
 from bench.world_enumeration import exact_value
 from bench.world_value import estimate, rollout, world_values
@@ -138,6 +139,15 @@ def test_equal_seeds_give_equal_values() -> None:
     )
     assert first == again
     assert first != other
+
+
+def test_values_do_not_hang_on_how_many_scores_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make_world("boredom", n_items=10, n_interests=2)
+    found = []
+    for n_scores in (bench.world_value.SCORES_PER_BLOCK, 300, 1):
+        monkeypatch.setattr(bench.world_value, "SCORES_PER_BLOCK", n_scores)
+        found.append(world_values(world, ByHistory(10, 1.0), set_size=2, n_sessions=60, seed=1))
+    assert found[0] == found[1] == found[2]
 
 
 def test_the_world_of_a_smaller_catalogue_shows_only_its_items() -> None:

@@ -30,6 +30,9 @@ def test_table_goes_to_stdout_and_everything_else_to_stderr(bench: Bench, log: P
     assert "results: results/table.md" in run.stderr
     assert "seeds: 1" in run.table
     assert "full ranking over the catalogue of 5 items" in run.table
+    header = run.table.splitlines()[0]
+    assert "Recall@20 |" in header
+    assert "(positive)" not in header, "every event has a positive reward"
 
 
 def test_same_command_again_reuses_whole_trials_and_prints_the_same(
@@ -71,9 +74,8 @@ def test_trial_folder_holds_all_that_is_promised(bench: Bench, log: Path) -> Non
     assert ranks.dtype == np.uint32
     assert record["metrics"]["Recall@5"] == (ranks <= 5).mean()
     assert record["stochastic"] is True
-    # log pi, the policy's model reward, and what TOCR takes for log beta.
-    log_policy, reward, log_own = np.load(folder / "policy.npy").T
-    assert (log_policy < 0).all() and (log_own < 0).all()
+    log_policy, reward = np.load(folder / "policy.npy").T
+    assert (log_policy < 0).all()
     np.testing.assert_allclose(reward, 1)
     exposure = np.load(folder / "exposure.npy")
     assert exposure.sum(axis=1).tolist() == [len(ranks), 5 * len(ranks)]

@@ -77,6 +77,8 @@ def test_what_is_stored_is_what_is_promised(finished: Path) -> None:
     assert np.exp(policy[ranks == 1, 0]).min() > 1 / 30 > np.exp(policy[ranks == 30, 0]).max()
     stored = json.loads((trial / "true-values.json").read_text())
     assert list(stored) == ["1", "5"]
+    metrics = json.loads((trial / "trial.json").read_text())["metrics"]
+    assert metrics["true value@5 (greedy) low"] == stored["5"]["greedy"]["low"]
     (other,) = (finished / "trials").glob("popularity*")
     assert not (other / "policy.npy").exists()
     assert json.loads((other / "trial.json").read_text())["stochastic"] is False

@@ -10,7 +10,7 @@ import pytest
 
 from bench.calibration import calibration_by_truth
 from bench.policy_columns import read_policy
-from bench.policy_values import NO_BEHAVIOUR
+from bench.policy_values import NO_BEHAVIOUR, PolicyValue
 from datasets.errors import InputError
 from reports.page import write_page
 from reports.page_parts import Part
@@ -62,7 +62,10 @@ def test_a_folder_of_an_earlier_version_says_why_and_draws_nothing(tmp_path: Pat
     (policy,) = policy_parts(policies_benchmark(tmp_path, None), LOOKS)
     assert policy.figures == ()
     assert policy.remarks == (f"No policy value of good, sure, counter, old: {NO_BEHAVIOUR}.",)
-    assert policy.table is None
+    assert policy.table is not None
+    assert policy.table.columns == (
+        "model", "Recall@20 (reward-weighted)", "Recall@20 (popularity-normalised)",
+    )  # fmt: skip
     assert policy_parts(benchmark(), LOOKS) == []
 
 
@@ -104,11 +107,11 @@ def test_lambda_is_drawn_for_models_that_have_it(tmp_path: Path) -> None:
 
 def test_only_models_with_a_value_are_drawn_beside_it(tmp_path: Path) -> None:
     found = policies_benchmark(tmp_path, "logged")
-    nothing = {label: value for label, value in found.policies.values.items() if label != "good"}
-    without = dataclasses.replace(
-        found, policies=dataclasses.replace(found.policies, values=nothing)
-    )
     (policy, _) = policy_parts(found, LOOKS)
     assert [row[0] for row in policy.figures[0].plot.rows] == ["good"]
     assert "Without a value: sure, counter, old." in policy.figures[0].plot.caption
-    assert plots(policy_parts(without, LOOKS)[0]) == ["policy-weights"]
+    silent = {label: PolicyValue({}, {}, "silent") for label in found.policies.values}
+    policies = dataclasses.replace(found.policies, values=silent)
+    (policy, _) = policy_parts(dataclasses.replace(found, policies=policies), LOOKS)
+    assert plots(policy) == ["policy-weights"]
+    assert policy.remarks == ("No policy value of good, sure, counter, old: silent.",)
