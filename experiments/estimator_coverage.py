@@ -7,7 +7,8 @@ logger comes to. Each world writes one log; 95 % of an estimator's intervals sho
 The reward model of DR and its kin is off at random; that of the direct method is the truth (its
 interval takes the model for right: with a wrong one, `dm (wrong model)`, it holds nothing). Rows
 `percentile` are the plain bootstrap, for comparison. The further the policy, the heavier the
-weights. Last, the logger never takes one action of each state, and the evaluation should refuse.
+weights; of longer sessions (`--longest 50`) those of whole sessions may have no variance at all.
+Last, the logger never takes one action of each state, and the evaluation should refuse.
 Monte Carlo errors stand beside the shares; the last line is one JSON object.
 
     python experiments/estimator_coverage.py
@@ -52,8 +53,6 @@ ROWS = (
     "dm (wrong model)", "clipped_ips (cap e)",
     "ips (percentile)", "snips (percentile)", "pdis (percentile)",
 )  # fmt: skip
-LONGEST = 4
-"""Rounds after which a session ends: weights of longer ones may have no variance at all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +67,14 @@ class TabularWorld:
     """Chance of a reward of 1."""
     logger: Values
     policy: Values
+    longest: int
+    """Rounds after which a session ends."""
 
     def visits(self, policy: Values, discount: float = 1.0) -> Values:
         """Expected (discounted) rounds of a session in each state under a policy, (n_states,)."""
         walk = discount * np.einsum("sa,sat->ts", policy, self.moves)
         steps = [self.start]
-        for _ in range(1, LONGEST):
+        for _ in range(1, self.longest):
             steps.append(walk @ steps[-1])
         found: Values = np.sum(steps, 0)
         return found
@@ -88,7 +89,7 @@ class TabularWorld:
         }
 
 
-def draw_world(rng: np.random.Generator, distance: float) -> TabularWorld:
+def draw_world(rng: np.random.Generator, distance: float, longest: int) -> TabularWorld:
     """A world with full support under its logger; the policy's logits are `distance` from it."""
     n_states, n_actions = int(rng.integers(2, 5)), int(rng.integers(3, 9))
     taste = rng.normal(size=(n_states, n_actions))
@@ -101,6 +102,7 @@ def draw_world(rng: np.random.Generator, distance: float) -> TabularWorld:
         clicks=rng.uniform(0, rng.uniform(0.1, 1), (n_states, n_actions)),
         logger=(1 - LEAST_EXPLORED) * logger + LEAST_EXPLORED / n_actions,
         policy=policy,
+        longest=longest,
     )
 
 
@@ -109,7 +111,7 @@ def write_log(world: TabularWorld, n_sessions: int, rng: np.random.Generator) ->
     states = _draw(np.tile(world.start, (n_sessions, 1)), rng)
     alive = np.arange(n_sessions)
     steps = []
-    for position in range(LONGEST):
+    for position in range(world.longest):
         actions = _draw(world.logger[states], rng)
         clicks = rng.random(len(states)) < world.clicks[states, actions]
         steps.append((states, actions, clicks, alive, np.full(len(alive), position)))
@@ -182,13 +184,13 @@ def intervals_of(
 
 
 def coverage(
-    distance: float, n_worlds: int, n_sessions: int, resamples: int
+    distance: float, n_worlds: int, n_sessions: int, resamples: int, longest: int
 ) -> dict[str, dict[str, float]]:
     """By estimator: logs with an interval, share that holds the truth, shares too low, too high."""
     misses: dict[str, list[int]] = {name: [] for name in ROWS}
     for seed in range(n_worlds):
         rng = np.random.default_rng([seed, round(100 * distance)])
-        world = draw_world(rng, distance)
+        world = draw_world(rng, distance, longest)
         truth = world.true_values()
         for name, (low, high) in intervals_of(world, n_sessions, resamples, rng).items():
             value = truth["session" if name.split()[0] in PER_SESSION else "round"]
@@ -206,7 +208,7 @@ def coverage(
 
 
 def refused_without_support(
-    distance: float, n_worlds: int, n_sessions: int, resamples: int
+    distance: float, n_worlds: int, n_sessions: int, resamples: int, longest: int
 ) -> dict[str, float]:
     """Share of logs refused when the logger lacks an action of each state, by what is lost with it.
 
@@ -215,7 +217,7 @@ def refused_without_support(
     refused: dict[str, list[bool]] = {name: [] for name in LOST}
     for seed in range(n_worlds):
         rng = np.random.default_rng([seed, round(100 * distance), 1])
-        world = draw_world(rng, distance)
+        world = draw_world(rng, distance, longest)
         n_states, n_actions = world.logger.shape
         lacking = rng.integers(n_actions, size=(n_states, 1)) == np.arange(n_actions)
         logger = np.where(lacking, 0, world.logger)
@@ -234,9 +236,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--worlds", type=int, default=500)
     parser.add_argument("--sessions", type=int, default=1000)
-    parser.add_argument("--resamples", type=int, default=1000)
+    parser.add_argument("--resamples", type=int, default=600)
+    parser.add_argument("--longest", type=int, default=4, help="rounds of a session at most")
     options = parser.parse_args()
-    arguments = (options.worlds, options.sessions, options.resamples)
+    arguments = (options.worlds, options.sessions, options.resamples, options.longest)
     figures = {f"{distance:g}": coverage(distance, *arguments) for distance in DISTANCES}
     for distance, by_name in figures.items():
         print(f"\nPolicy at distance {distance} from the logger:\n")
@@ -245,7 +248,7 @@ def main() -> None:
              row["too_low"], row["too_high"])
             for name, row in by_name.items()
         ]  # fmt: skip
-        header = ("estimator", "logs", "holds", "error", "all too low", "all too high")
+        header = ("estimator", "logs", "holds", "error", "below the truth", "above")
         print(tabulate(rows, header, floatfmt=".3f", tablefmt="github"))
     refused = refused_without_support(DISTANCES[0], *arguments)
     print("\nThe logger lacks an action of each state:\n")

@@ -14,7 +14,8 @@ other half of the rounds, pulled towards the mean.
 `resampled` is the share of logs drawn with replacement whose interval holds the click rate of the
 policy's own log. All such logs come from one, and share its luck; so `clicks drawn` has the share
 over logs with the same rounds, drawn with replacement, and clicks drawn anew at known rates: that
-one should be the interval's level. The last line is one JSON object.
+one should be the interval's level. Both are shares of the logs that were not refused. The last line
+is one JSON object.
 
     python experiments/open_bandit.py $BENCH_DATA_DIR/open-bandit
 """
@@ -118,7 +119,7 @@ def held(
     draw_rewards: Callable[[NDArray[np.int64], np.random.Generator], Values],
     resamples: int,
 ) -> dict[str, float]:
-    """Share of resampled logs whose interval holds the truth, by estimator."""
+    """Share of resampled logs whose interval holds the truth, by estimator; `given`: have one."""
     rng = np.random.default_rng(SEED)
     n_rounds = len(columns.rewards)
     inside: dict[str, list[bool]] = {name: [] for name in truths}
@@ -137,14 +138,18 @@ def held(
         for name, truth in truths.items():
             if name in estimates:
                 inside[name].append(estimates[name].low <= truth <= estimates[name].high)
-    return {name: float(np.mean(found)) for name, found in inside.items() if found}
+    shares = {name: float(np.mean(found)) for name, found in inside.items() if found}
+    return shares | {"given": len(inside["ips"]) / resamples}
 
 
 def compare(log: BanditRounds, policy: Values, own: BanditRounds, resamples: int) -> dict[str, Any]:
     """Estimates of `policy` from `log` beside its own log, and how often intervals hold."""
     columns, truth = columns_of(log, policy), own_value(own)
     values = evaluate(columns)
-    names = [name for name in values.estimates if name not in (*PER_SESSION, "dm")]
+    # A round is a session of its own, so that per-decision estimates are those of rounds.
+    estimates = {name: each for name, each in values.estimates.items() if name not in PER_SESSION}
+    # The direct method's interval holds its model for true, which it is not here.
+    names = [name for name in estimates if name != "dm"]
     resampled = held(
         columns, dict.fromkeys(names, truth.value), lambda rows, _: columns.rewards[rows], resamples
     )
@@ -160,7 +165,7 @@ def compare(log: BanditRounds, policy: Values, own: BanditRounds, resamples: int
         "own": asdict(truth),
         "refusal": values.refusal,
         "overlap": asdict(values.overlap),
-        "estimates": {name: asdict(each) for name, each in values.estimates.items()},
+        "estimates": {name: asdict(each) for name, each in estimates.items()},
         "resampled": resampled,
         "clicks_drawn": drawn,
     }
@@ -182,6 +187,8 @@ def print_table(title: str, found: dict[str, Any]) -> None:
         rows.append((name, *_written(each), *told))
     header = ("estimator", "clicks in 100 rounds", "95 % interval", "resampled", "clicks drawn")
     print(tabulate(rows, header, tablefmt="github", disable_numparse=True))
+    given = (f"{found[kind]['given']:.3f}" for kind in ("resampled", "clicks_drawn"))
+    print(f"Not refused: {' and '.join(given)} of these logs.")
     if found["refusal"]:
         print(f"no estimate: {found['refusal']}")
 
@@ -191,7 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="has random/CAMPAIGN and bts/CAMPAIGN")
     parser.add_argument("--campaign", default="men")
-    parser.add_argument("--resamples", type=int, default=500)
+    parser.add_argument("--resamples", type=int, default=300)
     options = parser.parse_args()
     try:
         random, bts = (

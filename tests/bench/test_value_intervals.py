@@ -118,5 +118,22 @@ def test_nothing_is_unseen_where_weights_are_equal_or_large_ones_earn_most() -> 
     by_hand = (5.5 * 1.5 / 4 - 1.25) / 16
     turned = np.array([0.0, 1.0, 1.0, 0.0])
     assert ips(weights, turned)[0].unseen_variance == pytest.approx(by_hand)
-    alike = snips(weights, np.full(4, 2.0), np.ones(4))
-    assert alike[0].unseen_variance == pytest.approx(0, abs=1e-12)
+    # Self-normalised, of distances from the value 1.5 / 4: its square is the same for all rewards.
+    shifted = snips(weights, turned + 7, np.ones(4))[0].unseen_variance
+    assert shifted == pytest.approx(snips(weights, turned, np.ones(4))[0].unseen_variance)
+    assert shifted > 0
+
+
+def test_the_interval_of_a_skewed_mean_reaches_further_up_than_down() -> None:
+    rng = np.random.default_rng(17)
+    rewards, n = rng.lognormal(0, 1.2, 300), np.arange(300)
+    estimate = evaluate(Rounds(np.zeros(300), np.zeros(300), rewards, n, n)).estimates["ips"]
+    assert estimate.high - estimate.value > 1.2 * (estimate.value - estimate.low)
+
+
+def test_self_normalised_per_decision_by_hand() -> None:
+    # Two sessions: weights 2, 0.5 with rewards 1, 4, and weight 3 with reward 5, then the end.
+    weights = session_weights(np.log([2, 0.5, 3]), np.array([0, 0, 1]), np.array([0, 1, 0]))
+    found = SelfNormalisedPerDecision.of(weights, np.array([0, 0, 1]), np.array([1.0, 4, 5]), 0.9)
+    # Step 0: (2 * 1 + 3 * 5) / (2 + 3); step 1: 0.9 * (1 * 4) / (1 + 3), the ended one with its 3.
+    assert found.value == pytest.approx(17 / 5 + 0.9 * 4 / 4)

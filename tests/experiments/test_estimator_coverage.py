@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def test_true_values_are_those_of_a_long_walk() -> None:
-    world = draw_world(np.random.default_rng(5), distance=1.0)
+    world = draw_world(np.random.default_rng(5), distance=1.0, longest=4)
     truth = world.true_values()
     log = write_log(
         replace(world, logger=world.policy), n_sessions=40_000, rng=np.random.default_rng(6)
@@ -39,7 +39,7 @@ def test_true_values_are_those_of_a_long_walk() -> None:
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     n_worlds = 100
-    found = coverage(0.5, n_worlds, n_sessions=300, resamples=200)
+    found = coverage(0.5, n_worlds, n_sessions=300, resamples=200, longest=4)
     four_errors = 4 * (0.05 * 0.95 / n_worlds) ** 0.5
     for name in ("ips", "snips", "dm", "dr", "sndr", "switch_dr", "pdis", "snpdis"):
         assert found[name]["logs"] >= 0.95 * n_worlds
@@ -48,7 +48,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
 
 
 def test_support_that_is_cut_is_refused() -> None:
-    refused = refused_without_support(0.5, 30, n_sessions=1000, resamples=50)
+    refused = refused_without_support(0.5, 30, n_sessions=1000, resamples=50, longest=4)
     assert refused["0.2 or more"] == 1
 
 
