@@ -22,10 +22,6 @@ from datasets.session_log import IntArray
 NO_POLICY = "no stochastic policy, so that weights cannot tell its value"
 NOT_STORED = "its trial stored no log-probabilities; run again with --fresh"
 NO_BEHAVIOUR = "its split stored no propensities; run the benchmark's own command again"
-MOST_RESAMPLES, FEWEST_RESAMPLES = 2000, 500
-DRAWS = 10**7
-"""Sessions drawn for an interval, as far as the number of resamples can be chosen by it: where
-there are more sessions, intervals need fewer resamples and each takes longer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +123,6 @@ def log_weights(columns: PolicyColumns, behaviour: BehaviourPolicy) -> NDArray[n
 def _evaluated(
     columns: PolicyColumns, events: TestEvents, behaviour: BehaviourPolicy
 ) -> OffPolicyValues:
-    n_sessions = len(np.unique(events.sessions))
     return evaluate(
         Rounds(
             log_policy=columns.log_policy,
@@ -137,8 +132,7 @@ def _evaluated(
             positions=_places(events),
             logged_reward_model=behaviour.logged_rewards,
             policy_reward_model=columns.reward,
-        ),
-        resamples=int(np.clip(DRAWS // n_sessions, FEWEST_RESAMPLES, MOST_RESAMPLES)),
+        )
     )
 
 
