@@ -163,17 +163,18 @@ def averages(
     is not what a hit measures. With the `support` of the items in training, (n_items,), also Recall
     with 1 / support of the target for weight, which is sum of hit / support over sum of 1 / support
     (Steck, RecSys 2011, with the exponent 1): an item that came ten times as often counts no more.
-    A target without a training event weighs like one with a single event.
+    A target that only validation has weighs like one with a single training event; one that neither
+    has is left out, as no model can hit it and it would weigh most.
     """
     recalls = tuple(name for name in names if name.startswith(f"{RECALL}@"))
     rewards = np.asarray(events.rewards, dtype=np.float64)
     positive = rewards > 0
     all_events = np.ones(len(events), dtype=np.bool_)
     yield Average("", all_events, None, tuple(names))
-    if support is not None:
-        targets = np.asarray(events.targets)
-        times = np.where(targets >= 0, support[targets], 0)
-        yield Average(POPULARITY_NORMALISED, all_events, 1 / np.maximum(times, 1), recalls)
+    known = np.asarray(events.targets) >= 0
+    if support is not None and known.any():
+        times = np.maximum(support[events.targets[known]], 1)
+        yield Average(POPULARITY_NORMALISED, known, 1 / times, recalls)
     if positive.any():
         yield Average(POSITIVE, positive, None, tuple(names))
         yield Average(REWARD_WEIGHTED, positive, rewards[positive], recalls)

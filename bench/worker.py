@@ -21,7 +21,7 @@ from bench.cost import Cost, Stopwatch, peak_memory_bytes, synchroniser
 from bench.events import events_from
 from bench.machine_load import others_load, parent_process, read_load
 from bench.policy_columns import item_reward_model, policy_columns, write_policy
-from bench.ranking import rank_targets
+from bench.ranking import ScoreError, rank_targets
 from bench.results import trial_metrics
 from bench.top_lists import write_top_lists
 from bench.training import CurveRow, Step, fit_model
@@ -211,13 +211,18 @@ def _store_policy(task: TrialTask, model: Recommender, send: Callable[[Message],
     if temperature is None:
         return False
     send(Phase("computing log-probabilities"))
-    columns = policy_columns(
-        model,
-        task.split.test,
-        item_reward_model(task.split.train),
-        temperature=temperature,
-        model_name=task.spec.label,
-    )
+    try:
+        columns = policy_columns(
+            model,
+            task.split.test,
+            item_reward_model(task.split.train),
+            temperature=temperature,
+            model_name=task.spec.label,
+        )
+    except ScoreError as error:
+        # What could be ranked is a whole trial all the same.
+        send(Phase(str(error)))
+        return False
     write_policy(task.folder, columns)
     return True
 

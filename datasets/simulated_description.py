@@ -78,8 +78,10 @@ def load(name: str, *, reward: str | None, notify: Callable[[str], None]) -> Dat
             f"simulated logger {logger.name}: {LOGGERS[logger.name]}; its propensities are true",
             rewards,
         ),
-        world=world,
-        logger=logger,
+        # With all rewards alike a history no longer tells what was clicked, which a world's users
+        # and its logger go by.
+        world=None if reward == "all" else world,
+        logger=None if reward == "all" else logger,
     )
 
 

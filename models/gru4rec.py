@@ -109,7 +109,8 @@ class Gru4Rec:
     def policy_temperature(self) -> float | None:
         """1 where the scores are logits: cross-entropy, corrected in full for what was drawn."""
         config = self.config
-        return 1.0 if config.loss == "cross-entropy" and config.logq == 1 else None
+        exact = config.logq == 1 and config.logq_form == "exact"
+        return 1.0 if config.loss == "cross-entropy" and exact else None
 
     def fit(self, train: SessionLog) -> Iterator[Progress]:
         """Train by session-parallel windows; yields about twenty times an epoch."""

@@ -59,7 +59,8 @@ def _how_compared(benchmark: Benchmark) -> list[str]:
     smallest = [difference.detectable for difference in beside]
     return [
         f"differences: of the same events, with a 95 % bootstrap interval over sessions; p by "
-        f"{PERMUTATIONS:,} paired permutations of sessions, two-sided, by Holm over "
+        f"{PERMUTATIONS:,} paired permutations of sessions, two-sided (where no permutation comes "
+        f"near, by Hoeffding's bound), by Holm over "
         f"{beside[0].family:,} (all pairs, metrics and data sets); † marks a figure that is told "
         "from the best of its column",
         f"smallest difference that these {beside[0].n_sessions:,} sessions show four times in "

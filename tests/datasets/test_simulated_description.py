@@ -50,6 +50,7 @@ def test_all_ones_on_request() -> None:
     dataset = load("simulated:sessions=20", "all")
     assert set(dataset.log.rewards.tolist()) == {1.0}
     assert "by --reward all" in dataset.notes[2]
+    assert dataset.world is dataset.logger is None, "its histories no longer tell what was clicked"
     with pytest.raises(InputError, match="--reward rating: not one of click, all"):
         load("simulated:", "rating")
 
