@@ -140,7 +140,7 @@ class OffPolicyValues:
     missing: Mapping[str, str] = field(default_factory=dict)
     """Why an estimator is not among the estimates, by name, where others are."""
     clip_sweep: tuple[ClippedValue, ...] = ()
-    """Clipped IPS by cap; empty where values are refused."""
+    """Clipped IPS by cap; empty where values are refused or too few rounds give an interval."""
 
 
 def evaluate(
@@ -171,12 +171,10 @@ def evaluate(
     log_weights = log_set_probability(rounds.log_policy, set_size) - rounds.log_behaviour
     expected = np.ones(len(sessions)) if set_size == 1 else rounds.expected_set_sizes
     overlap = measure_overlap(log_weights, sessions, cap)
-    whole = _whole_sessions(rounds, log_weights, sessions) if set_size == 1 else None
-    session_overlap = (
-        None
-        if whole is None
-        else measure_overlap(whole.final_log_weights, np.arange(whole.n_sessions), cap)
-    )
+    whole = session_overlap = None
+    if set_size == 1:
+        whole = session_weights(log_weights, sessions, np.asarray(rounds.positions))
+        session_overlap = measure_overlap(whole.final_log_weights, np.arange(whole.n_sessions), cap)
     reason = refusal(overlap, None if expected is None else float(expected.mean()))
     if reason is not None:
         return OffPolicyValues({}, overlap, session_overlap, reason)
@@ -211,7 +209,7 @@ def evaluate(
         session_overlap=session_overlap,
         refusal=None,
         missing=missing,
-        clip_sweep=clip_sweep(weights, rounds.rewards),
+        clip_sweep=clip_sweep(weights, rounds.rewards) if "clipped_ips" in estimates else (),
     )
 
 
@@ -250,10 +248,6 @@ def _by_round(
         if name not in found:
             missing.setdefault(name, "there is no reward model")
     return found, missing
-
-
-def _whole_sessions(rounds: Rounds, log_weights: Values, sessions: Codes) -> SessionWeights:
-    return session_weights(log_weights, sessions, np.asarray(rounds.positions))
 
 
 def _by_session(

@@ -14,7 +14,7 @@ from bench.events import TestEvents
 from bench.off_policy_evaluation import OffPolicyValues, Rounds, Unit, ValueEstimate, evaluate
 from bench.overlap import Overlap
 from bench.policy_columns import PolicyColumns, read_policy
-from bench.results import Estimate, spread_over_seeds
+from bench.results import Estimate, SeedMean, spread_over_seeds
 from bench.trial import read_record
 from bench.true_values import over_seeds
 from datasets.session_log import IntArray
@@ -22,6 +22,16 @@ from datasets.session_log import IntArray
 NO_POLICY = "no stochastic policy, so that weights cannot tell its value"
 NOT_STORED = "its trial stored no log-probabilities; run again with --fresh"
 NO_BEHAVIOUR = "its split stored no propensities; run the benchmark's own command again"
+
+
+@dataclass(frozen=True)
+class ClippedMean:
+    """Clipped IPS at one cap, over seeds."""
+
+    cap: float
+    value: SeedMean
+    clipped_share: float
+    """Share of the weights above the cap, of the seed with the smallest effective sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +61,18 @@ class PolicyValue:
         """The same of the weights of whole sessions, which per-decision estimates rest on."""
         found = [values.session_overlap for values in self.seeds]
         return _worst([overlap for overlap in found if overlap is not None])
+
+    @property
+    def clip_sweep(self) -> tuple[ClippedMean, ...]:
+        """Clipped IPS by cap; empty where the log gives no clipped IPS of every seed."""
+        if "clipped_ips" not in self.estimates:
+            return ()
+        worst = min(self.seeds, key=lambda each: each.overlap.effective_sample_size)
+        by_cap = zip(*(values.clip_sweep for values in self.seeds), strict=True)
+        return tuple(
+            ClippedMean(its.cap, _mean([point.value for point in points]), its.clipped_share)
+            for its, points in zip(worst.clip_sweep, by_cap, strict=True)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +172,10 @@ def _places(events: TestEvents) -> IntArray:
 
 def _worst(overlaps: Sequence[Overlap]) -> Overlap | None:
     return min(overlaps, key=lambda each: each.effective_sample_size, default=None)
+
+
+def _mean(by_seed: Sequence[float]) -> SeedMean:
+    return SeedMean(float(np.mean(by_seed)), spread_over_seeds(np.array(by_seed)))
 
 
 def _over_seeds(found: Sequence[ValueEstimate]) -> Estimate:

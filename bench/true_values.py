@@ -18,7 +18,7 @@ from models.recommender import Recommender
 
 TRUE_VALUES = "true-values.json"
 N_SESSIONS = 5000
-"""Simulated for each value, the same users for all models and seeds."""
+"""Simulated for each value; interests and entry items are the same for all models and seeds."""
 SEED = 20190211
 WAYS = ("greedy", "sampled")
 """To show a set: the first K items, or K draws from the policy."""

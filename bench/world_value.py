@@ -50,7 +50,8 @@ def world_values(
 ) -> WorldValues:
     """Value of `model` in `world`, by `n_sessions` simulated sessions for each way to show.
 
-    Models that are given the same seed meet the same users.
+    Models that are given the same seed meet users of the same interests and entry items; what
+    happens later is drawn for each.
 
     Args:
         world: of the catalogue that the model was trained on: see `World.catalogue`.

@@ -8,8 +8,10 @@ The reward model of DR and its kin is off at random; that of the direct method i
 interval takes the model for right: with a wrong one, `dm (wrong model)`, it holds nothing). Rows
 `percentile` are the plain bootstrap, for comparison. The further the policy, the heavier the
 weights; of longer sessions (`--longest 50`) those of whole sessions may have no variance at all.
-Last, the logger never takes one action of each state, and the evaluation should refuse.
-Monte Carlo errors stand beside the shares; the last line is one JSON object.
+Last, the logger never takes one action of each state, and the evaluation should refuse; it can
+only where the mean weight's 4 standard errors are less than what is lost, and they grow with the
+distance. `--refusals-only` measures that alone. Monte Carlo errors stand beside the shares; the
+last line is one JSON object.
 
     python experiments/estimator_coverage.py
 """
@@ -208,9 +210,9 @@ def coverage(
 
 
 def refused_without_support(
-    distance: float, n_worlds: int, n_sessions: int, resamples: int, longest: int
-) -> dict[str, float]:
-    """Share of logs refused when the logger lacks an action of each state, by what is lost with it.
+    distance: float, n_worlds: int, n_sessions: int, longest: int
+) -> dict[str, dict[str, float]]:
+    """Logs whose logger lacks an action of each state and the share refused, by what is lost.
 
     Lost is the policy's probability of these actions at the states that the logger comes to.
     """
@@ -223,12 +225,17 @@ def refused_without_support(
         logger = np.where(lacking, 0, world.logger)
         cut = replace(world, logger=logger / logger.sum(1, keepdims=True))
         log = write_log(cut, n_sessions, rng)
-        values = evaluate(rounds_of(cut, log, cut.logger, cut.clicks), resamples=resamples)
+        # Intervals have no part in the refusal.
+        values = evaluate(rounds_of(cut, log, cut.logger, cut.clicks), resamples=2)
         visits = cut.visits(cut.logger)
         lost = float(visits @ (cut.policy * lacking).sum(1) / visits.sum())
         name = next(name for name, least in reversed(LOST.items()) if lost >= least)
         refused[name].append(values.refusal is not None)
-    return {name: float(np.mean(found)) for name, found in refused.items() if found}
+    return {
+        name: {"logs": len(found), "refused": float(np.mean(found))}
+        for name, found in refused.items()
+        if found
+    }
 
 
 def main() -> None:
@@ -238,9 +245,12 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=1000)
     parser.add_argument("--resamples", type=int, default=600)
     parser.add_argument("--longest", type=int, default=4, help="rounds of a session at most")
+    parser.add_argument("--refusals-only", action="store_true", help="leave the coverage out")
     options = parser.parse_args()
-    arguments = (options.worlds, options.sessions, options.resamples, options.longest)
-    figures = {f"{distance:g}": coverage(distance, *arguments) for distance in DISTANCES}
+    figures = {}
+    if not options.refusals_only:
+        arguments = (options.worlds, options.sessions, options.resamples, options.longest)
+        figures = {f"{distance:g}": coverage(distance, *arguments) for distance in DISTANCES}
     for distance, by_name in figures.items():
         print(f"\nPolicy at distance {distance} from the logger:\n")
         rows = [
@@ -250,11 +260,32 @@ def main() -> None:
         ]  # fmt: skip
         header = ("estimator", "logs", "holds", "error", "below the truth", "above")
         print(tabulate(rows, header, floatfmt=".3f", tablefmt="github"))
-    refused = refused_without_support(DISTANCES[0], *arguments)
-    print("\nThe logger lacks an action of each state:\n")
-    lost = ("policy's probability that is lost", "refused")
-    print(tabulate(refused.items(), lost, floatfmt=".3f", tablefmt="github"))
+    refused = {
+        f"{distance:g}": refused_without_support(
+            distance, options.worlds, options.sessions, options.longest
+        )
+        for distance in DISTANCES
+    }
+    print_refusals(refused)
     print(json.dumps({"coverage": figures, "refused": refused} | vars(options)))
+
+
+def print_refusals(refused: dict[str, dict[str, dict[str, float]]]) -> None:
+    """Share of logs refused by what is lost, with its error and the number of logs, by distance."""
+    print("\nThe logger lacks an action of each state; refused, by the policy's distance:\n")
+    rows = []
+    for name in LOST:
+        cells = [name]
+        for by_name in refused.values():
+            found = by_name.get(name)
+            cells.append("-" if found is None else _refused_text(**found))
+        rows.append(cells)
+    header = ("policy's probability that is lost", *refused)
+    print(tabulate(rows, header, tablefmt="github", disable_numparse=True))
+
+
+def _refused_text(logs: float, refused: float) -> str:
+    return f"{refused:.3f} +- {_error(refused, logs):.3f} of {logs}"
 
 
 def _error(share: float, n: float) -> float:

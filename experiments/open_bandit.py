@@ -11,11 +11,12 @@ over the week, pi(item | place), from its own log: the share of an item's rounds
 its propensities say (`average_policy`). The reward model of DR is the click rate of an item in the
 other half of the rounds, pulled towards the mean.
 
-`resampled` is the share of logs drawn with replacement whose interval holds the click rate of the
-policy's own log. All such logs come from one, and share its luck; so `clicks drawn` has the share
-over logs with the same rounds, drawn with replacement, and clicks drawn anew at known rates: that
-one should be the interval's level. Both are shares of the logs that were not refused. The last line
-is one JSON object.
+`clicks drawn` is the share of logs, with the same rounds drawn with replacement and clicks drawn
+anew at known rates, whose interval holds what the policy earns at these rates: one value for all
+estimators, so that the share should be the interval's level and a bias shows. It is of the logs
+with an interval. `mean` is what the estimate is on average over such clicks, the real log's rounds
+as they are, as a multiple of that value: the bias, and the luck of the items that the log drew,
+which is about the error of the mean weight. The last line is one JSON object.
 
     python experiments/open_bandit.py $BENCH_DATA_DIR/open-bandit
 """
@@ -25,7 +26,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -108,66 +109,76 @@ def columns_of(rounds: BanditRounds, policy: Values) -> Rounds:
 
 
 def own_value(rounds: BanditRounds) -> ValueEstimate:
-    """Click rate of the logging policy itself."""
+    """Click rate of the logging policy itself; raises InputError where clicks are too few."""
     columns = columns_of(rounds, np.full((N_PLACES, len(rounds.item_ids)), 1.0))
-    return evaluate(replace(columns, log_policy=columns.log_behaviour)).estimates["ips"]
+    estimates = evaluate(replace(columns, log_policy=columns.log_behaviour)).estimates
+    if "ips" not in estimates:
+        raise InputError(
+            f"a log has {rounds.clicks.sum():.0f} clicks in {len(rounds.clicks):,} rounds, too few "
+            "for an interval of its own click rate; take a longer log or another --campaign"
+        )
+    return estimates["ips"]
+
+
+def earned_at(rates: Values, policy: Values, rounds: BanditRounds) -> float:
+    """What a policy (n_places, n_items) earns a round at known click rates of the items."""
+    return float((policy @ rates)[rounds.positions - 1].mean())
 
 
 def held(
     columns: Rounds,
-    truths: dict[str, float],
-    draw_rewards: Callable[[NDArray[np.int64], np.random.Generator], Values],
+    rates: Values,
+    truth: float,
     resamples: int,
 ) -> dict[str, float]:
-    """Share of resampled logs whose interval holds the truth, by estimator; `given`: have one."""
+    """Share of logs with clicks drawn at `rates`, (n_rounds,), whose interval holds the truth.
+
+    By estimator, of the logs that have its interval; `given` is the share with one of IPS. The
+    direct method is left out: its interval holds its model for true, which it is not here.
+    """
     rng = np.random.default_rng(SEED)
     n_rounds = len(columns.rewards)
-    inside: dict[str, list[bool]] = {name: [] for name in truths}
+    inside: dict[str, list[bool]] = {}
     for _ in range(resamples):
         rows = rng.integers(n_rounds, size=n_rounds)
         drawn = Rounds(
             log_policy=columns.log_policy[rows],
             log_behaviour=columns.log_behaviour[rows],
-            rewards=draw_rewards(rows, rng),
+            rewards=(rng.random(n_rounds) < rates[rows]).astype(np.float64),
             sessions=np.arange(n_rounds),
             positions=np.zeros(n_rounds),
             logged_reward_model=_taken(columns.logged_reward_model, rows),
             policy_reward_model=_taken(columns.policy_reward_model, rows),
         )
         estimates = evaluate(drawn, resamples=400).estimates
-        for name, truth in truths.items():
-            if name in estimates:
-                inside[name].append(estimates[name].low <= truth <= estimates[name].high)
-    shares = {name: float(np.mean(found)) for name, found in inside.items() if found}
-    return shares | {"given": len(inside["ips"]) / resamples}
+        for name, each in of_rounds(estimates).items():
+            if name != "dm":
+                inside.setdefault(name, []).append(each.low <= truth <= each.high)
+    shares = {name: float(np.mean(found)) for name, found in inside.items()}
+    return shares | {"given": len(inside.get("ips", ())) / resamples}
+
+
+def of_rounds(estimates: Mapping[str, ValueEstimate]) -> dict[str, ValueEstimate]:
+    """Without the per-decision ones: a round is a session of its own here."""
+    return {name: each for name, each in estimates.items() if name not in PER_SESSION}
 
 
 def compare(log: BanditRounds, policy: Values, own: BanditRounds, resamples: int) -> dict[str, Any]:
     """Estimates of `policy` from `log` beside its own log, and how often intervals hold."""
     columns, truth = columns_of(log, policy), own_value(own)
     values = evaluate(columns)
-    # A round is a session of its own, so that per-decision estimates are those of rounds.
-    estimates = {name: each for name, each in values.estimates.items() if name not in PER_SESSION}
-    # The direct method's interval holds its model for true, which it is not here.
-    names = [name for name in estimates if name != "dm"]
-    resampled = held(
-        columns, dict.fromkeys(names, truth.value), lambda rows, _: columns.rewards[rows], resamples
-    )
-    rates = click_rates(log, np.ones(len(log.items), dtype=np.bool_))[log.items]
-    expected = evaluate(replace(columns, rewards=rates), resamples=2).estimates
-    drawn = held(
-        columns,
-        {name: expected[name].value for name in names},
-        lambda rows, rng: (rng.random(len(rows)) < rates[rows]).astype(np.float64),
-        resamples,
-    )
+    rates = click_rates(log, np.ones(len(log.items), dtype=np.bool_))
+    earned = earned_at(rates, policy, log)
+    # All estimates are linear in the rewards, so that mean rewards give the mean estimate.
+    means = of_rounds(evaluate(replace(columns, rewards=rates[log.items]), resamples=2).estimates)
     return {
         "own": asdict(truth),
         "refusal": values.refusal,
         "overlap": asdict(values.overlap),
-        "estimates": {name: asdict(each) for name, each in estimates.items()},
-        "resampled": resampled,
-        "clicks_drawn": drawn,
+        "estimates": {name: asdict(each) for name, each in of_rounds(values.estimates).items()},
+        "clicks_drawn": held(columns, rates[log.items], earned, resamples),
+        "mean_of_truth": {name: each.value / earned for name, each in means.items()},
+        "earned_at_drawn_rates": earned,
     }
 
 
@@ -182,13 +193,12 @@ def print_table(title: str, found: dict[str, Any]) -> None:
     )
     rows: list[tuple[str, str, str, str, str]] = [("its own log", *_written(own), "", "")]
     for name, each in found["estimates"].items():
-        shares = (found[kind].get(name) for kind in ("resampled", "clicks_drawn"))
+        shares = (found[kind].get(name) for kind in ("mean_of_truth", "clicks_drawn"))
         told = ("" if share is None else f"{share:.3f}" for share in shares)
         rows.append((name, *_written(each), *told))
-    header = ("estimator", "clicks in 100 rounds", "95 % interval", "resampled", "clicks drawn")
+    header = ("estimator", "clicks in 100 rounds", "95 % interval", "mean", "clicks drawn")
     print(tabulate(rows, header, tablefmt="github", disable_numparse=True))
-    given = (f"{found[kind]['given']:.3f}" for kind in ("resampled", "clicks_drawn"))
-    print(f"Not refused: {' and '.join(given)} of these logs.")
+    print(f"With an interval: {found['clicks_drawn']['given']:.3f} of the logs with clicks drawn.")
     if found["refusal"]:
         print(f"no estimate: {found['refusal']}")
 
@@ -204,13 +214,13 @@ def main() -> None:
         random, bts = (
             read_rounds(options.folder / logger / options.campaign) for logger in ("random", "bts")
         )
+        uniform = np.full((N_PLACES, len(bts.item_ids)), 1 / len(bts.item_ids))
+        figures = {
+            "bts_from_random": compare(random, average_policy(bts), bts, options.resamples),
+            "random_from_bts": compare(bts, uniform, random, options.resamples),
+        }
     except InputError as error:
         sys.exit(f"open_bandit.py: error: {error}")
-    uniform = np.full((N_PLACES, len(bts.item_ids)), 1 / len(bts.item_ids))
-    figures = {
-        "bts_from_random": compare(random, average_policy(bts), bts, options.resamples),
-        "random_from_bts": compare(bts, uniform, random, options.resamples),
-    }
     print_table("BTS, from the log of the uniform policy", figures["bts_from_random"])
     print_table("The uniform policy, from the log of BTS", figures["random_from_bts"])
     print(json.dumps(figures | {"campaign": options.campaign, "resamples": options.resamples}))

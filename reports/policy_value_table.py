@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.behaviour_policy import BehaviourPolicy
 from bench.benchmark import Benchmark
 from bench.off_policy_evaluation import ESTIMATORS, PER_SESSION
+from bench.overlap import Overlap
 from bench.plan import headline_k
 from bench.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED, PolicyValue
 from bench.results import Estimate
@@ -153,7 +154,10 @@ def _given(benchmark: Benchmark) -> dict[str, PolicyValue]:
 
 
 def policy_values_csv(benchmark: Benchmark) -> str:
-    """A row a model and estimator, in full precision, with the overlap behind it or the reason."""
+    """A row a model and estimator, in full precision, with the overlap behind it or the reason.
+
+    Where there is a value, clipped IPS has a row a cap besides.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -165,24 +169,38 @@ def policy_values_csv(benchmark: Benchmark) -> str:
     for label, value in benchmark.policies.values.items():
         for name, found in benchmark.policies.true_values.get(label, {}).items():
             writer.writerow([label, "", name, "session", *_numbers(found), *[""] * 7])
-        for row in _estimator_rows(value):
+        for row in (*_estimator_rows(value), *_clip_rows(value)):
             writer.writerow([label, source, *row])
     return text.getvalue()
 
 
 def _estimator_rows(value: PolicyValue) -> Iterator[list[str]]:
     for name in ESTIMATORS:
-        overlap = value.session_overlap if name in PER_SESSION else value.overlap
-        weights = ["" if overlap is None else repr(float(getattr(overlap, n))) for n in OF_OVERLAP]
+        weights = _weights(value.session_overlap if name in PER_SESSION else value.overlap)
         found = value.estimates.get(name)
         figures = [""] * 4 if found is None else _numbers(found)
         reason = "" if found is not None else value.refusal or value.missing.get(name, "")
         yield [name, value.units.get(name, ""), *figures, *weights, reason]
 
 
+def _clip_rows(value: PolicyValue) -> Iterator[list[str]]:
+    for point in value.clip_sweep:
+        assert value.overlap is not None
+        weights = _weights(replace(value.overlap, clipped_share=point.clipped_share))
+        figures = _texts(point.value.value, None, None, point.value.spread)
+        yield [f"clipped_ips, c = {point.cap:.3g}", "round", *figures, *weights, ""]
+
+
+def _weights(overlap: Overlap | None) -> list[str]:
+    return _texts(*(None if overlap is None else getattr(overlap, name) for name in OF_OVERLAP))
+
+
 def _numbers(found: Estimate) -> list[str]:
-    figures = (found.value, found.low, found.high, found.spread)
-    return ["" if number is None else repr(float(number)) for number in figures]
+    return _texts(found.value, found.low, found.high, found.spread)
+
+
+def _texts(*numbers: float | None) -> list[str]:
+    return ["" if number is None else repr(float(number)) for number in numbers]
 
 
 def estimate_cell(estimate: Estimate) -> Cell:

@@ -10,7 +10,7 @@ import pytest
 
 from bench.behaviour_policy import BehaviourPolicy
 from bench.events import TestEvents
-from bench.off_policy_evaluation import Rounds, evaluate
+from bench.off_policy_evaluation import SWEPT_CAPS, Rounds, evaluate
 from bench.policy_columns import PolicyColumns, write_policy
 from bench.policy_values import (
     NO_BEHAVIOUR,
@@ -88,6 +88,20 @@ def test_seeds_are_evaluated_one_by_one_and_averaged(tmp_path: Path) -> None:
     assert found.overlap == alone[1].overlap, "the seed of the smaller effective sample"
 
 
+def test_the_clip_sweep_is_averaged_over_seeds(tmp_path: Path) -> None:
+    events, behaviour = logged()
+    policies = [np.full(N_ITEMS, 0.2), np.array([0.1, 0.1, 0.1, 0.3, 0.4])]
+    folders = [trial(tmp_path, seed, pi, events, True) for seed, pi in enumerate(policies, 1)]
+    found = policy_value(folders, events, behaviour).clip_sweep
+    weights = [pi[events.targets] / BETA[events.targets] for pi in policies]
+    assert [point.cap for point in found] == list(SWEPT_CAPS)
+    for point in found:
+        values = [(np.minimum(w, point.cap) * events.rewards).mean() for w in weights]
+        assert point.value.value == pytest.approx(np.mean(values))
+        assert point.value.spread == pytest.approx(np.std(values, ddof=1))
+        assert point.clipped_share == (weights[1] > point.cap).mean()
+
+
 def test_figures_are_those_of_the_estimators(tmp_path: Path) -> None:
     events, behaviour = logged()
     pi = np.array([0.1, 0.2, 0.2, 0.2, 0.3])
@@ -114,7 +128,7 @@ def test_one_refused_seed_leaves_no_value(tmp_path: Path) -> None:
     policies = [np.full(N_ITEMS, 0.2), sure]
     folders = [trial(tmp_path, seed, pi, events, True) for seed, pi in enumerate(policies, 1)]
     found = policy_value(folders, events, behaviour)
-    assert found.estimates == {}
+    assert found.estimates == {} and found.clip_sweep == ()
     assert found.refusal is not None and found.refusal.startswith("seed 2: the weights are worth")
     assert found.overlap is not None and found.overlap.effective_sample_size < 100
     alone = policy_value(folders[1:], events, behaviour)

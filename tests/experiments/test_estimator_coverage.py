@@ -47,9 +47,14 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     assert found["dm (wrong model)"]["holds"] < 0.5
 
 
-def test_support_that_is_cut_is_refused() -> None:
-    refused = refused_without_support(0.5, 30, n_sessions=1000, resamples=50, longest=4)
-    assert refused["0.2 or more"] == 1
+def test_support_that_is_cut_is_refused_where_weights_are_light_enough_to_see_it() -> None:
+    near, far = (
+        refused_without_support(distance, 60, n_sessions=1000, longest=4) for distance in (0.5, 1.5)
+    )
+    for found in (near, far):
+        assert sum(of["logs"] for of in found.values()) == 60
+        assert found["0.2 or more"]["refused"] == 1
+    assert far["0.05 to 0.1"]["refused"] < near["0.05 to 0.1"]["refused"]
 
 
 def test_the_last_line_holds_the_figures() -> None:
@@ -64,3 +69,10 @@ def test_the_last_line_holds_the_figures() -> None:
     figures = json.loads(done.stdout.splitlines()[-1])
     assert (figures["worlds"], figures["sessions"], figures["resamples"]) == (2, 200, 20)
     assert 0 <= figures["coverage"]["0.5"]["ips"]["holds"] <= 1
+    assert list(figures["refused"]) == ["0.5", "1", "1.5"]
+    done = subprocess.run(
+        [*script, "--refusals-only"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    alone = json.loads(done.stdout.splitlines()[-1])
+    assert alone["coverage"] == {}
+    assert [sum(of["logs"] for of in by.values()) for by in alone["refused"].values()] == [2, 2, 2]

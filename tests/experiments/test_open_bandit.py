@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bench.off_policy_evaluation import evaluate
 from datasets.open_bandit import BanditRounds, read_rounds
-from experiments.open_bandit import average_policy, columns_of
+from experiments.open_bandit import average_policy, columns_of, earned_at, held
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -55,6 +55,25 @@ def test_a_policy_that_varies_is_found_closer_than_by_its_shares_of_rounds() -> 
     assert np.mean(found, 0) == pytest.approx(truth, abs=0.02)
 
 
+def test_what_a_policy_earns_is_weighted_by_the_places_shares() -> None:
+    rounds = rounds_of(np.tile(MORNING, (4, 1)), seed=1)  # places 1, 2, 3, 1
+    policy = np.array([[1, 0, 0], [0, 1, 0], [0, 0.5, 0.5]])
+    assert earned_at(np.array([0.1, 0.2, 0.4]), policy, rounds) == pytest.approx(0.7 / 4)
+
+
+def test_drawn_clicks_are_held_against_what_the_policy_earns() -> None:
+    rounds = rounds_of(np.tile(MORNING, (1000, 1)), seed=6)
+    policy = np.tile([0.3, 0.4, 0.3], (3, 1))
+    columns, rates = columns_of(rounds, policy), np.array([0.3, 0.2, 0.1])
+    truth = earned_at(rates, policy, rounds)
+    assert truth == pytest.approx(0.2)
+    found = held(columns, rates[rounds.items], truth, resamples=40)
+    assert found["given"] == 1 and "dm" not in found and "pdis" not in found
+    assert min(found[name] for name in ("ips", "snips", "dr")) > 0.8
+    beside = held(columns, rates[rounds.items], 2 * truth, resamples=4)
+    assert beside["ips"] == beside["snips"] == beside["dr"] == 0
+
+
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     script = [sys.executable, "experiments/open_bandit.py", str(folder), *arguments]
     return subprocess.run(script, cwd=REPOSITORY, capture_output=True, text=True)
@@ -85,6 +104,8 @@ def test_each_policy_from_the_others_log(tmp_path: Path) -> None:
             width = estimate["high"] - estimate["low"]
             assert abs(estimate["value"] - truth) < 0.75 * width < 0.1
         assert 0 <= figures[name]["clicks_drawn"]["ips"] <= 1
+        for estimator in ("ips", "snips", "dr"):
+            assert figures[name]["mean_of_truth"][estimator] == pytest.approx(1, abs=0.15)
 
 
 def test_a_faulty_log_is_named_with_its_line(tmp_path: Path) -> None:
@@ -94,6 +115,16 @@ def test_a_faulty_log_is_named_with_its_line(tmp_path: Path) -> None:
     write(tmp_path / "bts" / "men", rounds)
     done = run(tmp_path)
     assert done.returncode == 1 and "line 9 has a propensity_score of 1.2" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_log_without_clicks_is_named(tmp_path: Path) -> None:
+    rounds = rounds_of(np.full((300, 3), 1 / 3), seed=5)
+    write(tmp_path / "random" / "men", rounds)
+    rounds.clicks[:] = 0
+    write(tmp_path / "bts" / "men", rounds)
+    done = run(tmp_path, "--resamples", "2")
+    assert done.returncode == 1 and "has 0 clicks in 300 rounds, too few" in done.stderr
     assert "Traceback" not in done.stderr
 
 

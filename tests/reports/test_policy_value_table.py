@@ -11,7 +11,7 @@ import pytest
 
 from bench.behaviour_policy import Source
 from bench.benchmark import Benchmark
-from bench.off_policy_evaluation import ESTIMATORS, PER_SESSION
+from bench.off_policy_evaluation import ESTIMATORS, PER_SESSION, SWEPT_CAPS
 from bench.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED
 from bench.results import Estimate
 from bench.true_values import true_value_name
@@ -141,9 +141,10 @@ def test_all_estimators_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
     by_model = rows(policy_values_csv(found))
     for label, value in found.policies.values.items():
         of_estimators = [row for row in by_model[label] if row["propensities"]]
-        assert [row["estimator"] for row in of_estimators] == list(ESTIMATORS)
+        swept = [f"clipped_ips, c = {cap:.3g}" for cap in SWEPT_CAPS] if value.estimates else []
+        assert [row["estimator"] for row in of_estimators] == [*ESTIMATORS, *swept]
         assert {row["propensities"] for row in of_estimators} == {"estimated"}
-        for row in of_estimators:
+        for row in of_estimators[: len(ESTIMATORS)]:
             estimate = value.estimates.get(row["estimator"])
             assert (row["value"] == "") == (estimate is None) == (row["reason"] != "")
             by_session = row["estimator"] in PER_SESSION
@@ -157,6 +158,23 @@ def test_all_estimators_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
         "true value@1 (sampled)", "1.0",
     )  # fmt: skip
     assert all(row["per"] == "session" for row in true)
+
+
+def test_clipped_ips_has_a_row_a_cap_where_there_is_a_value(tmp_path: Path) -> None:
+    found = policies_benchmark(tmp_path, "logged")
+    by_model = rows(policy_values_csv(found))
+    plain = {row["estimator"]: row for row in by_model["good"]}
+    swept = [row for name, row in plain.items() if name.startswith("clipped_ips, c = ")]
+    assert [row["estimator"].split()[-1] for row in swept] == [
+        "1", "2.72", "7.39", "20.1", "54.6", "148", "inf",
+    ]  # fmt: skip
+    values, shares = ([float(row[name]) for row in swept] for name in ("value", "clipped_share"))
+    assert values == sorted(values) and shares == sorted(shares, reverse=True)
+    assert values[0] < values[-1] == float(plain["ips"]["value"])
+    assert shares[0] > 0 == shares[-1]
+    assert {(row["low"], row["high"], row["reason"]) for row in swept} == {("", "", "")}
+    assert swept[0]["largest_weight"] == plain["ips"]["largest_weight"]
+    assert not any(", c = " in row["estimator"] for row in by_model["sure"])
 
 
 def test_without_models_nothing_is_said() -> None:
