@@ -3,9 +3,9 @@
 Worlds whose truth is known are logged by loggers of known propensities. On each log the same models
 are trained, judged from held-out sessions (next-item metrics, and estimates of the policy's value),
 and then put to work in the world, which gives their true values: of the set that K draws from the
-policy make, and of the first K items. Printed: the true values; for each criterion Kendall's tau
-with the true values, and the share of the best true value that is lost by choosing by it; and the
-ladder from cross-entropy to TOCR. The last line is one JSON object.
+policy make, of the first K items, and of a single draw. Printed: the true values; for each
+criterion Kendall's tau with the true values, and the share of the best true value that is lost by
+choosing by it; and the ladder from cross-entropy to TOCR. The last line is one JSON object.
 
     python experiments/ordering.py --quick
 """
@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from datasets.errors import InputError
 from datasets.simulated_loggers import LOGGERS, make_logger
 from datasets.simulated_worlds import WORLDS, make_world
-from experiments.ordering_cells import LADDER, Cell, measure
+from experiments.ordering_cells import LADDER, ONE_ITEM, SET_CRITERIA, TRUTHS, Cell, measure
 from experiments.ordering_summaries import Measured, chance_regret, ladder, summarise
 
 SHOWN = ("gru4rec", "gru4rec on clicks", "reinforce", "tocr")
@@ -51,9 +52,15 @@ def quick_cells(epochs: int, rollouts: int) -> list[Cell]:
     ]
 
 
-def measure_all(cells: Sequence[Cell], processes: int) -> list[Measured]:
-    """Results in the order of `cells`; the largest are begun first."""
+def measure_all(
+    cells: Sequence[Cell], processes: int
+) -> tuple[list[Measured], list[dict[str, Any]]]:
+    """Results in the order of `cells`, and the cells that failed, each with its `error`.
+
+    The largest are begun first.
+    """
     found: dict[Cell, Measured] = {}
+    failed: list[dict[str, Any]] = []
     started = time.monotonic()
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         running = {
@@ -61,14 +68,19 @@ def measure_all(cells: Sequence[Cell], processes: int) -> list[Measured]:
             for cell in sorted(cells, key=lambda cell: -cell.sessions)
         }
         for done in as_completed(running):
-            cell = running[done]
-            found[cell] = done.result()
+            cell, error = running[done], done.exception()
+            if error is None:
+                found[cell] = done.result()
+            else:
+                failed.append({**asdict(cell), "error": f"{type(error).__name__}: {error}"})
             print(
-                f"{len(found)} of {len(cells)}: {cell.world}, {cell.logger}, {cell.sessions:,} "
-                f"sessions, seed {cell.seed} ({time.monotonic() - started:.0f} s)",
+                f"{len(found) + len(failed)} of {len(cells)}: {cell.world}, {cell.logger}, "
+                f"{cell.sessions:,} sessions, seed {cell.seed} "
+                f"({time.monotonic() - started:.0f} s)"
+                + ("" if error is None else f" failed: {failed[-1]['error']}"),
                 file=sys.stderr,
             )
-    return [found[cell] for cell in cells]
+    return [found[cell] for cell in cells if cell in found], failed
 
 
 def value_table(worlds: Iterable[Measured], sets: str, models: Sequence[str]) -> str:
@@ -93,26 +105,35 @@ def _named(cell: Measured) -> list[str]:
     return [cell["world"], cell["logger"], f"{cell['sessions']:,}", str(cell["seed"])]
 
 
-def criterion_table(worlds: Sequence[Measured]) -> str:
-    """Tau and regret of each criterion, by both truths."""
-    sampled, greedy = summarise(worlds, "sampled"), summarise(worlds, "greedy")
-    rows: list[list[Any]] = [
-        [
-            name,
-            *(of[key] for of in (sampled[name], greedy[name]) for key in ("tau", "regret")),
-            sampled[name]["worst_regret"],
-            sampled[name]["cells"],
-        ]
-        for name in sampled
-    ]
-    chance = [chance_regret(worlds, sets) for sets in ("sampled", "greedy")]
-    rows.append(["a model drawn at random", 0.0, chance[0], 0.0, chance[1], None, None])
-    header = ["chosen by", "tau", "regret", "tau, first K", "regret, first K"]
-    formats = ("", ".2f", ".3f", ".2f", ".3f", ".3f", "")
-    return tabulate(
-        rows, [*header, "worst regret", "cells"], floatfmt=formats, tablefmt="github",
-        missingval="-",
-    )  # fmt: skip
+def criterion_table(worlds: Sequence[Measured], sets: str) -> str:
+    """Tau and regret of each criterion by one truth: of all policies, and of those estimated."""
+    rows: list[list[Any]] = []
+    for name, of in summarise(worlds, sets).items():
+        # An estimate has no more than the policies that are estimated.
+        of_all = "-" if name in (*SET_CRITERIA, ONE_ITEM) else _rounded(of["tau"], 2)
+        rows.append(
+            [
+                name,
+                of_all,
+                _rounded(of["tau_where_estimated"], 2),
+                _rounded(of["policies"], 1),
+                _rounded(of["regret"], 3),
+                _rounded(of["regret_where_estimated"], 3),
+                _rounded(of["worst_regret"], 3),
+                str(of["cells"]),
+            ]
+        )
+    chance = _rounded(chance_regret(worlds, sets), 3)
+    rows.append(["a model drawn at random", "0.00", "0.00", "-", chance, "-", "-", "-"])
+    header = [
+        "chosen by", "tau, all", "tau, where estimated", "policies", "regret",
+        "regret, where estimated", "worst regret", "cells",
+    ]  # fmt: skip
+    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
+
+
+def _rounded(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def ladder_table(worlds: Iterable[Measured]) -> str:
@@ -167,7 +188,7 @@ def main() -> None:
         cells = chosen_cells(options)
     except InputError as error:
         parser.error(str(error))
-    worlds = measure_all(cells, options.processes)
+    worlds, failed = measure_all(cells, options.processes)
     ordered = [cell for cell in worlds if cell["world"] != "constant"]
     set_size = cells[0].set_size
     print(f"True value of a session: sets of {set_size} draws from the policy\n")
@@ -176,11 +197,11 @@ def main() -> None:
     print(value_table(worlds, "greedy", (*SHOWN, "capped")))
     print("\nRecall@20 of the logged clicks of held-out sessions\n")
     print(recall_table(worlds))
+    ways = (f"{set_size} draws", f"first {set_size} items", "one draw")
     if ordered:
-        print(
-            "\nOrder of the policies by a criterion and by true value, of sampled sets or first K\n"
-        )
-        print(criterion_table(ordered))
+        for sets, shown in zip(TRUTHS, ways, strict=True):
+            print(f"\nOrder of the policies by a criterion and by true value of the {shown}\n")
+            print(criterion_table(ordered, sets))
         print("\nTrue value over that of cross-entropy (+: cells where the rung lies above the one")
         print("before it, -: below, by intervals that do not overlap)\n")
         print(ladder_table(ordered))
@@ -190,11 +211,14 @@ def main() -> None:
         draw(ordered, options.figure)
     figures = {
         "worlds": worlds,
-        "criteria": {sets: summarise(ordered, sets) for sets in ("sampled", "greedy")},
-        "chance_regret": {sets: chance_regret(ordered, sets) for sets in ("sampled", "greedy")},
+        "failed": failed,
+        "criteria": {sets: summarise(ordered, sets) for sets in TRUTHS},
+        "chance_regret": {sets: chance_regret(ordered, sets) for sets in TRUTHS},
         "ladder": ladder(ordered),
     }
     print(json.dumps(figures))
+    if failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from bench.off_policy_evaluation import Rounds, evaluate
 from bench.ranking import rank_targets
 from bench.results import averages, event_values
 from bench.table_policy import TablePolicy
-from bench.world_value import WorldEstimate, policy, world_values
+from bench.world_value import WorldEstimate, estimate, policy, rollout, world_values
 from datasets.session_log import SessionLog
 from datasets.simulated_loggers import make_logger
 from datasets.simulated_sessions import draw_log, observed_classes
@@ -34,7 +35,12 @@ RANKING_CRITERIA = {
     "popularity-normalised Recall@20": "Recall@20 (popularity-normalised)",
 }
 """Criterion to the name that tables give it."""
-VALUE_CRITERIA = {"IPS": "ips", "SNIPS": "snips", "DR": "dr"}
+SET_CRITERIA = {"IPS": "ips", "SNIPS": "snips", "DR": "dr"}
+"""Criterion to the name of its estimator, with weights alpha_K / beta of sets."""
+ONE_ITEM = "SNIPS, one item"
+"""SNIPS with weights pi / beta, as the tables of `run_bench.py` have it."""
+TRUTHS = ("sampled", "greedy", "one item")
+"""True values: of K draws from the policy, of the first K items, and of a single draw."""
 LADDER = ("behaviour_cloning", "reinforce", "off-policy", "capped", "tocr")
 """From cross-entropy to TOCR, one change a rung: weigh by return, by pi / beta, cap, top-K."""
 PRIOR_EVENTS = 5
@@ -115,10 +121,10 @@ def measure(cell: Cell) -> dict[str, Any]:
         )
         return _triple(values.greedy), None if values.sampled is None else _triple(values.sampled)
 
-    greedy, sampled = {}, {}
+    greedy, sampled, one_item = {}, {}, {}
     greedy["logger"], sampled["logger"] = true_values(TablePolicy(whole, logger.table), whole)
     criteria: dict[str, dict[str, float]] = {}
-    refusals: dict[str, str] = {}
+    refusals: dict[str, dict[str, str]] = {}
     for label, model in build_models(cell).items():
         for _ in model.fit(split.train):
             pass
@@ -128,23 +134,40 @@ def measure(cell: Cell) -> dict[str, Any]:
         if of_sets is None:
             continue
         sampled[label] = of_sets
-        said = value_criteria(model, world, split.test.log, reward_model, cell.set_size)
-        if isinstance(said, str):
-            refusals[label] = said
-        else:
-            for name, value in said.items():
-                criteria.setdefault(name, {})[label] = value
+        one_item[label] = _triple(
+            estimate(
+                rollout(
+                    world,
+                    model,
+                    set_size=1,
+                    n_sessions=cell.rollouts,
+                    seed=cell.seed,
+                    temperature=policy_temperature(model),
+                )
+            )
+        )
+        said, refusals[label] = value_criteria(
+            model, world, split.test.log, reward_model, cell.set_size
+        )
+        for name, value in said.items():
+            criteria.setdefault(name, {})[label] = value
     policies = {label: value for label, value in sampled.items() if value and label != "logger"}
+    truths = dict(zip(TRUTHS, (policies, greedy, one_item), strict=True))
     return {
         **asdict(cell),
         **{label: policies[label] for label in ("tocr", "reinforce", "gru4rec")},
         "sampled": sampled,
         "greedy": greedy,
+        "one item": one_item,
         "criteria": criteria,
-        "refusals": refusals,
+        "refusals": {label: reasons for label, reasons in refusals.items() if reasons},
         "order": {
-            "sampled": order(criteria, {label: value[0] for label, value in policies.items()}),
-            "greedy": order(criteria, {label: greedy[label][0] for label in policies}),
+            name: order(
+                criteria,
+                {label: truth[label][0] for label in policies},
+                [ONE_ITEM] if name == "one item" else list(SET_CRITERIA),
+            )
+            for name, truth in truths.items()
         },
     }
 
@@ -165,10 +188,10 @@ def ranking_criteria(
 
 def value_criteria(
     model: Recommender, world: World, held_out: SessionLog, reward_model: Table, set_size: int
-) -> dict[str, float] | str:
-    """Estimated value of a page of sampled sets, by estimator, or why there is none.
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Estimated value of a page, by criterion, and by those that have none why.
 
-    From the true propensities of the held-out sessions, at set level: alpha_K / beta.
+    From the true propensities of the held-out sessions: of sampled sets, and of single items.
     """
     assert held_out.propensities is not None
     shown = np.flatnonzero(held_out.position_in_session > 0)
@@ -187,10 +210,16 @@ def value_criteria(
         policy_reward_model=(inclusion * guesses).sum(axis=1),
         expected_set_sizes=inclusion.sum(axis=1),
     )
-    values = evaluate(rounds, set_size=set_size, resamples=100)
-    if values.refusal is not None:
-        return values.refusal
-    return {name: values.estimates[key].value for name, key in VALUE_CRITERIA.items()}
+    found: dict[str, float] = {}
+    reasons: dict[str, str] = {}
+    for size, names in ((set_size, SET_CRITERIA), (1, {ONE_ITEM: "snips"})):
+        values = evaluate(rounds, set_size=size, resamples=100)
+        for name, key in names.items():
+            if key in values.estimates:
+                found[name] = values.estimates[key].value
+            else:
+                reasons[name] = values.refusal or values.missing[key]
+    return found, reasons
 
 
 def fit_reward_model(world: World, train: SessionLog) -> Table:
@@ -206,32 +235,46 @@ def fit_reward_model(world: World, train: SessionLog) -> Table:
 
 
 def order(
-    criteria: dict[str, dict[str, float]], truth: dict[str, float]
-) -> dict[str, dict[str, float | str | None]]:
-    """How each criterion orders the policies of `truth`: Kendall's tau, its choice, the regret.
+    criteria: dict[str, dict[str, float]], truth: dict[str, float], estimates: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """How each criterion orders the policies of `truth`, all and those that are estimated.
 
-    Regret is the share of the best true value that is lost by the choice. All None where the truth
-    has no order, and tau where fewer than three models have the criterion.
+    A policy is estimated where all the criteria named in `estimates` have it. By criterion what
+    `_order` finds over all policies, and under `where_estimated` over those that are estimated.
     """
-    found: dict[str, dict[str, float | str | None]] = {}
-    best = max(truth.values())
-    spread = best - min(truth.values())
-    for name, of_models in criteria.items():
-        known = [label for label in truth if label in of_models]
-        if spread <= 1e-9 * best or not known:
-            found[name] = {"tau": None, "chosen": None, "regret": None}
-            continue
-        chosen = max(known, key=of_models.__getitem__)
-        tau = float("nan")
-        if len(known) > 2:
-            values: NDArray[np.float64] = np.array([(of_models[x], truth[x]) for x in known])
-            tau = float(kendalltau(values[:, 0], values[:, 1]).statistic)
-        found[name] = {
-            "tau": None if math.isnan(tau) else tau,
-            "chosen": chosen,
-            "regret": (best - truth[chosen]) / best,
+    estimated = [label for label in truth if all(label in criteria.get(e, {}) for e in estimates)]
+    return {
+        name: {
+            **_order(of_models, truth, list(truth)),
+            "where_estimated": _order(of_models, truth, estimated),
         }
-    return found
+        for name, of_models in criteria.items()
+    }
+
+
+def _order(
+    of_models: dict[str, float], truth: dict[str, float], among: Sequence[str]
+) -> dict[str, float | str | None]:
+    """Kendall's tau, the choice and its regret: the share of the best of all true values it loses.
+
+    `of` counts the models of `among` that have the criterion. The others are None where
+    that is none or the truth has no order, and tau where it is fewer than three.
+    """
+    known = [label for label in among if label in of_models]
+    best = max(truth.values())
+    if best - min(truth.values()) <= 1e-9 * best or not known:
+        return {"tau": None, "chosen": None, "regret": None, "of": len(known)}
+    chosen = max(known, key=of_models.__getitem__)
+    tau = float("nan")
+    if len(known) > 2:
+        values: NDArray[np.float64] = np.array([(of_models[x], truth[x]) for x in known])
+        tau = float(kendalltau(values[:, 0], values[:, 1]).statistic)
+    return {
+        "tau": None if math.isnan(tau) else tau,
+        "chosen": chosen,
+        "regret": (best - truth[chosen]) / best,
+        "of": len(known),
+    }
 
 
 def _triple(estimate: WorldEstimate) -> list[float]:

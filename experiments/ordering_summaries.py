@@ -16,20 +16,32 @@ Measured = dict[str, Any]
 def summarise(worlds: Sequence[Measured], sets: str) -> dict[str, dict[str, float | int | None]]:
     """For each criterion its mean tau and regret over the cells where it says something.
 
-    `sets` names the truth: sampled or greedy.
+    `sets` names the truth, of `TRUTHS`. Of all policies that have the criterion, and
+    `_where_estimated` of those that have estimates, `policies` of them in the mean.
     """
     found: dict[str, dict[str, float | int | None]] = {}
     for name in dict.fromkeys(name for cell in worlds for name in cell["criteria"]):
         orders = [cell["order"][sets][name] for cell in worlds if name in cell["criteria"]]
-        regrets = [order["regret"] for order in orders if order["regret"] is not None]
-        taus = [order["tau"] for order in orders if order["tau"] is not None]
+        estimated = [order["where_estimated"] for order in orders]
+        regrets = _known(orders, "regret")
         found[name] = {
-            "tau": float(np.mean(taus)) if taus else None,
-            "regret": float(np.mean(regrets)) if regrets else None,
+            "tau": _mean(_known(orders, "tau")),
+            "regret": _mean(regrets),
             "worst_regret": max(regrets, default=None),
             "cells": len(regrets),
+            "tau_where_estimated": _mean(_known(estimated, "tau")),
+            "regret_where_estimated": _mean(_known(estimated, "regret")),
+            "policies": _mean([order["of"] for order in estimated if order["tau"] is not None]),
         }
     return found
+
+
+def _known(orders: Iterable[dict[str, Any]], key: str) -> list[float]:
+    return [order[key] for order in orders if order[key] is not None]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def chance_regret(worlds: Iterable[Measured], sets: str) -> float | None:

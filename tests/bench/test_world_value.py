@@ -10,13 +10,13 @@ import pytest
 
 import bench.world_value
 from bench.table_policy import TablePolicy
-from bench.world_enumeration import exact_value
 from bench.world_value import estimate, rollout, world_values
 from datasets.session_log import SessionLog
 from datasets.simulated_loggers import make_logger
 from datasets.simulated_sessions import draw_log
 from datasets.simulated_worlds import WORLDS, World, make_world
 from models.recommender import FloatMatrix
+from tests.bench.world_enumeration import exact_value
 
 N_SESSIONS = 20_000
 

@@ -5,17 +5,30 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from bench.table_policy import TablePolicy
 from datasets.session_log import SessionLog
 from datasets.simulated_loggers import make_logger
 from datasets.simulated_sessions import draw_log
 from datasets.simulated_worlds import make_world
 from experiments.clicked_only import ClickedOnly
-from experiments.ordering_cells import RANKING_CRITERIA, fit_reward_model, order
+from experiments.ordering import measure_all
+from experiments.ordering_cells import (
+    ONE_ITEM,
+    RANKING_CRITERIA,
+    SET_CRITERIA,
+    TRUTHS,
+    Cell,
+    fit_reward_model,
+    order,
+    value_criteria,
+)
 from experiments.ordering_summaries import chance_regret, ladder, summarise
 
 REPOSITORY = Path(__file__).parents[2]
@@ -23,20 +36,79 @@ TRUTH = {"a": 4.0, "b": 3.0, "c": 2.0}
 
 
 def test_a_criterion_that_agrees_and_one_that_disagrees() -> None:
-    found = order({"right": {"a": 9, "b": 5, "c": 1}, "wrong": {"a": 1, "b": 5, "c": 9}}, TRUTH)
-    assert found["right"] == {"tau": pytest.approx(1), "chosen": "a", "regret": 0}
-    assert found["wrong"] == {"tau": pytest.approx(-1), "chosen": "c", "regret": 0.5}
+    given = {"right": {"a": 9, "b": 5, "c": 1}, "wrong": {"a": 1, "b": 5, "c": 9}}
+    found = order(given, TRUTH, ["right"])
+    right = {"tau": pytest.approx(1), "chosen": "a", "regret": 0, "of": 3}
+    wrong = {"tau": pytest.approx(-1), "chosen": "c", "regret": 0.5, "of": 3}
+    assert found["right"] == right | {"where_estimated": right}
+    assert found["wrong"] == wrong | {"where_estimated": wrong}
+
+
+def test_criteria_are_compared_over_the_policies_that_every_estimate_has() -> None:
+    truth = {"a": 5.0, "b": 4.0, "c": 3.0, "d": 2.0, "e": 1.0}
+    given = {
+        "recall": {"a": 1, "b": 4, "c": 3, "d": 2, "e": 5},
+        "IPS": {"b": 3, "c": 2, "d": 1, "e": 0},
+        "DR": {"a": 9, "b": 3, "c": 2, "d": 1},
+    }
+    found = order(given, truth, ["IPS", "DR"])
+    assert found["recall"]["chosen"] == "e"
+    assert found["recall"]["tau"] < 0
+    same = {"tau": pytest.approx(1), "chosen": "b", "regret": pytest.approx(0.2), "of": 3}
+    assert [found[name]["where_estimated"] for name in given] == [same] * 3
+    none = order({"recall": given["recall"]}, truth, ["IPS"])["recall"]
+    assert none["of"] == 5
+    assert none["where_estimated"] == {"tau": None, "chosen": None, "regret": None, "of": 0}
 
 
 def test_models_without_a_number_or_without_a_true_value_are_left_out() -> None:
-    found = order({"part": {"b": 2, "c": 1, "popularity": 9}}, TRUTH)
-    assert found["part"] == {"tau": None, "chosen": "b", "regret": 0.25}
-    assert order({"none": {"popularity": 1}}, TRUTH)["none"]["regret"] is None
+    found = order({"part": {"b": 2, "c": 1, "popularity": 9}}, TRUTH, ["part"])
+    part = {"tau": None, "chosen": "b", "regret": 0.25, "of": 2}
+    assert found["part"] == part | {"where_estimated": part}
+    assert order({"none": {"popularity": 1}}, TRUTH, ["none"])["none"]["regret"] is None
 
 
 def test_where_all_are_worth_the_same_nothing_is_ordered() -> None:
-    found = order({"any": {"a": 1, "b": 2, "c": 3}}, dict.fromkeys(TRUTH, 10.0))
-    assert found["any"] == {"tau": None, "chosen": None, "regret": None}
+    found = order({"any": {"a": 1, "b": 2, "c": 3}}, dict.fromkeys(TRUTH, 10.0), ["any"])
+    nothing = {"tau": None, "chosen": None, "regret": None, "of": 3}
+    assert found["any"] == nothing | {"where_estimated": nothing}
+
+
+def test_an_estimator_without_an_interval_leaves_the_others() -> None:
+    world = make_world("static", n_items=6, n_interests=2)
+    logger = make_logger("uniform", world)
+    log = draw_log(world, logger, 400, seed=1)
+    reward_model = fit_reward_model(world, log)
+    uniform: Any = TablePolicy(world, logger.table)
+
+    def criteria(rewards: np.ndarray) -> tuple[dict[str, float], dict[str, str]]:
+        held_out = replace(log, rewards=rewards.astype(np.float32))
+        return value_criteria(uniform, world, held_out, reward_model, set_size=2)
+
+    found, reasons = criteria(log.rewards)
+    assert list(found) == [*SET_CRITERIA, ONE_ITEM]
+    assert reasons == {}
+    # The policy is the logger, so each weight of a single item is 1.
+    assert found[ONE_ITEM] == pytest.approx(log.rewards[log.position_in_session > 0].mean())
+    # Many resamples lack the one reward, so that IPS and SNIPS have no finite interval.
+    one_reward = np.zeros(log.n_events)
+    one_reward[log.offsets[0] + 1] = 1.0
+    found, reasons = criteria(one_reward)
+    assert list(found) == ["DR"]
+    assert reasons == dict.fromkeys(
+        ["IPS", "SNIPS", ONE_ITEM], "too few rounds have weight and reward for an interval"
+    )
+    found, reasons = criteria(np.zeros(log.n_events))
+    assert found == {}
+    assert set(reasons) == {*SET_CRITERIA, ONE_ITEM}
+
+
+def test_a_cell_that_fails_leaves_the_others() -> None:
+    good = Cell("static", "popularity", 60, 1, items=10, epochs=1, rollouts=20)
+    found, failed = measure_all([replace(good, set_size=11), good], processes=1)
+    assert [cell["set_size"] for cell in found] == [5]
+    assert [cell["set_size"] for cell in failed] == [11]
+    assert failed[0]["error"].startswith("ValueError: a rollout needs")
 
 
 def test_the_reward_model_comes_to_the_click_probability() -> None:
@@ -73,22 +145,32 @@ def test_the_model_of_clicks_does_not_see_what_was_not_clicked() -> None:
 
 
 def test_summaries_of_cells() -> None:
-    def cell(values: list[float]) -> dict[str, object]:
+    def cell(values: list[float], part: tuple[str, ...] = ()) -> dict[str, object]:
         names = ("behaviour_cloning", "reinforce", "off-policy", "capped", "tocr")
         sampled = {name: [v, v - 0.1, v + 0.1] for name, v in zip(names, values, strict=True)}
         truth = dict(zip(names, values, strict=True))
         criteria = {"truth": truth, "lie": {name: -value for name, value in truth.items()}}
+        if part:
+            criteria["part"] = {name: truth[name] for name in part}
         return {
             "world": "static", "logger": "uniform", "sessions": 10, "criteria": criteria,
             "sampled": {"logger": [9.0, 9.0, 9.0], **sampled},
-            "order": {"sampled": order(criteria, truth)},
+            "order": {"sampled": order(criteria, truth, ["part"] if part else [])},
         }  # fmt: skip
 
-    cells = [cell([1, 2, 1, 2, 4]), cell([2, 4, 4.1, 3, 8])]
+    cells = [
+        cell([1, 2, 1, 2, 4]),
+        cell([2, 4, 4.1, 3, 8], part=("reinforce", "off-policy", "capped")),
+    ]
     found = summarise(cells, "sampled")
     assert found["truth"]["regret"] == 0
     assert found["lie"]["regret"] == pytest.approx(0.75)
     assert found["lie"]["cells"] == 2
+    assert found["part"]["cells"] == 1
+    assert found["part"]["policies"] == 3
+    assert found["part"]["regret"] == pytest.approx(1 - 4.1 / 8)
+    assert found["lie"]["policies"] == pytest.approx((5 + 3) / 2)
+    assert found["lie"]["regret_where_estimated"] == pytest.approx(np.mean([0.75, 1 - 3 / 8]))
     assert chance_regret(cells, "sampled") == pytest.approx(np.mean([1 - 2 / 4, 1 - 4.22 / 8]))
     (group,) = ladder(cells)
     assert group["rungs"]["tocr"] == {"ratio": 4, "rises": 2, "falls": 0}
@@ -111,7 +193,8 @@ def test_a_small_run(tmp_path: Path) -> None:
         # Every page pays 1, whatever is shown.
         assert constant[model] == [10.0, 10.0, 10.0]
     assert set(RANKING_CRITERIA) <= set(static["criteria"])
-    assert "| a model drawn at random" in done.stdout
+    assert set(static["order"]) == set(TRUTHS)
+    assert done.stdout.count("| a model drawn at random") == len(TRUTHS)
     assert figure.stat().st_size > 10_000
 
 

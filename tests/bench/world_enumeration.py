@@ -2,7 +2,7 @@
 
 The tree of histories is walked level by level. Each history carries its joint probability with
 every latent interest, filtered forward: what a model shows depends on the history alone, so nothing
-else is needed. The cost grows as (2 n) ** horizon histories and n ** K draws: an oracle for tests.
+else is needed. The cost grows as (2 n) ** horizon histories and n ** K draws.
 """
 
 from __future__ import annotations
