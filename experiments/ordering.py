@@ -194,7 +194,7 @@ def main() -> None:
     print(f"True value of a session: sets of {set_size} draws from the policy\n")
     print(value_table(worlds, "sampled", ("logger", *SHOWN)))
     print(f"\nTrue value of a session: the first {set_size} items\n")
-    print(value_table(worlds, "greedy", (*SHOWN, "capped")))
+    print(value_table(worlds, "greedy", (*SHOWN, "off-policy", "capped")))
     print("\nRecall@20 of the logged clicks of held-out sessions\n")
     print(recall_table(worlds))
     ways = (f"{set_size} draws", f"first {set_size} items", "one draw")
