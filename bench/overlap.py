@@ -80,15 +80,16 @@ def measure_overlap(log_weights: Values, sessions: NDArray[np.int64], cap: float
     n_rounds = len(log_weights)
     mean = float(weights.mean())
     by_session = np.bincount(sessions, weights=scaled).astype(np.float64)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         residuals = np.bincount(sessions, weights=weights) - mean * lengths
+        mean_error = float(np.sqrt((residuals**2).sum())) / n_rounds
     return Overlap(
         rounds=n_rounds,
         sessions=len(lengths),
         effective_sample_size=_effective_size(scaled),
         effective_sessions=_effective_size(by_session),
         mean_weight=mean,
-        mean_weight_error=float(np.sqrt((residuals**2).sum())) / n_rounds,
+        mean_weight_error=mean_error,
         largest_weight=float(weights.max()),
         clipped_share=float((weights > cap).mean()),
         outside_share=float((log_weights == -math.inf).mean()),

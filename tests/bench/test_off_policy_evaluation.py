@@ -131,6 +131,15 @@ def test_overlap_by_hand() -> None:
     assert found.mean_weight_error == pytest.approx(0)
 
 
+@pytest.mark.parametrize("log_weight", [400.0, 800.0])
+def test_weights_whose_squares_overflow_are_worth_one_round(log_weight: float) -> None:
+    """As products of a long session's weights: no warning, and an honest effective sample."""
+    found = measure_overlap(np.array([log_weight, 0.0, 0.0]), np.array([0, 1, 2]), 20.0)
+    assert found.effective_sample_size == pytest.approx(1)
+    assert found.effective_sessions == pytest.approx(1)
+    assert not np.isfinite(found.mean_weight_error)
+
+
 def two_step_log(copies: int) -> tuple[Rounds, float]:
     """Each path through two steps as often as the logger takes it, and the policy's exact value.
 
