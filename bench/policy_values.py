@@ -14,7 +14,7 @@ from bench.events import TestEvents
 from bench.off_policy_evaluation import OffPolicyValues, Rounds, Unit, ValueEstimate, evaluate
 from bench.overlap import Overlap
 from bench.policy_columns import PolicyColumns, read_policy
-from bench.results import Estimate, SeedMean, spread_over_seeds
+from bench.results import Estimate, SeedMean, mean_over_seeds, spread_over_seeds
 from bench.trial import read_record
 from bench.true_values import over_seeds
 from datasets.session_log import IntArray
@@ -179,6 +179,4 @@ def _mean(by_seed: Sequence[float]) -> SeedMean:
 
 
 def _over_seeds(found: Sequence[ValueEstimate]) -> Estimate:
-    by_seed = np.array([(estimate.value, estimate.low, estimate.high) for estimate in found])
-    value, low, high = by_seed.mean(axis=0).tolist()
-    return Estimate(value, low, high, spread_over_seeds(by_seed[:, 0]))
+    return mean_over_seeds([(each.value, each.low, each.high) for each in found])

@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
-from bench.results import Estimate, spread_over_seeds
+from bench.results import Estimate, mean_over_seeds
 from bench.world_value import WorldEstimate, WorldValues, world_values
 from datasets.errors import InputError
 from datasets.session_log import StringArray
@@ -93,9 +91,7 @@ def over_seeds(folders: Sequence[Path]) -> dict[str, Estimate]:
     for name in by_seed[0]:
         if all(name in of_seed for of_seed in by_seed):
             rows = [of_seed[name] for of_seed in by_seed]
-            values = np.array([(row.value, row.low, row.high) for row in rows])
-            value, low, high = values.mean(axis=0).tolist()
-            found[name] = Estimate(value, low, high, spread_over_seeds(values[:, 0]))
+            found[name] = mean_over_seeds([(row.value, row.low, row.high) for row in rows])
     return found
 
 

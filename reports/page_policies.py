@@ -15,7 +15,7 @@ from reports.palette import Style
 from reports.plots.calibration import draw_behaviour, draw_heads
 from reports.plots.correction import draw_lambda
 from reports.plots.policy_value import draw_values, draw_weights
-from reports.policy_value_table import DIGITS, estimate_cell, verdict_lines
+from reports.policy_value_table import DIGITS, estimate_cell, true_value_names, verdict_lines
 from reports.tables import Cell, Column, TableRow
 
 TITLES = {
@@ -72,8 +72,7 @@ def policy_parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]
 def _values_table(benchmark: Benchmark) -> PageTable:
     """Accuracy with reward or without popularity, all estimates, and what their weights say."""
     policies = benchmark.policies
-    by_length = sorted(policies.true_values.values(), key=len, reverse=True)
-    true_names = dict.fromkeys(name for found in by_length for name in found)
+    true_names = true_value_names(benchmark)
     accuracies = [benchmark.headline + way for way in (REWARD_WEIGHTED, POPULARITY_NORMALISED)]
     beyond = f"{BEYOND_TOP}@{headline_k(benchmark.record.ks)}"
     rows = []

@@ -42,14 +42,18 @@ def value_columns(benchmark: Benchmark) -> list[Column]:
     where no model has one.
     """
     policies = benchmark.policies
-    # A model that is no policy has fewer, and its order would tear those of one K apart.
-    by_length = sorted(policies.true_values.values(), key=len, reverse=True)
-    names = dict.fromkeys(name for found in by_length for name in found)
-    columns = [Column(name, 3, "highest") for name in names]
+    columns = [Column(name, 3, "highest") for name in true_value_names(benchmark)]
     known = policies.behaviour is not None and not policies.behaviour.is_estimate
     if known and _given(benchmark):
         columns += [Column(VALUE, DIGITS, "highest"), Column(SAMPLE, 0)]
     return columns
+
+
+def true_value_names(benchmark: Benchmark) -> list[str]:
+    """Columns of true values that any model has, those of one K side by side."""
+    # A model that is no policy has fewer, and its order would tear those of one K apart.
+    by_length = sorted(benchmark.policies.true_values.values(), key=len, reverse=True)
+    return list(dict.fromkeys(name for found in by_length for name in found))
 
 
 def value_cells(benchmark: Benchmark, label: str) -> dict[str, Cell]:
