@@ -72,7 +72,7 @@ def policy_gradient(
         cap=objective.cap,
         off_policy=objective.off_policy,
     )
-    losses = tocr.policy_loss(log_pi, weight, simulation.rewards)
+    losses = -weight * simulation.rewards * log_pi
     loss = ((simulation.behaviour if shares is None else shares) * losses).sum()
     return torch.autograd.grad(loss, theta)[0]
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from datasets.session_log import SessionLog
 from models.common.policy_config import PolicyConfig
 from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import train_policies
-from models.common.softmax_policy import PolicyStep, log_probability
+from models.common.softmax_policy import PolicyStep, run_head
 from models.recommender import Progress
 
 
@@ -33,9 +34,13 @@ class BehaviourCloning(PolicyRecommender):
         """Train on -log pi; yields about twenty times an epoch."""
         self._draw(train.n_items)
 
-        def losses(epoch: int, step: PolicyStep) -> Iterator[Tensor]:
-            states = self._policy.states(step)
-            policy = self._policy.head("policy", step.scored)
-            yield -log_probability(states, policy, step.scored).sum()
+        def learn(epoch: int, step: PolicyStep) -> Tensor:
+            policy = run_head(
+                self._policy.states(step), self._policy.head("policy", step.scored), step.scored
+            )
+            weight = torch.full_like(policy.log_probability, step.share)
+            policy.back_to_head(weight)
+            self._policy.back_through(policy.back_to_states(weight))
+            return -policy.log_probability.sum()
 
-        return train_policies([self._policy], train, self.config, losses, seed=self._seed)
+        return train_policies([self._policy], train, self.config, learn, seed=self._seed)

@@ -17,7 +17,7 @@ from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import train_policies
 from models.common.returns import rewarded_returns
-from models.common.softmax_policy import PolicyStep, log_probability
+from models.common.softmax_policy import PolicyStep, run_head
 from models.common.transfer import on_device
 from models.recommender import Progress
 
@@ -48,13 +48,17 @@ class Reinforce(PolicyRecommender):
         )
         self._draw(train.n_items)
 
-        def losses(epoch: int, step: PolicyStep) -> Iterator[Tensor]:
+        def learn(epoch: int, step: PolicyStep) -> Tensor:
             acting = np.flatnonzero(rewarded[step.actions])
-            rows = on_device(acting, self.device)
-            states = self._policy.states(step)
-            policy = self._policy.head("policy", step.scored)
-            log_pi = log_probability(states, policy, step.scored, rows)
+            policy = run_head(
+                self._policy.states(step),
+                self._policy.head("policy", step.scored),
+                step.scored,
+                on_device(acting, self.device),
+            )
             value = on_device(returns[step.actions[acting]], self.device)
-            yield -(value * log_pi).sum()
+            policy.back_to_head(step.share * value)
+            self._policy.back_through(policy.back_to_states(step.share * value))
+            return -(value * policy.log_probability).sum()
 
-        return train_policies([self._policy], train, config, losses, seed=self._seed)
+        return train_policies([self._policy], train, config, learn, seed=self._seed)

@@ -21,11 +21,7 @@ from torch import Tensor, nn
 from datasets.session_log import SessionLog
 from models.common.negative_sampler import NegativeSampler
 from models.common.option_ranges import require_not_negative, require_positive, require_share
-from models.common.sampled_softmax import (
-    full_log_probability,
-    sampled_items,
-    sampled_log_probability,
-)
+from models.common.sampled_softmax import log_probability, sampled_items
 from models.common.search_ranges import Choices, LogRange, Range
 from models.common.session_chunks import events_of_chunks, session_chunks, similar_lengths
 from models.common.training_log import TrainingLog
@@ -133,15 +129,10 @@ class SasRec:
         """log pi(target) of each state (R, width), over the catalogue or the sampler's draws."""
         table = self._network.items
         if sampler is None:
-            return full_log_probability(states, table, targets)
+            return log_probability(states, table, targets)
         scored = sampled_items(targets, sampler.draw(self.config.negatives), sampler.probabilities)
-        assert scored.log_weights is not None
-        return sampled_log_probability(
-            states,
-            nn.functional.embedding(scored.items, table),
-            scored.targets,
-            scored.log_weights,
-        )
+        rows = nn.functional.embedding(scored.items, table)
+        return log_probability(states, rows, scored.targets, scored.log_weights)
 
     @property
     def policy_temperature(self) -> float:

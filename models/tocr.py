@@ -24,14 +24,9 @@ from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import BehaviourDraws, train_policies
 from models.common.returns import rewarded_returns
-from models.common.sampled_softmax import full_log_probability
+from models.common.sampled_softmax import log_probability
 from models.common.search_ranges import LogRange
-from models.common.softmax_policy import (
-    PolicyStep,
-    SoftmaxPolicy,
-    log_probability,
-    observed_events,
-)
+from models.common.softmax_policy import PolicyStep, SoftmaxPolicy, observed_events, run_head
 from models.common.training_log import Columns
 from models.common.transfer import on_device
 from models.recommender import Progress
@@ -110,47 +105,44 @@ class Tocr(PolicyRecommender):
             )
         self._draw(train.n_items)
 
-        def losses(epoch: int, step: PolicyStep) -> Iterator[Tensor]:
+        def learn(epoch: int, step: PolicyStep) -> Tensor:
             states = self._policy.states(step)
-            # Cut off, a head on the policy's state learns from it and never shapes it.
-            behaviour_states = (
-                states.detach() if self._behaviour is self._policy else self._behaviour.states(step)
+            log_beta = self._learn_behaviour(states, step)
+            rewarded_actions = np.flatnonzero(rewarded[step.actions])
+            rows = on_device(rewarded_actions, self.device)
+            warming_up = epoch <= config.warm_start
+            every_action = warming_up or config.kl > 0
+            policy = run_head(
+                states,
+                self._policy.head("policy", step.scored),
+                step.scored,
+                None if every_action else rows,
+                config.temperature,
             )
-            behaviour = self._behaviour.head("behaviour", step.behaviour_scored)
-            log_beta = log_probability(behaviour_states, behaviour, step.behaviour_scored)
-            yield -log_beta.sum()
-            policy = self._policy.head("policy", step.scored)
-            if epoch <= config.warm_start:
-                log_pi = log_probability(
-                    states, policy, step.scored, temperature=config.temperature
-                )
-                step.columns.update(columns(log_pi, log_beta, log_beta))
-                yield -log_pi.sum()
-                return
-            acting = np.flatnonzero(rewarded[step.actions])
-            rows = on_device(acting, self.device)
-            divergence: Tensor | float = 0.0
-            if config.kl > 0:
-                # KL(beta || pi) = E_beta[log beta - log pi]: the logged actions are draws of beta.
-                log_pi = log_probability(
-                    states, policy, step.scored, temperature=config.temperature
-                )
-                divergence = -config.kl * log_pi.sum()
-                log_pi = log_pi[rows]
+            log_pi = policy.log_probability
+            if warming_up:
+                weight, log_beta_of_weighted = torch.ones_like(log_pi), log_beta
             else:
-                log_pi = log_probability(states, policy, step.scored, rows, config.temperature)
-            of_rewarded = log_beta.index_select(0, rows)
-            weight = action_weight(
-                log_pi,
-                of_rewarded,
-                k=config.K,
-                cap=config.cap,
-                off_policy=config.off_policy,
-                normalised=config.normalised,
-            )
-            value = on_device(returns[step.actions[acting]], self.device)
-            step.columns.update(columns(log_pi, log_beta, of_rewarded))
-            yield policy_loss(log_pi, weight, value).sum() + divergence
+                if every_action:
+                    log_pi = log_pi.index_select(0, rows)
+                log_beta_of_weighted = log_beta.index_select(0, rows)
+                weight = action_weight(
+                    log_pi,
+                    log_beta_of_weighted,
+                    k=config.K,
+                    cap=config.cap,
+                    off_policy=config.off_policy,
+                    normalised=config.normalised,
+                )
+                weight = weight * on_device(returns[step.actions[rewarded_actions]], self.device)
+                if config.kl > 0:
+                    # KL(beta || pi) = E_beta[log beta - log pi]: logged actions are draws of beta.
+                    divergence = torch.full_like(log_beta, config.kl)
+                    weight = divergence.index_add_(0, rows, weight)
+            step.columns.update(columns(log_pi, log_beta, log_beta_of_weighted))
+            policy.back_to_head(step.share * weight)
+            self._policy.back_through(policy.back_to_states(step.share * weight))
+            return -(weight * policy.log_probability).sum() - log_beta.sum()
 
         draws = None
         if config.behaviour_negatives > 0:
@@ -160,7 +152,7 @@ class Tocr(PolicyRecommender):
             networks,
             train,
             config,
-            losses,
+            learn,
             seed=self._seed,
             diagnose=lambda columns: diagnostics(columns, config),
             behaviour_draws=draws,
@@ -181,7 +173,7 @@ class Tocr(PolicyRecommender):
         actions = torch.from_numpy(sessions.items[position > 0].astype(np.int64))
         table = self._behaviour.heads["behaviour"].cpu()
         blocks = zip(states.split(PROPENSITY_ROWS), actions.split(PROPENSITY_ROWS), strict=True)
-        of_blocks = [full_log_probability(rows, table, taken) for rows, taken in blocks]
+        of_blocks = [log_probability(rows, table, taken) for rows, taken in blocks]
         log_beta = torch.cat(of_blocks) if of_blocks else torch.empty(0)
         return np.asarray(log_beta.numpy(), dtype=np.float32)
 
@@ -202,6 +194,21 @@ class Tocr(PolicyRecommender):
             generator=torch.Generator().manual_seed(seed),
         )
         return np.asarray(sets.numpy(), dtype=np.int64)
+
+    def _learn_behaviour(self, states: Tensor, step: PolicyStep) -> Tensor:
+        """Gradients of L_beta; returns the log beta of each action, (A,)."""
+        apart = self._behaviour is not self._policy
+        behaviour = run_head(
+            self._behaviour.states(step) if apart else states,
+            self._behaviour.head("behaviour", step.behaviour_scored),
+            step.behaviour_scored,
+        )
+        weight = torch.full_like(behaviour.log_probability, step.share)
+        behaviour.back_to_head(weight)
+        # A head on the policy's state learns from it and never shapes it.
+        if apart:
+            self._behaviour.back_through(behaviour.back_to_states(weight))
+        return behaviour.log_probability
 
     def _build(self, n_items: int) -> None:
         if self.config.behaviour == "head":
@@ -258,18 +265,9 @@ def action_weight(
     return weight
 
 
-def policy_loss(log_pi: Tensor, weight: Tensor, returns: Tensor) -> Tensor:
-    """-weight R log pi of each action with a positive reward, (A,) (eq. 8)."""
-    return -weight * returns * log_pi
-
-
 def columns(log_pi: Tensor, log_beta: Tensor, log_beta_of_rewarded: Tensor) -> dict[str, Tensor]:
     """What `diagnostics` is computed from, of one step."""
-    return {
-        "log pi": log_pi.detach(),
-        "log beta": log_beta.detach(),
-        "log beta of rewarded": log_beta_of_rewarded.detach(),
-    }
+    return {"log pi": log_pi, "log beta": log_beta, "log beta of rewarded": log_beta_of_rewarded}
 
 
 def diagnostics(columns: Columns, config: TocrConfig) -> dict[str, Tensor]:

@@ -20,8 +20,8 @@ from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import train_policies
 from models.common.returns import rewarded_returns
-from models.common.sampled_softmax import ScoredItems
-from models.common.softmax_policy import PolicyStep, log_probability
+from models.common.sampled_softmax import ScoredItems, log_probability
+from models.common.softmax_policy import PolicyStep
 from models.common.transfer import on_device
 from models.recommender import Progress
 
@@ -59,8 +59,9 @@ class TocrReplica(PolicyRecommender):
         self._draw(train.n_items)
         catalogue = torch.arange(train.n_items, device=self.device)
 
-        def one_loss(epoch: int, step: PolicyStep) -> Iterator[Tensor]:
-            states = self._policy.states(step)
+        @torch.enable_grad()
+        def learn(epoch: int, step: PolicyStep) -> Tensor:
+            states = self._policy.states(step).requires_grad_()
             scored = _over(catalogue, step.scored)
             policy = self._policy.head("policy", scored)
             behaviour = self._policy.head("behaviour", scored)
@@ -70,13 +71,19 @@ class TocrReplica(PolicyRecommender):
                 k=config.K,
             )
             value = on_device(returns[step.actions], self.device)
-            log_pi = log_probability(states, policy, scored)
-            log_beta = log_probability(states.detach(), behaviour, scored)
+            log_pi = log_probability(states, policy.values, scored.targets, scored.log_weights)
+            log_beta = log_probability(
+                states.detach(), behaviour.values, scored.targets, scored.log_weights
+            )
             step.columns["behaviour loss"] = -log_beta.detach()
             step.columns["pi(a')/beta(a'') lambda_K"] = weight.detach()
-            yield -(weight * value * log_pi).sum() - log_beta.sum()
+            loss = -(weight * value * log_pi).sum() - log_beta.sum()
+            (loss * step.share).backward()
+            assert states.grad is not None
+            self._policy.back_through(states.grad)
+            return loss.detach()
 
-        return train_policies([self._policy], train, config, one_loss, seed=self._seed)
+        return train_policies([self._policy], train, config, learn, seed=self._seed)
 
 
 def sampled_action_weight(log_pi: Tensor, log_beta: Tensor, *, k: int) -> Tensor:

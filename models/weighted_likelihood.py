@@ -21,7 +21,7 @@ from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import train_policies
 from models.common.returns import rewarded_returns
 from models.common.search_ranges import LogRange
-from models.common.softmax_policy import PolicyStep, log_probability
+from models.common.softmax_policy import PolicyStep, run_head
 from models.common.transfer import on_device
 from models.recommender import Progress
 
@@ -60,22 +60,26 @@ class WeightedLikelihood(PolicyRecommender):
         )
         self._draw(train.n_items)
 
-        def losses(epoch: int, step: PolicyStep) -> Iterator[Tensor]:
+        def learn(epoch: int, step: PolicyStep) -> Tensor:
             states = self._policy.states(step)
-            behaviour = self._policy.head("behaviour", step.behaviour_scored)
-            log_beta = log_probability(states.detach(), behaviour, step.behaviour_scored)
-            yield -log_beta.sum()
+            # A head that leaves its gradient at its rows alone never shapes the state.
+            behaviour = run_head(
+                states, self._policy.head("behaviour", step.behaviour_scored), step.behaviour_scored
+            )
+            log_beta = behaviour.log_probability
+            behaviour.back_to_head(torch.full_like(log_beta, step.share))
             acting = np.flatnonzero(rewarded[step.actions])
             rows = on_device(acting, self.device)
-            policy = self._policy.head("policy", step.scored)
-            log_pi = log_probability(states, policy, step.scored, rows)
+            policy = run_head(states, self._policy.head("policy", step.scored), step.scored, rows)
             weight = propensity_weight(log_beta[rows], floor=config.floor)
-            value = on_device(returns[step.actions[acting]], self.device)
-            step.columns["behaviour loss"] = -log_beta.detach()
+            weighted = weight * on_device(returns[step.actions[acting]], self.device)
+            policy.back_to_head(step.share * weighted)
+            self._policy.back_through(policy.back_to_states(step.share * weighted))
+            step.columns["behaviour loss"] = -log_beta
             step.columns["share at the floor"] = weight >= 1 / config.floor
-            yield -(weight * value * log_pi).sum()
+            return -log_beta.sum() - (weighted * policy.log_probability).sum()
 
-        return train_policies([self._policy], train, config, losses, seed=self._seed)
+        return train_policies([self._policy], train, config, learn, seed=self._seed)
 
 
 @torch.no_grad()

@@ -21,9 +21,9 @@ from models.common.training_log import Diagnose, TrainingLog
 from models.common.transfer import on_device
 from models.recommender import Progress
 
-StepLosses = Callable[[int, PolicyStep], Iterator[Tensor]]
-"""Of epoch and step: losses summed over the step's actions. Gradients are taken of each before the
-next is asked for, so that its memory is free by then; their graphs may share no operation."""
+StepLoss = Callable[[int, PolicyStep], Tensor]
+"""Of epoch and step: the loss, summed over the step's actions. It leaves the gradients of
+`PolicyStep.share` times this loss at the heads' rows, and takes them back through the networks."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ def train_policies(
     networks: Sequence[SoftmaxPolicy],
     train: SessionLog,
     config: PolicyConfig,
-    step_losses: StepLosses,
+    step_loss: StepLoss,
     *,
     seed: int,
     diagnose: Diagnose = dict,
     behaviour_draws: BehaviourDraws | None = None,
 ) -> Iterator[Progress]:
-    """Minimise `step_losses` over all weights of `networks`; yields about twenty times an epoch.
+    """Minimise `step_loss` over all weights of `networks`; yields about twenty times an epoch.
 
     Without `behaviour_draws` a step's `behaviour_scored` are its `scored`. `diagnose` is given what
     the losses leave in `PolicyStep.columns`.
@@ -107,13 +107,9 @@ def train_policies(
                 actions=actions,
                 scored=scored,
                 behaviour_scored=behaviour_scored,
+                share=1 / (config.batch_size * config.truncation),
             )
-            total = torch.zeros((), device=device)
-            for loss in step_losses(epoch, step):
-                (loss / (config.batch_size * config.truncation)).backward()
-                total += loss.detach()
-            for network in networks:
-                network.back_through()
+            loss = step_loss(epoch, step)
             optimiser.step([rows for network in networks for rows in network.take_touched()])
-            yield from log.step(epoch, total, len(actions), step.columns)
+            yield from log.step(epoch, loss, len(actions), step.columns)
         yield log.end_of_epoch(epoch)

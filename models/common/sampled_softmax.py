@@ -42,37 +42,6 @@ def sampled_items(targets: Tensor, draws: Tensor, probabilities: Tensor) -> Scor
     return ScoredItems(items, places[: len(targets)], log_weights)
 
 
-def sampled_log_probability(
-    states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor
-) -> Tensor:
-    """log pi(target), with the partition function estimated from shared negatives.
-
-    log pi = o_t - log(exp(o_t) + sum_{j != t} w_j exp(o_j)) with o = state . item, in float32, over
-    distinct items j.
-
-    Args:
-        states: (R, width).
-        items: rows of the scored items, each once, (C, width).
-        targets: place of each row's target among them, (R,).
-        log_weights: log w of each item, (C,), from `draw_log_weights`; -inf where none was drawn.
-
-    Returns:
-        log-probability of each target, (R,).
-    """
-    return _log_probability(states, items, targets, log_weights)
-
-
-def full_log_probability(states: Tensor, items: Tensor, targets: Tensor) -> Tensor:
-    """log pi(target) over the whole catalogue, in float32, (R,).
-
-    Args:
-        states: (R, width).
-        items: row of every item, (n_items, width).
-        targets: item code of each row's target, (R,).
-    """
-    return _log_probability(states, items, targets, None)
-
-
 def draw_log_weights(draws: Tensor, n_items: int, probabilities: Tensor) -> Tensor:
     """log of w = (number of draws) / (expected number of draws) of each scored item, (C,).
 
@@ -89,44 +58,92 @@ def draw_log_weights(draws: Tensor, n_items: int, probabilities: Tensor) -> Tens
     return (counts / (len(draws) * probabilities)).log()
 
 
-def _log_probability(
+@dataclass(frozen=True)
+class SoftmaxPass:
+    """A way forward through a softmax over items, and what the way back needs of it."""
+
+    log_probability: Tensor
+    """Of each row's target, (R,)."""
+    states: Tensor
+    """(R, width)."""
+    items: Tensor
+    """Rows of the scored items, (C, width)."""
+    by_logits: Tensor
+    """Gradient of -log_probability by the logits, (R, C)."""
+
+    def by_states(self, by_log_probability: Tensor) -> Tensor:
+        """Gradient by the states, (R, width), given the one by each log-probability, (R,)."""
+        return (self.by_logits @ self.items).mul_(-by_log_probability.unsqueeze(1))
+
+    def by_items(self, by_log_probability: Tensor) -> Tensor:
+        """Gradient by the rows of the items, (C, width), given the one by each log-probability."""
+        return self.by_logits.t() @ (self.states * -by_log_probability.unsqueeze(1))
+
+
+@torch.no_grad()
+def run_softmax(
     states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor | None
+) -> SoftmaxPass:
+    """`log_probability` without torch's graph.
+
+    The gradient is written out: one pass over the scores, and no product transposed.
+    """
+    column = targets.unsqueeze(1)
+    if log_weights is None:
+        logits = states @ items.t()
+        own = logits.gather(1, column)
+    else:
+        logits = torch.addmm(log_weights.to(states.dtype), states, items.t())
+        # The target stands for itself, in place of what was drawn of it.
+        own = torch.linalg.vecdot(states, items.index_select(0, targets)).unsqueeze(1)
+        logits.scatter_(1, column, own)
+    by_logits, log_partition = softmax_and_log_partition(logits)
+    log_probability = (own - log_partition).squeeze(1)
+    by_logits.scatter_add_(1, column, torch.full_like(column, -1, dtype=by_logits.dtype))
+    return SoftmaxPass(log_probability, states, items, by_logits)
+
+
+def log_probability(
+    states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor | None = None
 ) -> Tensor:
+    """log pi(target), in float32, as an operation of torch's graph.
+
+    log pi = o_t - log(exp(o_t) + sum_{j != t} w_j exp(o_j)) with o = state . item over distinct
+    items j: with weights the partition function is estimated from shared negatives.
+
+    Args:
+        states: (R, width).
+        items: rows of the scored items, each once, (C, width).
+        targets: place of each row's target among them, (R,).
+        log_weights: log w of each item, (C,), from `draw_log_weights`; -inf where none was drawn.
+            None: all weigh 1, and `items` is the whole catalogue.
+
+    Returns:
+        log-probability of each target, (R,).
+    """
     exact = torch.promote_types(states.dtype, torch.float32)
     with torch.autocast(states.device.type, enabled=False):
-        log_probability: Tensor = _LogProbability.apply(  # type: ignore[no-untyped-call]
+        of_targets: Tensor = _LogProbability.apply(  # type: ignore[no-untyped-call]
             states.to(exact), items.to(exact), targets, log_weights
         )
-    return log_probability
+    return of_targets
 
 
 class _LogProbability(torch.autograd.Function):
-    """The gradient is written out: one pass over the scores, and no product transposed."""
+    """`run_softmax` as an operation of torch's graph."""
 
     @staticmethod
     def forward(
         ctx: Any, states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor | None
     ) -> Tensor:
-        column = targets.unsqueeze(1)
-        if log_weights is None:
-            logits = states @ items.t()
-            own = logits.gather(1, column)
-        else:
-            logits = torch.addmm(log_weights.to(states.dtype), states, items.t())
-            # The target stands for itself, in place of what was drawn of it.
-            own = torch.linalg.vecdot(states, items.index_select(0, targets)).unsqueeze(1)
-            logits.scatter_(1, column, own)
-        by_logits, log_partition = softmax_and_log_partition(logits)
-        log_probability = (own - log_partition).squeeze(1)
-        by_logits.scatter_add_(1, column, torch.full_like(column, -1, dtype=by_logits.dtype))
-        ctx.save_for_backward(states, items, by_logits)
-        return log_probability
+        passed = run_softmax(states, items, targets, log_weights)
+        ctx.save_for_backward(states, items, passed.by_logits)
+        return passed.log_probability
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        states, items, by_logits = ctx.saved_tensors
-        scale = -gradients[0].unsqueeze(1)
-        by_states = (by_logits @ items).mul_(scale) if ctx.needs_input_grad[0] else None
-        by_items = by_logits.t() @ (states * scale) if ctx.needs_input_grad[1] else None
+        passed = SoftmaxPass(torch.empty(0), *ctx.saved_tensors)
+        by_states = passed.by_states(gradients[0]) if ctx.needs_input_grad[0] else None
+        by_items = passed.by_items(gradients[0]) if ctx.needs_input_grad[1] else None
         return by_states, by_items, None, None

@@ -16,11 +16,7 @@ from models.common.distinct import distinct
 from models.common.initialisation import uniform_matrix
 from models.common.policy_config import PolicyConfig
 from models.common.recurrence import WindowPass
-from models.common.sampled_softmax import (
-    ScoredItems,
-    full_log_probability,
-    sampled_log_probability,
-)
+from models.common.sampled_softmax import ScoredItems, SoftmaxPass, run_softmax
 from models.common.session_batches import BoolArray
 from models.common.session_states import session_states
 from models.recommender import FloatMatrix
@@ -45,6 +41,8 @@ class PolicyStep:
     scored: ScoredItems
     behaviour_scored: ScoredItems
     """What an estimate of the behaviour policy is scored on: the same, or fewer of the draws."""
+    share: float
+    """Part of the update's loss that each action's own is: one place of the window."""
     columns: dict[str, Tensor] = field(default_factory=dict)
     """Of its actions, for diagnostics; filled by the model while it computes its losses."""
 
@@ -60,7 +58,6 @@ class _Passed:
     """What dropout multiplies the inputs by."""
     passes: list[WindowPass]
     acting: Tensor
-    states: Tensor
 
 
 class SoftmaxPolicy:
@@ -94,14 +91,15 @@ class SoftmaxPolicy:
         self.encoder.train()
         self._state = self.encoder.initial_state(n_slots, self.device)
 
+    @torch.no_grad()
     def states(self, step: PolicyStep) -> Tensor:
         """State before each action of the step, (A, width); the last ones are carried on.
 
-        A leaf of torch's graph: what losses leave there `back_through` takes through the encoder.
+        Cut off from torch's graph: `back_through` takes a gradient by them to the encoder.
         """
         input_items, places = distinct(step.inputs.flatten(), len(self.input_table))
         rows = touch(self.input_table, input_items)
-        embedded = rows.values.detach().index_select(0, places).view(*step.inputs.shape, -1)
+        embedded = rows.values.index_select(0, places).view(*step.inputs.shape, -1)
         kept = None
         if self._dropout > 0:
             kept = torch.empty_like(embedded).bernoulli_(1 - self._dropout).div_(1 - self._dropout)
@@ -114,21 +112,17 @@ class SoftmaxPolicy:
         )
         for layer, passed in zip(self._state, passes, strict=True):
             layer.index_copy_(0, step.slots, passed.states[-1])
-        flat = passes[-1].states.flatten(0, 1)
-        states = flat.index_select(0, step.acting).requires_grad_()
-        self._passed = _Passed(rows, places, kept, passes, step.acting, states)
-        return states
+        self._passed = _Passed(rows, places, kept, passes, step.acting)
+        return passes[-1].states.flatten(0, 1).index_select(0, step.acting)
 
     @torch.no_grad()
-    def back_through(self) -> None:
-        """Take the gradient that the step's losses left at its states to encoder and inputs."""
+    def back_through(self, by_states: Tensor) -> None:
+        """Take the gradient by the step's states, (A, width), to encoder and inputs."""
         passed, self._passed = self._passed, None
-        if passed is None or passed.states.grad is None:
-            return
-        width = passed.states.shape[1]
-        by_states = passed.states.new_zeros(passed.passes[-1].states.shape)
-        by_states.view(-1, width).index_copy_(0, passed.acting, passed.states.grad)
-        by_embedded = self.encoder.back_through(passed.passes, by_states)
+        assert passed is not None
+        by_places = by_states.new_zeros(passed.passes[-1].states.shape)
+        by_places.view(-1, by_states.shape[1]).index_copy_(0, passed.acting, by_states)
+        by_embedded = self.encoder.back_through(passed.passes, by_places)
         if passed.kept is not None:
             by_embedded = by_embedded * passed.kept
         gradient = torch.zeros_like(passed.rows.values)
@@ -162,14 +156,48 @@ def observed_events(log: SessionLog, config: PolicyConfig) -> BoolArray | None:
     return None if config.zero_reward_in_state or rewarded.all() else rewarded
 
 
-def log_probability(
+@dataclass(frozen=True)
+class HeadPass:
+    """A way forward through a softmax head to logged actions, and what the way back needs of it."""
+
+    head: TouchedRows
+    softmax: SoftmaxPass
+    actions: Tensor | None
+    """Which of the step's actions were asked for, (A,); None: all."""
+    n_states: int
+    temperature: float
+
+    @property
+    def log_probability(self) -> Tensor:
+        """Of each action that was asked for, under the policy of eq. 6, (A,)."""
+        return self.softmax.log_probability
+
+    @torch.no_grad()
+    def back_to_head(self, weight: Tensor) -> None:
+        """Leave the gradient of -sum weight log-probability at the head's rows; weight is (A,)."""
+        self.head.values.grad = self.softmax.by_items(-weight)
+
+    @torch.no_grad()
+    def back_to_states(self, weight: Tensor) -> Tensor:
+        """Gradient of the same by the states that the pass was given, (n_states, width)."""
+        by_states = self.softmax.by_states(-weight)
+        if self.temperature != 1:
+            by_states /= self.temperature
+        if self.actions is None:
+            return by_states
+        by_every_state = by_states.new_zeros(self.n_states, by_states.shape[1])
+        return by_every_state.index_copy_(0, self.actions, by_states)
+
+
+@torch.no_grad()
+def run_head(
     states: Tensor,
     head: TouchedRows,
     scored: ScoredItems,
     actions: Tensor | None = None,
     temperature: float = 1.0,
-) -> Tensor:
-    """Log-probability of logged actions under a softmax head on their states (eq. 6), (A,).
+) -> HeadPass:
+    """Log-probability of logged actions under a softmax head on their states (eq. 6).
 
     Args:
         states: before each action of the step, (R, width).
@@ -178,11 +206,13 @@ def log_probability(
         actions: which of the step's actions are asked for, rising, (A,); None: all.
         temperature: T.
     """
-    targets = scored.targets
-    if actions is not None and len(actions) < len(targets):
-        states, targets = states.index_select(0, actions), targets.index_select(0, actions)
+    n_states, targets = len(states), scored.targets
+    if actions is not None:
+        if len(actions) == len(targets):
+            actions = None
+        else:
+            states, targets = states.index_select(0, actions), targets.index_select(0, actions)
     if temperature != 1:
         states = states / temperature
-    if scored.log_weights is None:
-        return full_log_probability(states, head.values, targets)
-    return sampled_log_probability(states, head.values, targets, scored.log_weights)
+    softmax = run_softmax(states, head.values, targets, scored.log_weights)
+    return HeadPass(head, softmax, actions, n_states, temperature)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.common.sampled_softmax import full_log_probability, sampled_log_probability
+from models.common.sampled_softmax import log_probability
 
 
 def _identity(logits: Tensor) -> Tensor:
@@ -13,8 +13,8 @@ def _identity(logits: Tensor) -> Tensor:
 
 
 def full_of_logits(logits: Tensor, targets: Tensor) -> Tensor:
-    return full_log_probability(logits, _identity(logits), targets)
+    return log_probability(logits, _identity(logits), targets)
 
 
 def sampled_of_logits(logits: Tensor, targets: Tensor, log_weights: Tensor) -> Tensor:
-    return sampled_log_probability(logits, _identity(logits), targets, log_weights)
+    return log_probability(logits, _identity(logits), targets, log_weights)

@@ -17,8 +17,7 @@ from datasets.session_log import SessionLog
 from models.common.ranking_losses import Columns, cross_entropy
 from models.common.sampled_softmax import (
     draw_log_weights,
-    full_log_probability,
-    sampled_log_probability,
+    log_probability,
 )
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.tocr import Tocr, TocrConfig
@@ -136,9 +135,9 @@ def test_r082_an_unlikely_item_stays_finite_under_autocast(
         state = torch.ones(1, 1)
         assert (state @ items.t()).dtype == dtype
         if sampled:
-            log_pi = sampled_log_probability(state, items, target, torch.zeros(len(items)))
+            log_pi = log_probability(state, items, target, torch.zeros(len(items)))
         else:
-            log_pi = full_log_probability(state, items, target)
+            log_pi = log_probability(state, items, target)
     assert log_pi.dtype == torch.float32
     assert float(log_pi.detach()) == pytest.approx(case["log_prob"], abs=1e-2)
     (-log_pi.sum()).backward()

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from models.common.adagrad import touch
 from models.common.sampled_softmax import ScoredItems
-from models.common.softmax_policy import log_probability
+from models.common.softmax_policy import run_head
 from models.tocr import (
     TocrConfig,
     action_weight,
     columns,
     diagnostics,
-    policy_loss,
     top_k_factor,
     top_k_inclusion,
 )
@@ -43,7 +42,7 @@ def loss_gradient(
     log_pi = torch.log_softmax(logits, dim=0)[action : action + 1]
     beta = torch.tensor([log_beta], dtype=logits.dtype)
     weight = action_weight(log_pi, beta, k=k, cap=cap)
-    policy_loss(log_pi, weight, torch.tensor([returns])).sum().backward()
+    (-weight * returns * log_pi).sum().backward()
     assert logits.grad is not None
     return logits.grad
 
@@ -134,7 +133,7 @@ def test_the_behaviour_changes_the_coefficient_and_gets_no_gradient() -> None:
     log_pi = log_of(0.5, 0.3).requires_grad_()
     log_beta = log_of(0.2, 0.25).requires_grad_()
     weight = action_weight(log_pi, log_beta, k=2, cap=E3)
-    policy_loss(log_pi, weight, torch.ones(2)).sum().backward()
+    (-weight * log_pi).sum().backward()
     assert log_beta.grad is None
     assert not torch.equal(weight, action_weight(log_pi, log_beta.detach() / 2, k=2, cap=E3))
 
@@ -146,7 +145,7 @@ def head_probabilities(logits: list[float], temperature: float) -> Tensor:
     scored = ScoredItems(torch.arange(n), torch.arange(n), None)
     head = touch(table, scored.items)
     rows = torch.arange(n)
-    return log_probability(torch.ones(n, 1), head, scored, rows, temperature).exp().detach()
+    return run_head(torch.ones(n, 1), head, scored, rows, temperature).log_probability.exp()
 
 
 def test_the_temperature_divides_the_logits() -> None:

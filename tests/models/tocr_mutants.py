@@ -7,10 +7,9 @@ weight gets all ten actions, each once, so that what a copy draws is replaced by
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partialmethod
 from typing import Any
 from unittest.mock import patch
 
@@ -22,26 +21,22 @@ from experiments.paper_policies import Objective, Simulation
 from models import tocr
 from models.common.returns import rewarded_returns
 from models.common.sampled_softmax import draw_log_weights
+from models.common.softmax_policy import HeadPass, run_head
 
 
 @dataclass(frozen=True)
 class Mutant:
     """One fault: what it replaces, where it is looked up, and by what."""
 
-    target: str
-    """The name through which the code calls it."""
-    replacement: Callable[..., Any]
-    retains_graphs: bool = False
-    """Whether gradients leave their graph behind, without which some faults cannot even be run."""
+    replacements: Mapping[str, Callable[..., Any]]
+    """What stands in for what, by the name through which the code calls it."""
 
     @contextmanager
     def installed(self) -> Iterator[None]:
         """The code with this fault in it."""
         with ExitStack() as stack:
-            stack.enter_context(patch(self.target, self.replacement))
-            if self.retains_graphs:
-                backward = partialmethod(Tensor.backward, retain_graph=True)
-                stack.enter_context(patch.object(Tensor, "backward", backward))
+            for target, replacement in self.replacements.items():
+                stack.enter_context(patch(target, replacement))
             yield
 
 
@@ -62,12 +57,37 @@ def uncut_weight_of_sampled_actions(
     return (len(pi) * (pi.detach() * pi * factor).sum()).expand(len(pi))
 
 
-def weight_that_moves_the_behaviour(
-    log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any
-) -> Tensor:
+def uncut_denominator(log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any) -> Tensor:
     """F3: L_pi is minimised over the behaviour head too."""
     ratio = torch.exp(log_pi.detach() - log_beta).clamp(max=cap)
     return ratio * tocr.top_k_factor(log_pi.detach(), k)
+
+
+class PolicyLossOverBothHeads:
+    """F3 in training: what `uncut_denominator` leaves at log beta goes on to the behaviour head."""
+
+    def __init__(self) -> None:
+        self._behaviour: HeadPass
+        self._rewarded: Tensor
+
+    def run_head(self, *arguments: Any) -> HeadPass:
+        """The real one: the behaviour's is kept, and of which of its actions the policy's is."""
+        passed = run_head(*arguments)
+        if len(arguments) == 3:
+            self._behaviour = passed
+        else:
+            self._rewarded = arguments[3]
+        return passed
+
+    def action_weight(self, log_pi: Tensor, log_beta: Tensor, **options: Any) -> Tensor:
+        """The right weight, after a step of the head along the wrong gradient."""
+        behaviour = self._behaviour
+        with torch.enable_grad():
+            leaf = behaviour.log_probability.clone().requires_grad_()
+            weight = uncut_denominator(log_pi, leaf[self._rewarded], **options)
+            (by_log_beta,) = torch.autograd.grad(-(weight * log_pi).sum(), leaf)
+        behaviour.head.values.grad += behaviour.softmax.by_items(by_log_beta)
+        return RIGHT_WEIGHT(log_pi, log_beta, **options)
 
 
 @torch.no_grad()
@@ -111,14 +131,16 @@ def gradient_with_subscript_j(
 
 
 WEIGHT = "models.tocr.action_weight"
-F1 = Mutant(WEIGHT, weight_of_sampled_actions)
-F1B = Mutant(WEIGHT, uncut_weight_of_sampled_actions)
-F2 = Mutant(WEIGHT, inspect.unwrap(tocr.action_weight))
+RIGHT_WEIGHT = tocr.action_weight
+F1 = Mutant({WEIGHT: weight_of_sampled_actions})
+F1B = Mutant({WEIGHT: uncut_weight_of_sampled_actions})
+F2 = Mutant({WEIGHT: inspect.unwrap(RIGHT_WEIGHT)})
 """The weight is not cut from the graph: the real code without its `no_grad`."""
-F3 = Mutant(WEIGHT, weight_that_moves_the_behaviour, retains_graphs=True)
-F7 = Mutant("models.common.sampled_softmax.draw_log_weights", draw_weights_without_log_q)
-F8 = Mutant("models.tocr.rewarded_returns", normalised_returns)
-F11_PRODUCT = Mutant(WEIGHT, capped_product)
-F11_NONE = Mutant(WEIGHT, uncapped)
-F12 = Mutant(WEIGHT, inclusion_ratio)
-O14 = Mutant("experiments.paper_policies.policy_gradient", gradient_with_subscript_j)
+_both = PolicyLossOverBothHeads()
+F3 = Mutant({"models.tocr.run_head": _both.run_head, WEIGHT: _both.action_weight})
+F7 = Mutant({"models.common.sampled_softmax.draw_log_weights": draw_weights_without_log_q})
+F8 = Mutant({"models.tocr.rewarded_returns": normalised_returns})
+F11_PRODUCT = Mutant({WEIGHT: capped_product})
+F11_NONE = Mutant({WEIGHT: uncapped})
+F12 = Mutant({WEIGHT: inclusion_ratio})
+O14 = Mutant({"experiments.paper_policies.policy_gradient": gradient_with_subscript_j})
