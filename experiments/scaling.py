@@ -6,7 +6,7 @@ whole catalogue.
 
 Each size runs in a process of its own, which draws its log, so that its peak memory is its own. The
 sizes of one model take turns in rounds: a shared machine is faster in one minute than in the next.
-A figure is the median over rounds of a round's undisturbed update, and for training what drawing
+A figure is the median over rounds of a round's undisturbed updates, and for training what drawing
 the negatives of an update takes besides, as in `training_speed.py`. `start_seconds` is what is paid
 once for a whole fit, such as putting sessions into batches, with the first updates.
 
@@ -66,9 +66,9 @@ class Child:
         self._process.start()
         of_child.close()
 
-    def send(self, steps: int) -> None:
-        """Ask for a round of so many steps; 0: for the end."""
-        self._connection.send(steps)
+    def send(self, reports: int) -> None:
+        """Ask for a round of so many reports; 0: for the end."""
+        self._connection.send(reports)
 
     def answer(self) -> Any:
         """What the process sends next; ends the script where it has died."""
@@ -80,7 +80,7 @@ class Child:
             sys.exit(f"{self._size}: its process ended with exit status {status}")
 
 
-def measure(sizes: Sequence[Size], rounds: int, steps: int) -> list[dict[str, Any]]:
+def measure(sizes: Sequence[Size], rounds: int, reports: int) -> list[dict[str, Any]]:
     """A row for each size; their processes take turns."""
     children, starts = [], []
     for size in sizes:
@@ -90,7 +90,7 @@ def measure(sizes: Sequence[Size], rounds: int, steps: int) -> list[dict[str, An
     found: list[list[Round]] = [[] for _ in sizes]
     for number in range(1, rounds + 1):
         for child, of_child in zip(children, found, strict=True):
-            child.send(steps)
+            child.send(reports)
             of_child.append(child.answer())
         tell(f"{sizes[0].model} by {sizes[0].by}: round {number} of {rounds}")
     rows = []
@@ -136,7 +136,7 @@ def main() -> None:
     add("--batch-size", type=int, default=BATCH, help="sessions side by side")
     add("--models", nargs="+", choices=PUBLISHED_MINUTES, default=list(PUBLISHED_MINUTES))
     add("--rounds", type=int, default=5, help="turns of each size")
-    add("--steps", type=int, default=40, help="updates of a turn")
+    add("--reports", type=int, default=10, help="timed a turn")
     add("--epoch", action="store_true", help="measure one whole epoch at most events")
     add("--epochs-to-convergence", type=int, default=10, help="by which that epoch is multiplied")
     options = parser.parse_args()
@@ -153,7 +153,7 @@ def main() -> None:
             sizes = [
                 Size(by, model, events, items, options.batch_size) for by, events, items in pairs
             ]
-            rows += (measured := measure(sizes, options.rounds, options.steps))
+            rows += (measured := measure(sizes, options.rounds, options.reports))
             seconds = [row["seconds_per_million_events"] for row in measured]
             slowest_over_fastest[f"{model} by {sizes[0].by}"] = max(seconds) / min(seconds)
         show(rows[-len(pairs) * len(options.models) :])
@@ -169,7 +169,7 @@ def main() -> None:
             epochs.append(measure_to_convergence(size, options.epochs_to_convergence))
         show(epochs)
     result = {"rows": rows, "slowest_over_fastest": slowest_over_fastest, "epochs": epochs}
-    run = {"threads": torch.get_num_threads(), "rounds": options.rounds, "steps": options.steps}
+    run = {"threads": torch.get_num_threads(), "rounds": options.rounds, "reports": options.reports}
     print(json.dumps(result | run | {"settings": settings}))
 
 

@@ -16,8 +16,7 @@ from bench.ranking import rank_targets
 from datasets.held_out import HeldOut, hold_out
 from datasets.session_log import SessionLog
 from datasets.simulated import SimulationOptions, simulated_log
-from experiments.training_speed import SteppedFit, undisturbed_seconds
-from models.common import training_log
+from experiments.training_speed import SteppedFit, report_often, undisturbed_seconds
 from models.common.negative_sampler import DRAWS_AHEAD, NegativeSampler
 from models.common.session_batches import SessionBatches
 from models.gru4rec import Gru4Rec, Gru4RecConfig
@@ -118,13 +117,12 @@ def busy_share(log: SessionLog, batch_size: int) -> float:
 
 
 def measure_steps(size: Size, parent: Connection) -> None:
-    """Body of a process: start, then a `Round` for each number of steps it is sent, until 0."""
+    """Body of a process: start, then a `Round` for each number of reports it is sent, until 0."""
     begin = time.perf_counter()
     log = draw_log(size)
     drawn = time.perf_counter()
     log, ranked = cut_last_sessions(log) if size.by == "items" else (log, None)
-    # Every step is then a yield, so that steps can be timed one by one.
-    training_log.YIELDS_PER_EPOCH = log.n_events
+    report_often(log.n_events, size.batch_size * TRUNCATION)
     model = build(size, epochs=10**6)
     fit = SteppedFit(model, log)
     started = time.perf_counter()
@@ -136,8 +134,8 @@ def measure_steps(size: Size, parent: Connection) -> None:
             "start_seconds": started - drawn,
         }
     )
-    while steps := parent.recv():
-        training = fit.seconds_per_event(steps) + drawing
+    while reports := parent.recv():
+        training = fit.seconds_per_event(reports) + drawing
         ranking = None if ranked is None else ranking_seconds_per_event(model, ranked)
         parent.send(Round(training, ranking))
     peak_mb = peak_memory_bytes() / 2**20
@@ -148,13 +146,19 @@ def measure_epoch(size: Size, parent: Connection) -> None:
     """Body of a process: one whole epoch."""
     log = draw_log(size)
     model = build(size, epochs=1)
-    begin, done = time.perf_counter(), 0
+    begin, processor_begin, done = time.perf_counter(), time.process_time(), 0
     for progress in model.fit(log):
         done += progress.events
         seconds = time.perf_counter() - begin
         tell(f"{size}: {done / progress.total_events:.0%} of the epoch in {seconds:,.0f} s")
     seconds = time.perf_counter() - begin
-    parent.send({"epoch_seconds": seconds, "peak_mb": peak_memory_bytes() / 2**20})
+    parent.send(
+        {
+            "epoch_seconds": seconds,
+            "epoch_processor_seconds": time.process_time() - processor_begin,
+            "peak_mb": peak_memory_bytes() / 2**20,
+        }
+    )
 
 
 def tell(line: str) -> None:

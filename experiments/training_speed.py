@@ -5,9 +5,10 @@ truncation, no dropout), the same with windows of four steps an update, a wide o
 batch 128, BPR-max), TOCR and the other trained models at these settings, and the bare matrix
 products that an update of GRU4Rec needs, take turns in rounds. A figure is the median over rounds
 of a round's tenth percentile: a virtual machine stands still for hundreds of milliseconds now and
-then, which lengthens most steps of a slow model, and the median with them. Negatives are drawn for
-many updates at once, which such a step does not see, so that their share is measured apart and
-added. The last line is one JSON object.
+then, which lengthens most steps of a slow model, and the median with them. What is timed is a few
+steps with one report on them, which a fit makes twenty times an epoch; so it hardly counts, as in a
+real epoch. Negatives are drawn for many updates at once, which most of these do not see, so that
+their share is measured apart and added. The last line is one JSON object.
 
     python experiments/training_speed.py --dataset path/to/train.csv.gz
 """
@@ -69,10 +70,12 @@ SASREC = SasRecConfig(
 )
 SQN = SqnConfig(epochs=10**6, batch_size=BATCH, truncation=1, width=HIDDEN)
 Config = TypeVar("Config", Gru4RecConfig, TocrConfig)
-WARM_UP_STEPS = 20
+WARM_UP_REPORTS = 5
+STEPS_OF_A_REPORT = 8
+"""Of an update of `BATCH` events; one of more events has fewer."""
 SLOW = ("gru4rec_h512", "sasrec", "sqn")
-SLOW_STEPS_SHARE = 4
-"""Models whose step takes many times as long make this many times fewer in a round."""
+SLOW_SHARE = 4
+"""Models whose step takes many times as long make this many times fewer reports in a round."""
 OTHERS = ("tocr", "tocr_equal_negatives", "reinforce", "sasrec", "sqn")
 PLACES = {
     "gru4rec_h512": WIDE_BATCH,
@@ -90,21 +93,26 @@ def windowed(config: Config) -> Config:
 
 
 class SteppedFit:
-    """A fit that is timed step by step, and begins again where its epochs end."""
+    """A fit that is timed report by report, and begins again where its epochs end."""
 
     def __init__(self, model: Any, train: SessionLog) -> None:
         self._fit: Iterator[Progress] = iter(model.fit(train))
-        self.seconds_per_event(WARM_UP_STEPS)
+        self.seconds_per_event(WARM_UP_REPORTS)
 
-    def seconds_per_event(self, steps: int) -> float:
-        """Seconds that an undisturbed one of `steps` updates takes for each of its events."""
+    def seconds_per_event(self, reports: int) -> float:
+        """Seconds that the steps of an undisturbed one of `reports` take for each event."""
         times: list[float] = []
-        while len(times) < steps:
+        while len(times) < reports:
             start = time.perf_counter()
             progress = next(self._fit)
             if progress.events:
                 times.append((time.perf_counter() - start) / progress.events)
         return undisturbed(times)
+
+
+def report_often(n_events: int, batch: int) -> None:
+    """Make fits of `n_events` report every `STEPS_OF_A_REPORT` updates of `batch` events."""
+    training_log.YIELDS_PER_EPOCH = max(1, n_events // (batch * STEPS_OF_A_REPORT))
 
 
 def undisturbed(times: Sequence[float]) -> float:
@@ -160,13 +168,12 @@ def flop_per_event(batch: int, hidden: int) -> int:
     return 6 * hidden * (batch + NEGATIVES + 6 * hidden)
 
 
-def measure(log: SessionLog, source: str, rounds: int, steps: int) -> dict[str, float]:
+def measure(log: SessionLog, source: str, rounds: int, reports: int) -> dict[str, float]:
     """Medians over rounds: seconds for an event of each model, for products, and for a GEMM."""
     split = make_split(
         log, SplitOptions("session-holdout", test_share=0.02, valid_share=0), source=source
     )
-    # Every step is then a yield, so that steps can be timed one by one.
-    training_log.YIELDS_PER_EPOCH = split.train.n_events
+    report_often(split.train.n_events, BATCH)
     shared = dataclasses.replace(TOCR, behaviour_negatives=0)
     models: dict[str, Any] = {
         "gru4rec": Gru4Rec(GRU4REC, seed=1, device="cpu"),
@@ -182,11 +189,11 @@ def measure(log: SessionLog, source: str, rounds: int, steps: int) -> dict[str, 
         models["sqn"] = Sqn(SQN, seed=1, device="cpu")
     fits = {name: SteppedFit(model, split.train) for name, model in models.items()}
     products = {
-        "products": (products_of_an_update(BATCH, HIDDEN), steps),
-        "products_windows": (products_of_an_update(BATCH, HIDDEN, WINDOW), steps),
+        "products": (products_of_an_update(BATCH, HIDDEN), reports),
+        "products_windows": (products_of_an_update(BATCH, HIDDEN, WINDOW), reports),
         "products_h512": (
             products_of_an_update(WIDE_BATCH, WIDE_HIDDEN),
-            steps // SLOW_STEPS_SHARE,
+            reports // SLOW_SHARE,
         ),
     }
     square = torch.randn(1024, 1024)
@@ -196,8 +203,8 @@ def measure(log: SessionLog, source: str, rounds: int, steps: int) -> dict[str, 
         drawing = draws()
         found.setdefault("draws", []).append(drawing)
         for name, fit in fits.items():
-            share = SLOW_STEPS_SHARE if name in SLOW else 1
-            seconds = fit.seconds_per_event(max(1, steps // share))
+            share = SLOW_SHARE if name in SLOW else 1
+            seconds = fit.seconds_per_event(max(1, reports // share))
             found.setdefault(name, []).append(seconds + drawing / PLACES.get(name, BATCH))
         for name, (multiply, repeats) in products.items():
             found.setdefault(name, []).append(undisturbed_seconds(multiply, max(1, repeats)))
@@ -210,10 +217,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dataset", default="ml-latest-small", help="name or table")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds")
-    parser.add_argument("--steps", type=int, default=200, help="steps of a round and model")
+    parser.add_argument(
+        "--reports", type=int, default=40, help="timed reports of a round and model"
+    )
     options = parser.parse_args()
     dataset = load_dataset(options.dataset, notify=lambda line: print(line, file=sys.stderr))
-    median = measure(dataset.log, options.dataset, options.rounds, options.steps)
+    median = measure(dataset.log, options.dataset, options.rounds, options.reports)
     gflops = 2 * 1024**3 / median["square"] / 1e9
     rate = flop_per_event(BATCH, HIDDEN) / median["gru4rec"] / 1e9
     rate_h512 = flop_per_event(WIDE_BATCH, WIDE_HIDDEN) / median["gru4rec_h512"] / 1e9
@@ -243,7 +252,7 @@ def main() -> None:
         "items": dataset.log.n_items,
         "threads": torch.get_num_threads(),
         "rounds": options.rounds,
-        "steps": options.steps,
+        "reports": options.reports,
     }
     print(json.dumps(figures | run))
 

@@ -48,7 +48,7 @@ def test_the_script_measures_events_items_and_an_epoch() -> None:
     script = [sys.executable, "experiments/scaling.py", "--events", "1000", "--items", "300"]
     sizes = ["--items-of-events", "100", "--events-of-items", "3000", "--models", "tocr"]
     done = subprocess.run(
-        [*script, *sizes, "--rounds", "1", "--steps", "2", "--epoch"],
+        [*script, *sizes, "--rounds", "1", "--reports", "2", "--epoch"],
         cwd=REPOSITORY,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,

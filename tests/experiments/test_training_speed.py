@@ -31,7 +31,7 @@ POSITIVE = (
 def test_one_round_on_a_small_log(small_table: Path, tmp_path: Path) -> None:
     script = [sys.executable, "experiments/training_speed.py", "--dataset", str(small_table)]
     done = subprocess.run(
-        [*script, "--rounds", "1", "--steps", "2"],
+        [*script, "--rounds", "1", "--reports", "2"],
         cwd=REPOSITORY,
         env=os.environ | {"OMP_NUM_THREADS": "1", "BENCH_CACHE_DIR": str(tmp_path)},
         capture_output=True,
