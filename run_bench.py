@@ -58,10 +58,10 @@ def _run(arguments: list[str]) -> int:
 
     start_fork_server()
 
-    from bench.benchmark import (
+    from bench.benchmark import gather
+    from bench.benchmark_record import (
         benchmark_name,
         benchmark_parameters,
-        gather,
         record_benchmark,
         write_benchmark,
     )
@@ -171,7 +171,7 @@ def _sync(arguments: list[str]) -> int:
     parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's address")
     options = parser.parse_args(arguments)
 
-    from bench.benchmark import read_record
+    from bench.benchmark_record import read_record
     from bench.mlflow_sync import sync_mlflow
     from bench.tracking import browse_hint
     from reports.report import report_paths

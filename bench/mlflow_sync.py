@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.benchmark import BenchmarkRecord, benchmark_name
+from bench.benchmark_record import BenchmarkRecord, benchmark_name
 from bench.mlflow_store import MlflowStore
 from bench.tracking import quieten_mlflow, summary, without_password
 from bench.trial import TRIALS

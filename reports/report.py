@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.benchmark import Benchmark, BenchmarkRecord
+from bench.benchmark import Benchmark
+from bench.benchmark_record import BenchmarkRecord
 from bench.files import write_whole
 from reports.benchmark_table import benchmark_csv, benchmark_latex, benchmark_markdown
 from reports.dataset_table import dataset_markdown

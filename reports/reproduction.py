@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.benchmark import BenchmarkRecord
+from bench.benchmark_record import BenchmarkRecord
 from bench.plan import Plan
 from bench.trial import TrialRecord, json_numbers
 from datasets.errors import InputError

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.benchmark import read_benchmarks, read_record
+from bench.benchmark import read_benchmarks
+from bench.benchmark_record import read_record
 from bench.catalogue import Catalogue, split_folder
 from bench.events import TestEvents
 from bench.ranking import MISSED_RANK, Ranks

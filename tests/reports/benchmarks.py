@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.benchmark import Benchmark, BenchmarkRecord
+from bench.benchmark import Benchmark
+from bench.benchmark_record import BenchmarkRecord
 from bench.catalogue import Catalogue
 from bench.comparison import Difference
 from bench.cost import Cost
