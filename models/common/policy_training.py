@@ -73,7 +73,7 @@ def train_policies(
         learning_rate=config.learning_rate,
         momentum=config.momentum,
     )
-    items = tensor(np.asarray(train.items, dtype=np.int64))
+    items = np.asarray(train.items, dtype=np.int64)
     observed = observed_events(train, config)
     batches = SessionBatches(
         train, batch_size=config.batch_size, window=config.truncation, cut_long=True
@@ -85,7 +85,7 @@ def train_policies(
         for window in batches:
             acting = window.acting
             actions = window.events.ravel()[acting] + 1
-            targets = items[tensor(actions)]
+            targets = tensor(items[actions])
             if n_items <= config.full_softmax_items:
                 every_item = torch.arange(n_items, device=device)
                 scored = behaviour_scored = ScoredItems(every_item, targets, None)
@@ -99,7 +99,7 @@ def train_policies(
                         behaviour_sampler.probabilities,
                     )
             step = PolicyStep(
-                inputs=items[tensor(window.events)],
+                inputs=tensor(items[window.events]),
                 starts=tensor(window.starts),
                 observed=None if observed is None else tensor(observed[window.events]),
                 slots=tensor(window.slots),
