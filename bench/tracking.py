@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from bench.mlflow_store import MlflowStore, is_refusal
+from bench.mlflow_address import without_password
+from bench.mlflow_errors import is_refusal, summary
+from bench.mlflow_store import MlflowStore
 
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 NO_TRACKING = "none"
@@ -183,11 +184,6 @@ def browse_hint(uri: str | None) -> str:
     return f"mlflow ui --backend-store-uri {without_password(address)} --host 127.0.0.1"
 
 
-def without_password(text: str) -> str:
-    """`text` with the user and password of every address in it taken out."""
-    return re.sub(r"://[^/@\s]+@", "://", text)
-
-
 def quieten_mlflow() -> None:
     """Set MLflow's environment, before it is imported; what the user has set stays.
 
@@ -202,9 +198,3 @@ def quieten_mlflow() -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # stdout holds the table and nothing else.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-
-
-def summary(error: Exception) -> str:
-    """What an error of MLflow's says, on one line, without passwords."""
-    text = " ".join(without_password(str(error)).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:200] + "..."

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.tracking import make_tracker, without_password
+from bench.mlflow_address import without_password
+from bench.tracking import make_tracker
 from tests.bench.mlflow_stores import (
     FINAL_METRICS,
     STARTED,
