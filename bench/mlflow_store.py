@@ -1,6 +1,6 @@
 """Write trials into an MLflow tracking store, one call after another.
 
-MLflow takes seconds to import and may block, so `bench.tracking` runs this in a thread of its own.
+MLflow takes seconds to import and may block, so a benchmark runs this in `bench.mlflow_process`.
 Only `MlflowClient` is used: the fluent API would keep global state. A run holds the tag `trial_id`,
 by which it is found again, and the tags of the process that wrote it, by which a run that a killed
 process left RUNNING is found and mended.
