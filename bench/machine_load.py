@@ -76,10 +76,21 @@ def others_load(before: LoadReading | None, after: LoadReading | None) -> float 
     return min(max(others, 0.0), float(after.cores))
 
 
-def parent_process() -> tuple[int, ...]:
-    """The process that started this one by multiprocessing: it displays and tracks for it."""
+def processes_beside() -> tuple[int, ...]:
+    """The process that started this one by multiprocessing, and what else runs for it.
+
+    They display and track for this one.
+    """
     parent = multiprocessing.parent_process()
-    return () if parent is None or parent.pid is None else (parent.pid,)
+    if parent is None or parent.pid is None:
+        return ()
+    # A fork server's children, this one among them, are those of the process that it forks for.
+    forking = os.getppid()
+    try:
+        children = Path(f"/proc/{forking}/task/{forking}/children").read_text().split()
+    except OSError:
+        children = []
+    return (parent.pid, *(int(child) for child in children if int(child) != os.getpid()))
 
 
 def core_seconds(text: str, cores: Collection[int]) -> tuple[float, float]:

@@ -1,8 +1,9 @@
-"""Where MLflow keeps runs if nobody says, and whether a database can be opened at all."""
+"""Addresses of MLflow's stores: which one if nobody says, and whether it can be opened at all."""
 
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from pathlib import Path
 
@@ -29,3 +30,8 @@ def check_sqlite(address: str) -> None:
             connection.execute("PRAGMA schema_version")
         finally:
             connection.close()
+
+
+def without_password(text: str) -> str:
+    """`text` with the user and password of every address in it taken out."""
+    return re.sub(r"://[^/@\s]+@", "://", text)

@@ -1,6 +1,6 @@
 """Write trials into an MLflow tracking store, one call after another.
 
-MLflow takes seconds to import and may block, so `bench.tracking` runs this in a thread of its own.
+MLflow takes seconds to import and may block, so a benchmark runs this in `bench.mlflow_process`.
 Only `MlflowClient` is used: the fluent API would keep global state. A run holds the tag `trial_id`,
 by which it is found again, and the tags of the process that wrote it, by which a run that a killed
 process left RUNNING is found and mended.
@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.mlflow_address import check_sqlite, default_address
+from bench.mlflow_errors import is_refusal
+from bench.mlflow_files import MlflowFiles
 from bench.mlflow_values import (
     MAX_PARAMETER_LENGTH,
     MAX_TAG_LENGTH,
@@ -31,8 +33,7 @@ from bench.mlflow_values import (
     tracked_tags,
 )
 from bench.processes import has_ended, own_process_tags
-from bench.trial import WEIGHTS, TrialRecord, read_record
-from datasets.errors import InputError
+from bench.trial import TrialRecord, read_record
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -46,13 +47,6 @@ BENCHMARK_TAG = "benchmark_id"
 PARAMETERS_PER_CALL = 100
 METRICS_PER_CALL = 1000
 RUN_STATUS = {"finished": "FINISHED", "failed": "FAILED"}
-_REFUSALS = {
-    "BAD_REQUEST",
-    "INVALID_PARAMETER_VALUE",
-    "INVALID_STATE",
-    "RESOURCE_ALREADY_EXISTS",
-    "RESOURCE_DOES_NOT_EXIST",
-}
 
 
 class MlflowStore:
@@ -73,10 +67,10 @@ class MlflowStore:
         self._warn = warn
         self._client = MlflowClient(tracking_uri=self.address)
         self._experiment_id = self._open_experiment(experiment)
+        self._files = MlflowFiles(self._client, self._experiment_id, warn)
         self._run_ids: dict[str, str] = {}
         self._open_run_ids: set[str] = set()
         self._benchmark_run_id: str | None = None
-        self._upload_warned = False
         self._end_runs_of_dead_processes()
 
     def start_trial(
@@ -123,13 +117,13 @@ class MlflowStore:
             record = read_record(folder)
             ended = record.ended
             self._log_record(run_id, record, read_curve(folder))
-            self._upload(run_id, [folder / name for name in ARTIFACTS])
+            self._files.upload(run_id, [folder / name for name in ARTIFACTS])
         if reason:
             text = shortened(reason, MAX_TAG_LENGTH, "traceback.txt")
             self._client.set_tag(run_id, "reason", text)
         self._terminate(run_id, status, ended)
         if folder is not None and status == "FINISHED":
-            self._log_model(run_id, folder)
+            self._files.log_model(run_id, folder)
 
     def mirror_trial(self, folder: Path) -> None:
         """Make the run of a trial folder whole, unless the experiment has it already.
@@ -142,8 +136,8 @@ class MlflowStore:
             self._run_ids[trial_id] = run_id
             if self._benchmark_run_id:
                 self._client.set_tag(run_id, PARENT_TAG, self._benchmark_run_id)
-            if status == "FINISHED" and not self._has_model(run_id):
-                self._log_model(run_id, folder)
+            if status == "FINISHED" and not self._files.has_model(run_id):
+                self._files.log_model(run_id, folder)
             return
         started, ended = record.started, record.ended
         self.start_trial(trial_id, record.name, record.parameters, record.tags, started)
@@ -178,7 +172,7 @@ class MlflowStore:
     def end_benchmark(self, status: str, paths: Sequence[Path], ended: float) -> None:
         """Upload the report's files and folders to the benchmark's run, and end it."""
         if run_id := self._benchmark_run_id:
-            self._upload(run_id, paths)
+            self._files.upload(run_id, paths)
             self._terminate(run_id, status, ended)
 
     def end_open_runs(self, time: float) -> None:
@@ -243,7 +237,7 @@ class MlflowStore:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder, PARAMETERS_FILE)
                 path.write_text(json.dumps(dict(parameters), indent=2), encoding="utf-8")
-                self._upload(run_id, [path])
+                self._files.upload(run_id, [path])
 
     def _log_record(
         self, run_id: str, record: TrialRecord, curve: Sequence[Mapping[str, float]]
@@ -266,46 +260,6 @@ class MlflowStore:
         for start in range(0, len(metrics), METRICS_PER_CALL):
             self._client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_CALL])
 
-    def _upload(self, run_id: str, paths: Sequence[Path]) -> None:
-        """Upload the files that exist; where files cannot be stored, figures still can."""
-        try:
-            for path in paths:
-                if path.is_dir():
-                    self._client.log_artifacts(run_id, str(path), path.name)
-                elif path.exists():
-                    self._client.log_artifact(run_id, str(path))
-        except Exception as error:
-            if not self._upload_warned:
-                self._warn(f"MLflow does not take files ({_first_line(error)}); figures go on.")
-            self._upload_warned = True
-
-    def _has_model(self, run_id: str) -> bool:
-        outputs = self._client.get_run(run_id).outputs
-        return outputs is not None and bool(outputs.model_outputs)
-
-    def _log_model(self, run_id: str, folder: Path) -> None:
-        """Log the trial's model; where that cannot be, the run is whole without it."""
-        if self._upload_warned or not (folder / WEIGHTS).is_dir():
-            return
-        from bench.mlflow_model import log_model
-
-        try:
-            log_model(self._client, self._experiment_id, run_id, folder)
-        except InputError as error:
-            self._warn(f"MLflow gets no model of {folder.name}: {error}.")
-        except Exception as error:
-            self._warn(f"MLflow does not take models ({_first_line(error)}); figures go on.")
-            self._upload_warned = True
-
     def _terminate(self, run_id: str, status: str, time: float) -> None:
         self._client.set_terminated(run_id, status, end_time=milliseconds(time))
         self._open_run_ids.discard(run_id)
-
-
-def is_refusal(error: Exception) -> bool:
-    """Whether one trial was refused while the store itself answers, so that others may go on."""
-    return isinstance(error, InputError) or getattr(error, "error_code", None) in _REFUSALS
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.benchmark_record import BenchmarkRecord, benchmark_name
+from bench.mlflow_address import without_password
+from bench.mlflow_errors import summary
 from bench.mlflow_store import MlflowStore
-from bench.tracking import quieten_mlflow, summary, without_password
+from bench.tracking import quieten_mlflow
 from bench.trial import TRIALS
 from datasets.errors import InputError
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_PARAMETER_LENGTH = 6000
 MAX_TAG_LENGTH = 5000
 PARAMETERS_FILE = "parameters.json"
+_SO_FAR = {"train_seconds", "events_per_second"}
+"""Columns of the curve that are also final figures, of all training."""
 
 
 def tracked_name(name: str) -> str:
@@ -29,10 +31,12 @@ def tracked_name(name: str) -> str:
 def tracked_curve_name(column: str) -> str:
     """Name of a column of the learning curve: "Recall@20" is "valid_recall_at_20".
 
-    A ranking metric in a curve is measured on validation, and its name must not be that of the
-    final figure on the test events.
+    A name must not be that of a final figure, which would stand there as a second point of the last
+    epoch: a ranking metric in a curve is measured on validation, a cost is that so far.
     """
     name = tracked_name(column)
+    if name in _SO_FAR:
+        return f"{name}_so_far"
     return f"valid_{name}" if "@" in column and not name.startswith("valid_") else name
 
 

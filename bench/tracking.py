@@ -1,4 +1,4 @@
-"""Mirror trials to MLflow from a thread of its own: a benchmark never waits for MLflow.
+"""Mirror trials to MLflow beside a benchmark, which never waits for it.
 
 What could not be sent is never lost, as the trial folders hold it: the same command run again
 reuses them and sends each to MLflow with `mirror_trial`.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import queue
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from bench.mlflow_store import MlflowStore, is_refusal
+from bench.mlflow_address import without_password
+from bench.mlflow_errors import summary
+from bench.mlflow_process import Call, MlflowProcess, StoreError
+from bench.mlflow_store import MlflowStore
 
 RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 NO_TRACKING = "none"
@@ -31,7 +33,7 @@ _LATER = "results are on disk, and the same command run again fills MLflow from 
 @dataclass(frozen=True)
 class _Message:
     trial_id: str
-    send: Callable[[MlflowStore], None]
+    call: Call
 
 
 class Tracker:
@@ -39,25 +41,27 @@ class Tracker:
 
     Where the store fails, one warning names its address and nothing further is sent. Where it
     refuses a single trial, one warning names the trial and the others go on. `warn` is called from
-    the sending thread. Without `open_store` it drops everything.
+    the sending thread, which also waits for the store's process to start and to answer. Without
+    `start_store` it drops everything.
     """
 
     def __init__(
         self,
         address: str,
-        open_store: Callable[[], MlflowStore] | None,
+        start_store: Callable[[], MlflowProcess] | None,
         warn: Callable[[str], None],
     ) -> None:
         self._address = address
         self._warn = warn
         self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
         self._refused: set[str] = set()
-        self._sending = open_store is not None
+        self._sending = start_store is not None
+        self._store: MlflowProcess | None = None
         self._thread: threading.Thread | None = None
-        if open_store is not None:
+        if start_store is not None:
             # A daemon: a store that hangs must not keep the process from ending.
             self._thread = threading.Thread(
-                target=self._run, args=(open_store,), name="mlflow", daemon=True
+                target=self._run, args=(start_store,), name="mlflow", daemon=True
             )
             self._thread.start()
 
@@ -81,36 +85,72 @@ class Tracker:
         started: float,
     ) -> None:
         """A trial begins at `started` (epoch seconds); `name` is the run's, "gru4rec seed 1"."""
-        parameters, tags = dict(parameters), dict(tags)
         self._put(
-            trial_id, lambda store: store.start_trial(trial_id, name, parameters, tags, started)
+            trial_id,
+            partial(
+                MlflowStore.start_trial,
+                trial_id=trial_id,
+                name=name,
+                parameters=dict(parameters),
+                tags=dict(tags),
+                started=started,
+            ),
         )
 
     def log_epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> None:
         """Figures of an epoch, by the names of the columns of `curve.csv`."""
-        now, metrics = time.time(), dict(metrics)
-        self._put(trial_id, lambda store: store.log_epoch(trial_id, epoch, metrics, now))
+        self._put(
+            trial_id,
+            partial(
+                MlflowStore.log_epoch,
+                trial_id=trial_id,
+                epoch=epoch,
+                metrics=dict(metrics),
+                time=time.time(),
+            ),
+        )
 
     def end_trial(
         self, trial_id: str, status: RunStatus, folder: Path | None, reason: str | None
     ) -> None:
         """A trial has ended; its final figures and files come from `folder`, if there is one."""
-        now = time.time()
-        self._put(trial_id, lambda store: store.end_trial(trial_id, status, folder, reason, now))
+        self._put(
+            trial_id,
+            partial(
+                MlflowStore.end_trial,
+                trial_id=trial_id,
+                status=status,
+                folder=folder,
+                reason=reason,
+                ended=time.time(),
+            ),
+        )
 
     def mirror_trial(self, folder: Path) -> None:
         """A trial reused from disk: its run is made from `folder` if MLflow does not have it."""
-        self._put(folder.name, lambda store: store.mirror_trial(folder))
+        self._put(folder.name, partial(MlflowStore.mirror_trial, folder=folder))
 
     def start_benchmark(self, benchmark_id: str, name: str, parameters: Mapping[str, Any]) -> None:
         """A benchmark begins: the trials from here on are its run's children."""
-        now, parameters = time.time(), dict(parameters)
-        self._put(name, lambda store: store.start_benchmark(benchmark_id, name, parameters, now))
+        self._put(
+            name,
+            partial(
+                MlflowStore.start_benchmark,
+                benchmark_id=benchmark_id,
+                name=name,
+                parameters=dict(parameters),
+                started=time.time(),
+            ),
+        )
 
     def end_benchmark(self, status: RunStatus, paths: Sequence[Path]) -> None:
         """The benchmark has ended; its run takes the report's files and folders at `paths`."""
-        now, paths = time.time(), tuple(paths)
-        self._put("the benchmark", lambda store: store.end_benchmark(status, paths, now))
+        self._put(
+            "the benchmark",
+            partial(
+                MlflowStore.end_benchmark, status=status, paths=tuple(paths), ended=time.time()
+            ),
+        )
 
     def close(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for what is still to be sent, and say what was not.
@@ -126,19 +166,22 @@ class Tracker:
             self._warn(
                 f"MLflow at {self._address} did not take everything within {timeout:g} s: {_LATER}."
             )
+            if self._store is not None:
+                self._store.kill()
         self._thread = None
 
-    def _put(self, trial_id: str, send: Callable[[MlflowStore], None]) -> None:
+    def _put(self, trial_id: str, call: Call) -> None:
         if self._sending and self._thread is not None:
-            self._messages.put(_Message(trial_id, send))
+            self._messages.put(_Message(trial_id, call))
 
-    def _run(self, open_store: Callable[[], MlflowStore]) -> None:
+    def _run(self, start_store: Callable[[], MlflowProcess]) -> None:
         try:
-            store = open_store()
-            self._address = without_password(store.address)
-            while self._sending and (message := self._messages.get()):
-                self._send(store, message)
-            store.end_open_runs(time.time())
+            with start_store() as store:
+                self._store = store
+                self._address = without_password(store.open())
+                while self._sending and (message := self._messages.get()):
+                    self._send(store, message)
+                store.call(partial(MlflowStore.end_open_runs, time=time.time()))
         except Exception as error:
             # Whatever it was, the benchmark goes on: its results are on disk.
             if self._sending:
@@ -147,11 +190,11 @@ class Tracker:
                     f"MLflow at {self._address} cannot be used ({summary(error)}): {_LATER}."
                 )
 
-    def _send(self, store: MlflowStore, message: _Message) -> None:
+    def _send(self, store: MlflowProcess, message: _Message) -> None:
         try:
-            message.send(store)
-        except Exception as error:
-            if not is_refusal(error):
+            store.call(message.call)
+        except StoreError as error:
+            if not error.refused:
                 raise
             if message.trial_id not in self._refused:
                 self._refused.add(message.trial_id)
@@ -170,7 +213,7 @@ def make_tracker(uri: str | None, experiment: str, warn: Callable[[str], None]) 
         return Tracker(NO_TRACKING, None, warn)
     quieten_mlflow()
     address = uri or os.environ.get("MLFLOW_TRACKING_URI") or "its default store in this folder"
-    return Tracker(without_password(address), partial(MlflowStore, uri, experiment, warn), warn)
+    return Tracker(without_password(address), partial(MlflowProcess, uri, experiment, warn), warn)
 
 
 def browse_hint(uri: str | None) -> str:
@@ -181,11 +224,6 @@ def browse_hint(uri: str | None) -> str:
     if address.startswith(("http://", "https://")):
         return without_password(address)
     return f"mlflow ui --backend-store-uri {without_password(address)} --host 127.0.0.1"
-
-
-def without_password(text: str) -> str:
-    """`text` with the user and password of every address in it taken out."""
-    return re.sub(r"://[^/@\s]+@", "://", text)
 
 
 def quieten_mlflow() -> None:
@@ -202,9 +240,3 @@ def quieten_mlflow() -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # stdout holds the table and nothing else.
     os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
-
-
-def summary(error: Exception) -> str:
-    """What an error of MLflow's says, on one line, without passwords."""
-    text = " ".join(without_password(str(error)).split()) or type(error).__name__
-    return text if len(text) <= 200 else text[:200] + "..."

@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.cost import Cost, Stopwatch, peak_memory_bytes, synchroniser
 from bench.events import events_from
-from bench.machine_load import others_load, parent_process, read_load
+from bench.machine_load import others_load, processes_beside, read_load
 from bench.policy_columns import item_reward_model, policy_columns, write_policy
 from bench.ranking import ScoreError, rank_targets
 from bench.results import trial_metrics
@@ -149,7 +149,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     watch = Stopwatch(synchroniser(spec.device))
     # From the fit's start to its end, validation included: the worker's own work is subtracted, and
     # readings around each of many short stretches would each err by the system's coarse ticks.
-    start_of_fit = read_load(parent_process())
+    start_of_fit = read_load(processes_beside())
     fit = fit_model(
         model,
         split,
@@ -159,7 +159,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
         watch=watch,
         report=send,
     )
-    end_of_fit = read_load(parent_process())
+    end_of_fit = read_load(processes_beside())
     load = others_load(start_of_fit, end_of_fit)
     send(Phase(f"ranking {split.test.n_targets:,} events"))
     check_future_hidden(model, split.test.log)

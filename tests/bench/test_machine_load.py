@@ -7,10 +7,18 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from multiprocessing.connection import Connection
 
 import pytest
 
-from bench.machine_load import LoadReading, core_seconds, others_load, read_load
+from bench.fork_server import worker_context
+from bench.machine_load import (
+    LoadReading,
+    core_seconds,
+    others_load,
+    processes_beside,
+    read_load,
+)
 
 PROC_STAT = """\
 cpu  1000 20 300 4000 50 6 7 8 900 10
@@ -109,3 +117,23 @@ def test_a_process_that_has_gone_adds_nothing() -> None:
     assert with_gone is not None
     assert without is not None
     assert with_gone.own <= without.own
+
+
+@needs_proc_stat
+def test_what_else_runs_for_the_same_benchmark_is_not_others() -> None:
+    context = worker_context()
+    receiver, sender = context.Pipe(duplex=False)
+    beside = context.Process(target=time.sleep, args=(600,), daemon=True)
+    beside.start()
+    asked = context.Process(target=_send_processes_beside, args=(sender,), daemon=True)
+    asked.start()
+    try:
+        found = receiver.recv()
+    finally:
+        beside.kill()
+    assert {os.getpid(), beside.pid} <= set(found)
+    assert asked.pid not in found
+
+
+def _send_processes_beside(sender: Connection) -> None:
+    sender.send(processes_beside())

@@ -48,6 +48,10 @@ def test_live_and_mirrored_trials_hold_the_same(store: Store, tmp_path: Path) ->
         assert store.artifacts(run) == ["cost.json", "curve.csv", "trial.json"]
         curve = store.client.get_metric_history(run.info.run_id, "loss")
         assert [(point.step, point.value) for point in curve] == [(1, 6.5), (2, 6.25)]
+        so_far = store.client.get_metric_history(run.info.run_id, "train_seconds_so_far")
+        assert [(point.step, point.value) for point in so_far] == [(1, 20.0), (2, 40.0)]
+        final = store.client.get_metric_history(run.info.run_id, "train_seconds")
+        assert [(point.step, point.value) for point in final] == [(2, 40.0)]
         if run.data.tags["trial_id"] == "gru4rec-1-other":
             assert [point.timestamp for point in curve] == [1_700_000_020_250, 1_700_000_040_250]
 
