@@ -6,8 +6,8 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SHORTEST_SECONDS = 1.0
@@ -28,7 +28,9 @@ class LoadReading:
     counted: float
     """All seconds that the system has counted for these cores, idle or busy, added up."""
     own: float
-    """Processor seconds of the processes that are no others."""
+    """Processor seconds of this process and of those of its children that have ended."""
+    beside: Mapping[int, float] = field(default_factory=dict)
+    """Processor seconds of the further processes that are no others, by number."""
 
 
 def read_load(own: Collection[int] = ()) -> LoadReading | None:
@@ -52,10 +54,8 @@ def read_load(own: Collection[int] = ()) -> LoadReading | None:
         cores=len(cores),
         idle=idle,
         counted=counted,
-        own=time.process_time()
-        + times.children_user
-        + times.children_system
-        + sum(_process_seconds(process) for process in own),
+        own=time.process_time() + times.children_user + times.children_system,
+        beside={process: _process_seconds(process) for process in own},
     )
 
 
@@ -72,7 +72,11 @@ def others_load(before: LoadReading | None, after: LoadReading | None) -> float 
     if seconds < SHORTEST_SECONDS or after.counted <= before.counted:
         return None
     busy = after.cores * seconds - (after.idle - before.idle)
-    others = (busy - (after.own - before.own)) / seconds
+    # One that has ended meanwhile reads 0, and what it did in between is not known.
+    beside = sum(
+        max(0.0, until - before.beside.get(process, 0.0)) for process, until in after.beside.items()
+    )
+    others = (busy - (after.own - before.own) - beside) / seconds
     return min(max(others, 0.0), float(after.cores))
 
 

@@ -56,19 +56,19 @@ class MlflowProcess:
         self._process = context.Process(
             target=_serve, args=(theirs, uri, experiment, *surroundings), name="mlflow", daemon=True
         )
-        self._process.start()
-        theirs.close()
         # It does not heed the signal by which `multiprocessing` ends daemons.
         atexit.register(self.kill)
+        self._process.start()
+        theirs.close()
 
     def __enter__(self) -> MlflowProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the process, which has answered every call."""
-        self._connection.close()
-        self._process.join(SECONDS_TO_END)
+        """End the process: every call is answered, and Python's own end would take a second."""
         self.kill()
+        self._process.join(SECONDS_TO_END)
+        self._connection.close()
         atexit.unregister(self.kill)
 
     def open(self) -> str:
@@ -77,12 +77,15 @@ class MlflowProcess:
 
     def call(self, call: Call) -> None:
         """Let the store do `call`; raises `StoreError`."""
-        self._connection.send(call)
+        # Where the process has ended, what it said last is still to be read.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._connection.send(call)
         self._answer()
 
     def kill(self) -> None:
-        """End the process whatever it does."""
-        self._process.kill()
+        """End the process whatever it does, if it has begun."""
+        if self._process.pid is not None:
+            self._process.kill()
 
     def _answer(self) -> _Answer:
         try:

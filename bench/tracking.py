@@ -182,6 +182,8 @@ class Tracker:
                 while self._sending and (message := self._messages.get()):
                     self._send(store, message)
                 store.call(partial(MlflowStore.end_open_runs, time=time.time()))
+                # All is sent: what is left is the end of a process.
+                self._sending = False
         except Exception as error:
             # Whatever it was, the benchmark goes on: its results are on disk.
             if self._sending:

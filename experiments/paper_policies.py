@@ -1,6 +1,8 @@
 """Policies over ten actions without a state (Chen et al. 2019, section 6.1), learnt and exact.
 
-They are learnt by `models.tocr`'s own weight and loss. The fixed points are closed forms.
+They are learnt by `models.tocr`'s own weight, through torch's graph, where `tocr` takes the
+gradient by hand (`tests/models/test_training_twins.py` compares them). The fixed points are closed
+forms.
 """
 
 from __future__ import annotations
@@ -55,7 +57,7 @@ TOP_K = Simulation(
 def policy_gradient(
     logits: Tensor, simulation: Simulation, objective: Objective, shares: Tensor | None = None
 ) -> Tensor:
-    """Gradient of the mean loss of a batch of logged actions, by `tocr`'s weight and loss.
+    """Gradient of the mean loss of a batch of logged actions, by `tocr`'s weight.
 
     Args:
         logits: theta, (10,).

@@ -120,13 +120,14 @@ def undisturbed(times: Sequence[float]) -> float:
     return sorted(times)[len(times) // 10]
 
 
-def undisturbed_seconds(work: Callable[[], object], repeats: int) -> float:
-    """Undisturbed duration of `work`."""
+def undisturbed_seconds(work: Callable[[], object], repeats: int, together: int = 1) -> float:
+    """Undisturbed duration of `work`, timed `together` times at once."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
+        for _ in range(together):
+            work()
+        times.append((time.perf_counter() - start) / together)
     return undisturbed(times)
 
 
@@ -207,7 +208,8 @@ def measure(log: SessionLog, source: str, rounds: int, reports: int) -> dict[str
             seconds = fit.seconds_per_event(max(1, reports // share))
             found.setdefault(name, []).append(seconds + drawing / PLACES.get(name, BATCH))
         for name, (multiply, repeats) in products.items():
-            found.setdefault(name, []).append(undisturbed_seconds(multiply, max(1, repeats)))
+            seconds = undisturbed_seconds(multiply, max(1, repeats), STEPS_OF_A_REPORT)
+            found.setdefault(name, []).append(seconds)
         found.setdefault("square", []).append(undisturbed_seconds(lambda: square @ square, 10))
     return {name: statistics.median(values) for name, values in found.items()}
 

@@ -38,9 +38,7 @@ class BehaviourCloning(PolicyRecommender):
             policy = run_head(
                 self._policy.states(step), self._policy.head("policy", step.scored), step.scored
             )
-            weight = torch.full_like(policy.log_probability, step.share)
-            policy.back_to_head(weight)
-            self._policy.back_through(policy.back_to_states(weight))
-            return -policy.log_probability.sum()
+            weight = torch.ones_like(policy.log_probability)
+            return self._policy.learn(policy, weight, step.share)
 
         return train_policies([self._policy], train, self.config, learn, seed=self._seed)

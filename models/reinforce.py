@@ -49,16 +49,14 @@ class Reinforce(PolicyRecommender):
         self._draw(train.n_items)
 
         def learn(epoch: int, step: PolicyStep) -> Tensor:
-            acting = np.flatnonzero(rewarded[step.actions])
+            rewarded_actions = np.flatnonzero(rewarded[step.actions])
             policy = run_head(
                 self._policy.states(step),
                 self._policy.head("policy", step.scored),
                 step.scored,
-                on_device(acting, self.device),
+                on_device(rewarded_actions, self.device),
             )
-            value = on_device(returns[step.actions[acting]], self.device)
-            policy.back_to_head(step.share * value)
-            self._policy.back_through(policy.back_to_states(step.share * value))
-            return -(value * policy.log_probability).sum()
+            value = on_device(returns[step.actions[rewarded_actions]], self.device)
+            return self._policy.learn(policy, value, step.share)
 
         return train_policies([self._policy], train, config, learn, seed=self._seed)

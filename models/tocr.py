@@ -140,9 +140,7 @@ class Tocr(PolicyRecommender):
                     divergence = torch.full_like(log_beta, config.kl)
                     weight = divergence.index_add_(0, rows, weight)
             step.columns.update(columns(log_pi, log_beta, log_beta_of_weighted))
-            policy.back_to_head(step.share * weight)
-            self._policy.back_through(policy.back_to_states(step.share * weight))
-            return -(weight * policy.log_probability).sum() - log_beta.sum()
+            return self._policy.learn(policy, weight, step.share) - log_beta.sum()
 
         draws = None
         if config.behaviour_negatives > 0:
@@ -197,18 +195,12 @@ class Tocr(PolicyRecommender):
 
     def _learn_behaviour(self, states: Tensor, step: PolicyStep) -> Tensor:
         """Gradients of L_beta; returns the log beta of each action, (A,)."""
-        apart = self._behaviour is not self._policy
-        behaviour = run_head(
-            self._behaviour.states(step) if apart else states,
-            self._behaviour.head("behaviour", step.behaviour_scored),
-            step.behaviour_scored,
-        )
-        weight = torch.full_like(behaviour.log_probability, step.share)
-        behaviour.back_to_head(weight)
-        # A head on the policy's state learns from it and never shapes it.
-        if apart:
-            self._behaviour.back_through(behaviour.back_to_states(weight))
-        return behaviour.log_probability
+        network, scored = self._behaviour, step.behaviour_scored
+        if network is self._policy:
+            return network.learn_cut_off("behaviour", states, scored, step.share)
+        passed = run_head(network.states(step), network.head("behaviour", scored), scored)
+        network.learn(passed, torch.ones_like(passed.log_probability), step.share)
+        return passed.log_probability
 
     def _build(self, n_items: int) -> None:
         if self.config.behaviour == "head":
@@ -251,7 +243,7 @@ def action_weight(
     off_policy: bool = True,
     normalised: bool = False,
 ) -> Tensor:
-    """min(pi / beta, cap) lambda_K of each logged action, cut from the graph, (A,).
+    """min(pi / beta, cap) lambda_K of each logged action, cut from any graph, (A,).
 
     The cap acts on the ratio alone, before lambda_K (section 4.4). Normalised, the ratios are
     divided by their mean, so that they sum to their number (the paper's w / sum w, times A).

@@ -59,7 +59,6 @@ class TocrReplica(PolicyRecommender):
         self._draw(train.n_items)
         catalogue = torch.arange(train.n_items, device=self.device)
 
-        @torch.enable_grad()
         def learn(epoch: int, step: PolicyStep) -> Tensor:
             states = self._policy.states(step).requires_grad_()
             scored = _over(catalogue, step.scored)

@@ -62,27 +62,22 @@ class WeightedLikelihood(PolicyRecommender):
 
         def learn(epoch: int, step: PolicyStep) -> Tensor:
             states = self._policy.states(step)
-            # A head that leaves its gradient at its rows alone never shapes the state.
-            behaviour = run_head(
-                states, self._policy.head("behaviour", step.behaviour_scored), step.behaviour_scored
+            log_beta = self._policy.learn_cut_off(
+                "behaviour", states, step.behaviour_scored, step.share
             )
-            log_beta = behaviour.log_probability
-            behaviour.back_to_head(torch.full_like(log_beta, step.share))
-            acting = np.flatnonzero(rewarded[step.actions])
-            rows = on_device(acting, self.device)
+            rewarded_actions = np.flatnonzero(rewarded[step.actions])
+            rows = on_device(rewarded_actions, self.device)
             policy = run_head(states, self._policy.head("policy", step.scored), step.scored, rows)
             weight = propensity_weight(log_beta[rows], floor=config.floor)
-            weighted = weight * on_device(returns[step.actions[acting]], self.device)
-            policy.back_to_head(step.share * weighted)
-            self._policy.back_through(policy.back_to_states(step.share * weighted))
             step.columns["behaviour loss"] = -log_beta
             step.columns["share at the floor"] = weight >= 1 / config.floor
-            return -log_beta.sum() - (weighted * policy.log_probability).sum()
+            value = on_device(returns[step.actions[rewarded_actions]], self.device)
+            return self._policy.learn(policy, weight * value, step.share) - log_beta.sum()
 
         return train_policies([self._policy], train, config, learn, seed=self._seed)
 
 
 @torch.no_grad()
 def propensity_weight(log_beta: Tensor, *, floor: float) -> Tensor:
-    """1 / max(beta, floor) of each logged action, cut from the graph, (A,)."""
+    """1 / max(beta, floor) of each logged action, cut from any graph, (A,)."""
     return 1 / log_beta.exp().clamp(min=floor)

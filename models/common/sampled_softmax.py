@@ -71,13 +71,13 @@ class SoftmaxPass:
     by_logits: Tensor
     """Gradient of -log_probability by the logits, (R, C)."""
 
-    def by_states(self, by_log_probability: Tensor) -> Tensor:
-        """Gradient by the states, (R, width), given the one by each log-probability, (R,)."""
-        return (self.by_logits @ self.items).mul_(-by_log_probability.unsqueeze(1))
+    def by_states(self, weight: Tensor) -> Tensor:
+        """Gradient of -sum weight log_probability by the states, (R, width); weight is (R,)."""
+        return (self.by_logits @ self.items).mul_(weight.unsqueeze(1))
 
-    def by_items(self, by_log_probability: Tensor) -> Tensor:
-        """Gradient by the rows of the items, (C, width), given the one by each log-probability."""
-        return self.by_logits.t() @ (self.states * -by_log_probability.unsqueeze(1))
+    def by_items(self, weight: Tensor) -> Tensor:
+        """Gradient of the same by the rows of the items, (C, width)."""
+        return self.by_logits.t() @ (self.states * weight.unsqueeze(1))
 
 
 @torch.no_grad()
@@ -89,18 +89,20 @@ def run_softmax(
     The gradient is written out: one pass over the scores, and no product transposed.
     """
     column = targets.unsqueeze(1)
-    if log_weights is None:
-        logits = states @ items.t()
-        own = logits.gather(1, column)
-    else:
-        logits = torch.addmm(log_weights.to(states.dtype), states, items.t())
-        # The target stands for itself, in place of what was drawn of it.
-        own = torch.linalg.vecdot(states, items.index_select(0, targets)).unsqueeze(1)
-        logits.scatter_(1, column, own)
-    by_logits, log_partition = softmax_and_log_partition(logits)
-    log_probability = (own - log_partition).squeeze(1)
-    by_logits.scatter_add_(1, column, torch.full_like(column, -1, dtype=by_logits.dtype))
-    return SoftmaxPass(log_probability, states, items, by_logits)
+    exact = torch.promote_types(states.dtype, torch.float32)
+    states, items = states.to(exact), items.to(exact)
+    with torch.autocast(states.device.type, enabled=False):
+        if log_weights is None:
+            logits = states @ items.t()
+            own = logits.gather(1, column)
+        else:
+            logits = torch.addmm(log_weights.to(exact), states, items.t())
+            # The target stands for itself, in place of what was drawn of it.
+            own = torch.linalg.vecdot(states, items.index_select(0, targets)).unsqueeze(1)
+            logits.scatter_(1, column, own)
+        by_logits, log_partition = softmax_and_log_partition(logits)
+        by_logits.scatter_add_(1, column, torch.full_like(column, -1, dtype=exact))
+    return SoftmaxPass((own - log_partition).squeeze(1), states, items, by_logits)
 
 
 def log_probability(
@@ -121,11 +123,9 @@ def log_probability(
     Returns:
         log-probability of each target, (R,).
     """
-    exact = torch.promote_types(states.dtype, torch.float32)
-    with torch.autocast(states.device.type, enabled=False):
-        of_targets: Tensor = _LogProbability.apply(  # type: ignore[no-untyped-call]
-            states.to(exact), items.to(exact), targets, log_weights
-        )
+    of_targets: Tensor = _LogProbability.apply(  # type: ignore[no-untyped-call]
+        states, items, targets, log_weights
+    )
     return of_targets
 
 
@@ -136,14 +136,19 @@ class _LogProbability(torch.autograd.Function):
     def forward(
         ctx: Any, states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor | None
     ) -> Tensor:
-        passed = run_softmax(states, items, targets, log_weights)
-        ctx.save_for_backward(states, items, passed.by_logits)
-        return passed.log_probability
+        ctx.passed = run_softmax(states, items, targets, log_weights)
+        ctx.types = states.dtype, items.dtype
+        # The output itself, kept by its own node, would be a circle that is not freed at once.
+        log_probability: Tensor = ctx.passed.log_probability.clone()
+        return log_probability
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        passed = SoftmaxPass(torch.empty(0), *ctx.saved_tensors)
-        by_states = passed.by_states(gradients[0]) if ctx.needs_input_grad[0] else None
-        by_items = passed.by_items(gradients[0]) if ctx.needs_input_grad[1] else None
+        weight, (of_states, of_items) = -gradients[0], ctx.types
+        by_states = by_items = None
+        if ctx.needs_input_grad[0]:
+            by_states = ctx.passed.by_states(weight).to(of_states)
+        if ctx.needs_input_grad[1]:
+            by_items = ctx.passed.by_items(weight).to(of_items)
         return by_states, by_items, None, None

@@ -134,8 +134,29 @@ class SoftmaxPolicy:
         rows = self._touched[name] = touch(self.heads[name], scored.items)
         return rows
 
+    @torch.no_grad()
+    def learn(self, passed: HeadPass, weight: Tensor, share: float) -> Tensor:
+        """Take the gradient of `share` times a loss through head, encoder and inputs.
+
+        The loss, which is returned, is -sum weight log-probability over the actions that the pass
+        was asked for; weight is (A,).
+        """
+        passed.back_to_head(share * weight)
+        self.back_through(passed.back_to_states(share * weight))
+        return -(weight * passed.log_probability).sum()
+
+    def learn_cut_off(self, name: str, states: Tensor, scored: ScoredItems, share: float) -> Tensor:
+        """Teach a head all actions on states that it never shapes; returns their log-probability.
+
+        The loss is -sum log-probability; `share` is as in `learn`.
+        """
+        passed = run_head(states, self.head(name, scored), scored)
+        passed.back_to_head(torch.full_like(passed.log_probability, share))
+        return passed.log_probability
+
     def take_touched(self) -> list[TouchedRows]:
         """All rows that the step has used; forgets them."""
+        assert self._passed is None, "the way through the encoder lacks its way back"
         touched, self._touched = list(self._touched.values()), {}
         return touched
 
@@ -162,31 +183,31 @@ class HeadPass:
 
     head: TouchedRows
     softmax: SoftmaxPass
-    actions: Tensor | None
-    """Which of the step's actions were asked for, (A,); None: all."""
+    rows: Tensor | None
+    """Which of the states were asked for, (A,); None: all."""
     n_states: int
     temperature: float
 
     @property
     def log_probability(self) -> Tensor:
-        """Of each action that was asked for, under the policy of eq. 6, (A,)."""
+        """Of the action at each state that was asked for, under the policy of eq. 6, (A,)."""
         return self.softmax.log_probability
 
     @torch.no_grad()
     def back_to_head(self, weight: Tensor) -> None:
         """Leave the gradient of -sum weight log-probability at the head's rows; weight is (A,)."""
-        self.head.values.grad = self.softmax.by_items(-weight)
+        self.head.values.grad = self.softmax.by_items(weight)
 
     @torch.no_grad()
     def back_to_states(self, weight: Tensor) -> Tensor:
         """Gradient of the same by the states that the pass was given, (n_states, width)."""
-        by_states = self.softmax.by_states(-weight)
+        by_states = self.softmax.by_states(weight)
         if self.temperature != 1:
             by_states /= self.temperature
-        if self.actions is None:
+        if self.rows is None:
             return by_states
         by_every_state = by_states.new_zeros(self.n_states, by_states.shape[1])
-        return by_every_state.index_copy_(0, self.actions, by_states)
+        return by_every_state.index_copy_(0, self.rows, by_states)
 
 
 @torch.no_grad()
@@ -194,7 +215,7 @@ def run_head(
     states: Tensor,
     head: TouchedRows,
     scored: ScoredItems,
-    actions: Tensor | None = None,
+    rows: Tensor | None = None,
     temperature: float = 1.0,
 ) -> HeadPass:
     """Log-probability of logged actions under a softmax head on their states (eq. 6).
@@ -203,16 +224,15 @@ def run_head(
         states: before each action of the step, (R, width).
         head: the head's rows for `scored.items`.
         scored: what the step scores.
-        actions: which of the step's actions are asked for, rising, (A,); None: all.
+        rows: which of the states are asked for, rising, (A,); None: all.
         temperature: T.
     """
     n_states, targets = len(states), scored.targets
-    if actions is not None:
-        if len(actions) == len(targets):
-            actions = None
-        else:
-            states, targets = states.index_select(0, actions), targets.index_select(0, actions)
+    if rows is not None and len(rows) == n_states:
+        rows = None
+    if rows is not None:
+        states, targets = states.index_select(0, rows), targets.index_select(0, rows)
     if temperature != 1:
         states = states / temperature
     softmax = run_softmax(states, head.values, targets, scored.log_weights)
-    return HeadPass(head, softmax, actions, n_states, temperature)
+    return HeadPass(head, softmax, rows, n_states, temperature)

@@ -75,12 +75,12 @@ def test_a_second_busy_process_is_seen() -> None:
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinning:
         try:
             as_other, as_own = read_load(), read_load((spinning.pid,))
-            while True:
+            for _ in range(50):
                 time.sleep(1.2)
                 after, after_as_own = read_load(), read_load((spinning.pid,))
                 assert after is not None
                 assert after_as_own is not None
-                spent = after_as_own.own - after.own
+                spent = after_as_own.beside[spinning.pid]
                 if spent > 0.5:
                     break
         finally:
@@ -113,10 +113,15 @@ def test_own_work_is_not_others() -> None:
 def test_a_process_that_has_gone_adds_nothing() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    with_gone, without = read_load((gone.pid,)), read_load()
-    assert with_gone is not None
-    assert without is not None
-    assert with_gone.own <= without.own
+    reading = read_load((gone.pid,))
+    assert reading is not None
+    assert reading.beside == {gone.pid: 0.0}
+
+
+def test_what_a_process_did_before_it_ended_is_not_laid_on_others() -> None:
+    before = LoadReading(0.0, 2, idle=0.0, counted=0.0, own=0.0, beside={7: 30.0, 8: 5.0})
+    after = LoadReading(10.0, 2, idle=8.0, counted=20.0, own=8.0, beside={7: 0.0, 8: 7.0, 9: 1.0})
+    assert others_load(before, after) == pytest.approx((12 - 8 - 2 - 1) / 10)
 
 
 @needs_proc_stat
@@ -127,6 +132,7 @@ def test_what_else_runs_for_the_same_benchmark_is_not_others() -> None:
     beside.start()
     asked = context.Process(target=_send_processes_beside, args=(sender,), daemon=True)
     asked.start()
+    sender.close()
     try:
         found = receiver.recv()
     finally:

@@ -1,6 +1,8 @@
 """Every known fault of TOCR, put into the real code, is caught; the real code passes each check.
 
 A mutant that has a fixed point of its own must land there: it is the fault, and not merely broken.
+Where a check is the simulation of section 6.1, the gradient there is torch's; in training it is
+written out, so that an uncut weight (F1b, F2) could not act; `test_training_twins` compares these.
 """
 
 from __future__ import annotations

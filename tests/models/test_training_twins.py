@@ -154,14 +154,18 @@ def test_tocr_without_corrections_is_cross_entropy(cell: str, sampled: bool) -> 
 
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("cap", [1.5, float("inf")])
-def test_tocr_is_section_by_section_the_paper_s(k: int, cap: float) -> None:
-    """Capped ratio, top-K factor, discounted return, positive rewards in L_pi and all in L_beta."""
+@pytest.mark.parametrize("kl", [0.0, 0.3])
+def test_tocr_is_section_by_section_the_paper_s(k: int, cap: float, kl: float) -> None:
+    """Capped ratio, top-K factor, discounted return, positive rewards in L_pi and all in L_beta.
+
+    With KL(beta || pi) every action is one of L_pi besides, rewarded or not.
+    """
     discount = 0.8
 
     def config(**options: Any) -> TocrConfig:
         return TocrConfig(
             **options, epochs=1, batch_size=BATCH, truncation=TRUNCATION, width=WIDTH,
-            cell="gru", K=k, cap=cap, discount=discount, temperature=1.3,
+            cell="gru", K=k, cap=cap, kl=kl, discount=discount, temperature=1.3,
             zero_reward_in_state=True, dropout_embedding=0, dropout_hidden=0,
         )  # fmt: skip
 
@@ -174,10 +178,10 @@ def test_tocr_is_section_by_section_the_paper_s(k: int, cap: float) -> None:
         total = torch.zeros(())
         for state, target, (session, position) in zip(states, targets, places, strict=True):
             beta = torch.softmax(p["behaviour"] @ state.detach(), dim=0)[target]
-            total = total - beta.log()
+            pi = torch.softmax(p["policy"] @ state / 1.3, dim=0)[target]
+            total = total - beta.log() - kl * pi.log()
             if REWARDS[session, position] == 0:
                 continue
-            pi = torch.softmax(p["policy"] @ state / 1.3, dim=0)[target]
             later = REWARDS[session, position:]
             value = sum(discount**i * float(reward) for i, reward in enumerate(later))
             ratio = float(pi.detach() / beta.detach())

@@ -64,20 +64,24 @@ def uncut_denominator(log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, *
 
 
 class PolicyLossOverBothHeads:
-    """F3 in training: what `uncut_denominator` leaves at log beta goes on to the behaviour head."""
+    """F3 in training: what `uncut_denominator` leaves at log beta goes on to the behaviour head.
+
+    But for the factors of return and share; the check is bitwise.
+    """
 
     def __init__(self) -> None:
         self._behaviour: HeadPass
         self._rewarded: Tensor
 
-    def run_head(self, *arguments: Any) -> HeadPass:
-        """The real one: the behaviour's is kept, and of which of its actions the policy's is."""
-        passed = run_head(*arguments)
-        if len(arguments) == 3:
-            self._behaviour = passed
-        else:
-            self._rewarded = arguments[3]
-        return passed
+    def run_behaviour_head(self, *arguments: Any) -> HeadPass:
+        """The real one, which is kept."""
+        self._behaviour = run_head(*arguments)
+        return self._behaviour
+
+    def run_policy_head(self, states: Tensor, head: Any, scored: Any, *rest: Any) -> HeadPass:
+        """The real one; which actions are rewarded is kept."""
+        self._rewarded = rest[0]
+        return run_head(states, head, scored, *rest)
 
     def action_weight(self, log_pi: Tensor, log_beta: Tensor, **options: Any) -> Tensor:
         """The right weight, after a step of the head along the wrong gradient."""
@@ -86,7 +90,7 @@ class PolicyLossOverBothHeads:
             leaf = behaviour.log_probability.clone().requires_grad_()
             weight = uncut_denominator(log_pi, leaf[self._rewarded], **options)
             (by_log_beta,) = torch.autograd.grad(-(weight * log_pi).sum(), leaf)
-        behaviour.head.values.grad += behaviour.softmax.by_items(by_log_beta)
+        behaviour.head.values.grad += behaviour.softmax.by_items(-by_log_beta)
         return RIGHT_WEIGHT(log_pi, log_beta, **options)
 
 
@@ -137,7 +141,13 @@ F1B = Mutant({WEIGHT: uncut_weight_of_sampled_actions})
 F2 = Mutant({WEIGHT: inspect.unwrap(RIGHT_WEIGHT)})
 """The weight is not cut from the graph: the real code without its `no_grad`."""
 _both = PolicyLossOverBothHeads()
-F3 = Mutant({"models.tocr.run_head": _both.run_head, WEIGHT: _both.action_weight})
+F3 = Mutant(
+    {
+        "models.common.softmax_policy.run_head": _both.run_behaviour_head,
+        "models.tocr.run_head": _both.run_policy_head,
+        WEIGHT: _both.action_weight,
+    }
+)
 F7 = Mutant({"models.common.sampled_softmax.draw_log_weights": draw_weights_without_log_q})
 F8 = Mutant({"models.tocr.rewarded_returns": normalised_returns})
 F11_PRODUCT = Mutant({WEIGHT: capped_product})
