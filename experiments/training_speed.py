@@ -49,6 +49,8 @@ GRU4REC = Gru4RecConfig(
     embedding="constrained", loss="cross-entropy", negatives=NEGATIVES, negative_alpha=0.5, logq=0,
     dropout_embedding=0, dropout_hidden=0,
 )  # fmt: skip
+EXACT_LOGQ_GRU4REC = dataclasses.replace(GRU4REC, logq=1, logq_form="exact")
+"""Corrected for what is drawn, as TOCR's softmax is; the authors' default is not."""
 WINDOW = 4
 """Steps that share an update and its negatives, where they are not one."""
 WIDE_BATCH, WIDE_HIDDEN = 128, 512
@@ -178,6 +180,7 @@ def measure(log: SessionLog, source: str, rounds: int, reports: int) -> dict[str
     shared = dataclasses.replace(TOCR, behaviour_negatives=0)
     models: dict[str, Any] = {
         "gru4rec": Gru4Rec(GRU4REC, seed=1, device="cpu"),
+        "gru4rec_exact_logq": Gru4Rec(EXACT_LOGQ_GRU4REC, seed=1, device="cpu"),
         "tocr": Tocr(TOCR, seed=1, device="cpu"),
         "tocr_equal_negatives": Tocr(shared, seed=1, device="cpu"),
         "reinforce": Reinforce(REINFORCE, seed=1, device="cpu"),
@@ -240,6 +243,7 @@ def main() -> None:
         "gemm_fraction_h512": median["products_h512"] / (WIDE_BATCH * median["gru4rec_h512"]),
         "share_of_gemm_rate_h512": rate_h512 / gflops,
         **{f"{name}_over_gru4rec": median[name] / median["gru4rec"] for name in others},
+        "tocr_over_gru4rec_exact_logq": median["tocr"] / median["gru4rec_exact_logq"],
         "tocr_over_gru4rec_windows": median["tocr_windows"] / median["gru4rec_windows"],
         "gemm_gflops": gflops,
         "draws_fraction": median["draws"] / (BATCH * median["gru4rec"]),
