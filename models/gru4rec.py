@@ -20,6 +20,7 @@ from torch import Tensor
 from datasets.session_log import SessionLog
 from models.common.adagrad import Adagrad, TouchedRows, touch
 from models.common.adagrad_kernel import compiled_row_update
+from models.common.bpr_kernel import compiled_bpr_gradient
 from models.common.cells import GruCell, SessionEncoder
 from models.common.distinct import compiled_first_places, distinct
 from models.common.initialisation import uniform_matrix
@@ -104,6 +105,8 @@ class Gru4Rec:
         self._input_table: Tensor | None = None
         compiled_row_update()
         compiled_first_places()
+        if config.loss == "bpr-max":
+            compiled_bpr_gradient()
 
     @property
     def policy_temperature(self) -> float | None:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from models.common.bpr_kernel import compiled_bpr_gradient
 from models.common.softmax import softmax_and_log_partition
 
 LOG_EPSILON = 1e-24
@@ -96,6 +98,16 @@ def bpr_max(scores: Tensor, columns: Columns, *, elu: float, bpreg: float) -> tu
     logits.scatter_(1, columns.targets, own + (counts[columns.targets] - 1).log())
     weights = torch.softmax(logits, dim=1)
     above = torch.sub(own, bent, out=logits).sigmoid_()
+    one_pass = compiled_bpr_gradient() if scores.device.type == "cpu" else None
+    if one_pass is not None and scores.dtype == torch.float32:
+        losses = scores.new_empty(len(scores))
+        one_pass(
+            *(of_scores.numpy() for of_scores in (weights, above, bent)),
+            columns.targets.squeeze(1).numpy(),
+            *(np.float32(option) for option in (bpreg, elu, LOG_EPSILON)),
+            losses.numpy(),
+        )
+        return losses, weights
     better = torch.linalg.vecdot(weights, above).unsqueeze(1)
     above.square_()
     above_squared = torch.linalg.vecdot(weights, above).unsqueeze(1)

@@ -121,3 +121,18 @@ def test_options_out_of_range_are_refused_by_name(
 ) -> None:
     with pytest.raises(ValueError, match=f"^{sentence}"):
         Gru4RecConfig(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("elu", [0.0, 0.5])
+def test_without_numba_bpr_max_and_its_gradient_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, elu: float
+) -> None:
+    torch.manual_seed(2)
+    scores = 3 * torch.randn(5, 40)
+    # Some columns share an item, and a row's target stands among them.
+    places = torch.cat([torch.arange(5), torch.randint(0, 40, (60,))])
+    columns = Columns(places, places, 5, 40)
+    found = ranking_losses.bpr_max(scores.clone(), columns, elu=elu, bpreg=1.5)
+    monkeypatch.setattr(ranking_losses, "compiled_bpr_gradient", lambda: None)
+    plain = ranking_losses.bpr_max(scores.clone(), columns, elu=elu, bpreg=1.5)
+    torch.testing.assert_close(found, plain)
