@@ -141,8 +141,9 @@ class SoftmaxPolicy:
         The loss, which is returned, is -sum weight log-probability over the actions that the pass
         was asked for; weight is (A,).
         """
-        passed.back_to_head(share * weight)
-        self.back_through(passed.back_to_states(share * weight))
+        part = share * weight
+        passed.back_to_head(part)
+        self.back_through(passed.back_to_states(part))
         return -(weight * passed.log_probability).sum()
 
     def learn_cut_off(self, name: str, states: Tensor, scored: ScoredItems, share: float) -> Tensor:
