@@ -22,7 +22,7 @@ from bench.processes import exists
 from bench.ranking import Ranks
 from datasets.errors import InputError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 TRIALS = "trials"
 """Folder of an output folder with a folder for each trial."""
 RECORD = "trial.json"

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.results import Estimate, mean_over_seeds
-from bench.world_value import WorldEstimate, WorldValues, world_values
+from bench.world_value import PAGES, Page, WorldEstimate, WorldValues, world_values
 from datasets.errors import InputError
 from datasets.session_log import StringArray
 from datasets.simulated_worlds import World
@@ -18,8 +18,6 @@ TRUE_VALUES = "true-values.json"
 N_SESSIONS = 5000
 """Simulated for each value; interests and entry items are the same for all models and seeds."""
 SEED = 20190211
-WAYS = ("greedy", "sampled")
-"""To show a set: the first K items, or K draws from the policy."""
 
 
 def true_values(
@@ -38,7 +36,7 @@ def true_values(
 
 
 def write_true_values(folder: Path, values: Mapping[int, WorldValues]) -> None:
-    """Write `true-values.json`: by K and way the value and the ends of its 95 % interval."""
+    """Write `true-values.json`: by K and page the value and the ends of its 95 % interval."""
     content = {str(k): asdict(of_k) for k, of_k in values.items()}
     (folder / TRUE_VALUES).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -53,8 +51,7 @@ def read_true_values(folder: Path) -> dict[int, WorldValues]:
         content = json.loads(file.read_text(encoding="utf-8"))
         return {
             int(k): WorldValues(
-                WorldEstimate(**of_k["greedy"]),
-                None if of_k["sampled"] is None else WorldEstimate(**of_k["sampled"]),
+                **{page: None if of is None else WorldEstimate(**of) for page, of in of_k.items()}
             )
             for k, of_k in content.items()
         }
@@ -66,9 +63,9 @@ def read_true_values(folder: Path) -> dict[int, WorldValues]:
         ) from error
 
 
-def true_value_name(k: int, way: str) -> str:
+def true_value_name(k: int, page: Page) -> str:
     """Name of a column of tables."""
-    return f"true value@{k} ({way})"
+    return f"true value@{k} ({page.replace('_', ' ')})"
 
 
 def true_value_figures(values: Mapping[int, WorldValues]) -> dict[str, float]:
@@ -97,8 +94,10 @@ def over_seeds(folders: Sequence[Path]) -> dict[str, Estimate]:
 
 def _named(values: Mapping[int, WorldValues]) -> dict[str, WorldEstimate]:
     return {
-        true_value_name(k, way): estimate
+        true_value_name(k, page): estimate
         for k, of_k in values.items()
-        for way in WAYS
-        if (estimate := getattr(of_k, way)) is not None
+        for page in PAGES
+        # A page of one item is the same, drawn either way.
+        if not (k == 1 and page == "duplicates_dropped")
+        if (estimate := getattr(of_k, page)) is not None
     }

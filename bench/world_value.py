@@ -1,16 +1,19 @@
 """True value of a trained model in a simulated world: what a session pays that it serves.
 
-At every step the model shows a set: its first K items (greedy), or K draws from its policy
-softmax(score / T) without the duplicates (sampled; Chen et al., WSDM 2019, section 6). The session
-likes each item of the set or not, apart from the others, and clicks one of those that it likes, at
-random: at most one item a page, as the paper's top-K correction assumes. One event enters the
-history: the click, else one of the items shown, with reward 0.
+At every step the model shows a page: its first K items (greedy); K distinct items, drawn from its
+policy softmax(score / T) one after another without replacement (distinct); or K independent draws
+with duplicates dropped, so that the page is shorter than K (duplicates_dropped; what eq. 8 of Chen
+et al., WSDM 2019, assumes). The session likes each item of the page or not, independently, and
+clicks one of those that it likes, at random: at most one item a page, as the paper's top-K
+correction assumes. One event enters the history: the click, else one of the items shown, with
+reward 0.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +27,9 @@ PREFIXES_PER_BLOCK = 2**16
 """Prefixes for which a factored model is asked at once."""
 SCORES_PER_BLOCK = 2**22
 """Scores that are held at once, at least those of one history."""
+Page = Literal["greedy", "distinct", "duplicates_dropped"]
+PAGES: tuple[Page, ...] = get_args(Page)
+"""How a model fills a page of K."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +43,14 @@ class WorldEstimate:
 
 @dataclass(frozen=True)
 class WorldValues:
-    """True value of one model's two ways to show a set."""
+    """True value of one model by how it fills a page; drawn pages need a stochastic policy."""
 
     greedy: WorldEstimate
     """Of the first K items, those of lower codes first where scores tie."""
-    sampled: WorldEstimate | None
-    """Of K draws from the policy; None for a model that is no stochastic policy."""
+    distinct: WorldEstimate | None
+    """Of K distinct items drawn from the policy."""
+    duplicates_dropped: WorldEstimate | None
+    """Of K draws from the policy with replacement, each item shown once."""
 
 
 def world_values(
@@ -65,18 +73,17 @@ def world_values(
             fewer items than K, or there are fewer than 2 sessions.
     """
     temperature = policy_temperature(model)
-    greedy = rollout(world, model, set_size=set_size, n_sessions=n_sessions, seed=seed)
-    sampled = None
-    if temperature is not None:
-        sampled = rollout(
-            world,
-            model,
-            set_size=set_size,
-            n_sessions=n_sessions,
-            seed=seed,
-            temperature=temperature,
+
+    def value(page: Page) -> WorldEstimate:
+        return estimate(
+            rollout(world, model, page, set_size=set_size, n_sessions=n_sessions, seed=seed)
         )
-    return WorldValues(estimate(greedy), None if sampled is None else estimate(sampled))
+
+    return WorldValues(
+        value("greedy"),
+        None if temperature is None else value("distinct"),
+        None if temperature is None else value("duplicates_dropped"),
+    )
 
 
 def estimate(sums: Table) -> WorldEstimate:
@@ -88,16 +95,20 @@ def estimate(sums: Table) -> WorldEstimate:
 def rollout(
     world: World,
     model: Recommender,
+    page: Page,
     *,
     set_size: int,
     n_sessions: int,
     seed: int,
-    temperature: float | None = None,
 ) -> Table:
-    """What each of `n_sessions` simulated sessions pays, (n_sessions,); None: greedy sets.
+    """What each of `n_sessions` simulated sessions pays, (n_sessions,).
 
-    Raises ValueError as `world_values` does.
+    Raises ValueError as `world_values` does, and if a page is to be drawn from a model that is not
+    a stochastic policy.
     """
+    temperature = policy_temperature(model)
+    if temperature is None and page != "greedy":
+        raise ValueError(f"a {page} page needs a stochastic policy, with a policy_temperature")
     if n_sessions < 2 or not 1 <= set_size <= world.n_items:
         raise ValueError(
             f"a rollout needs 2 sessions or more and 1 to {world.n_items} items in a set, "
@@ -113,11 +124,7 @@ def rollout(
         shown = np.empty((len(alive), set_size), dtype=np.int64)
         histories = items[alive, : step + 1], rewards[alive, : step + 1]
         for rows, scores in _scores_after(world, model, *histories):
-            shown[rows] = (
-                _first_items(scores, set_size)
-                if temperature is None
-                else _drawn_items(scores / temperature, set_size, rng)
-            )
+            shown[rows] = _fill_page(page, scores / (temperature or 1.0), set_size, rng)
         liked = world.likes(interests, shown, step, rng)
         # In random order, those liked first; an item that was drawn twice is shown once.
         order = np.where(_repeated(shown), -1.0, rng.random(shown.shape) + liked)
@@ -187,15 +194,15 @@ def policy(logits: Table) -> Table:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def _first_items(scores: Table, k: int) -> IntArray:
-    """Items of the k highest scores of each row, those of lower codes first, (n, k)."""
-    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
-
-
-def _drawn_items(logits: Table, k: int, rng: np.random.Generator) -> IntArray:
-    """k independent draws from the softmax of each row, (n, k)."""
-    rows = np.repeat(np.arange(len(logits)), k)
-    return draw_items(policy(logits), rows, rng).reshape(-1, k)
+def _fill_page(page: Page, logits: Table, k: int, rng: np.random.Generator) -> IntArray:
+    """k items for each row of logits, an item that was drawn again among them, (n, k)."""
+    if page == "duplicates_dropped":
+        rows = np.repeat(np.arange(len(logits)), k)
+        return draw_items(policy(logits), rows, rng).reshape(-1, k)
+    if page == "distinct":
+        # The order of logits with Gumbel noise is one of draws without replacement.
+        logits = logits + rng.gumbel(size=logits.shape)
+    return np.argsort(-logits, axis=1, kind="stable")[:, :k]
 
 
 def _repeated(shown: IntArray) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from bench.policy_columns import read_policy
 from bench.policy_values import log_weights
 from bench.results import Estimate
 from bench.true_values import true_value_name
+from bench.world_value import PAGES, Page
 from reports.palette import Style
 from reports.plots.drawing import (
     MUTED,
@@ -32,6 +33,11 @@ from reports.policy_value_table import SHOWN, VALUE
 MOST_MODELS = 6
 """Models whose weights are drawn, the best by the headline: more would hide each other."""
 BINS = 40
+_SHOWN: dict[Page, str] = {
+    "greedy": "its first {k} items",
+    "distinct": "{k} distinct items drawn from its policy",
+    "duplicates_dropped": "{k} draws from its policy without the duplicates, so fewer than {k},",
+}
 LEAST_WEIGHT = 1e-6
 """Smaller weights are drawn there."""
 
@@ -49,13 +55,13 @@ def draw_values(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
     if diagnostic:
         caption += " A diagnostic: the propensities are estimated."
     plots = [_against("value", VALUE, estimated, caption, benchmark, looks)]
-    for way, shown in (("greedy", f"its first {k} items"), ("sampled", f"{k} draws of its policy")):
-        name = true_value_name(k, way)
+    for page in PAGES:
+        name = true_value_name(k, page)
         true = {
             label: found[name] for label, found in policies.true_values.items() if name in found
         }
-        caption = f"What a simulated session pays that is shown {shown} at each step."
-        plots.append(_against(f"true-value-{way}", name, true, caption, benchmark, looks))
+        caption = f"What a simulated session pays that is shown {_SHOWN[page].format(k=k)} at each step."
+        plots.append(_against(f"true-value-{page.replace('_', '-')}", name, true, caption, benchmark, looks))
     return [plot for plot in plots if plot is not None]
 
 

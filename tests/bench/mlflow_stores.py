@@ -71,7 +71,7 @@ class FirstRun:
 
 def trial_folder(parent: Path, **changes: Any) -> Path:
     record: dict[str, Any] = {
-        "format_version": 1,
+        "format_version": 2,
         "id": "gru4rec-1-abc",
         "model": "gru4rec",
         "seed": 1,

@@ -24,10 +24,10 @@ def test_each_cut_off_that_the_catalogue_can_fill_has_its_value(tmp_path: Path) 
     assert list(found) == [1, 3]
     assert found[3].greedy.value > found[1].greedy.value, "three items are liked more than one"
     # Ten steps that show any item alike.
-    sampled = found[1].sampled
-    assert sampled is not None
+    drawn = found[1].distinct
+    assert drawn is not None
     expected = 10 * world.click_probability.mean()
-    assert sampled.low - 0.1 < expected < sampled.high + 0.1
+    assert drawn.low - 0.1 < expected < drawn.high + 0.1
     write_true_values(tmp_path, found)
     assert read_true_values(tmp_path) == found
 

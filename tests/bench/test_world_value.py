@@ -10,7 +10,7 @@ import pytest
 
 import bench.world_value
 from bench.table_policy import TablePolicy
-from bench.world_value import estimate, rollout, world_values
+from bench.world_value import PAGES, Page, estimate, rollout, world_values
 from datasets.session_log import SessionLog
 from datasets.simulated_loggers import make_logger
 from datasets.simulated_sessions import draw_log
@@ -49,14 +49,12 @@ def small_world(name: str) -> World:
 @pytest.mark.parametrize(
     ("name", "set_size"), [*product(WORLDS, [2]), ("boredom", 1), ("drift", 3)]
 )
-@pytest.mark.parametrize("temperature", [None, 1.5])
-def test_enumeration_equals_rollout(name: str, set_size: int, temperature: float | None) -> None:
+@pytest.mark.parametrize("page", PAGES)
+def test_enumeration_equals_rollout(name: str, set_size: int, page: Page) -> None:
     world = small_world(name)
-    model = ByHistory(4, temperature)
-    exact = exact_value(world, model, set_size=set_size, temperature=temperature)
-    sums = rollout(
-        world, model, set_size=set_size, n_sessions=N_SESSIONS, seed=1, temperature=temperature
-    )
+    model = ByHistory(4, 1.5)
+    exact = exact_value(world, model, page, set_size=set_size)
+    sums = rollout(world, model, page, set_size=set_size, n_sessions=N_SESSIONS, seed=1)
     error = sums.std() / N_SESSIONS**0.5
     assert sums.mean() == pytest.approx(exact, abs=4 * error + 1e-9)
     assert exact > 0.1
@@ -70,12 +68,13 @@ def test_one_step_by_hand() -> None:
         horizon=1,
     )
     table = TablePolicy(world, np.array([[0.25, 0.75]]))
-    one = exact_value(world, table, set_size=1, temperature=1.0)
+    one = exact_value(world, table, "distinct", set_size=1)
     assert one == pytest.approx(0.25 * 0.5 + 0.75 * 0.2 * 3)
     both = (0.5 * 0.8 + 0.5 * 0.2 / 2) * 1 + (0.2 * 0.5 + 0.5 * 0.2 / 2) * 3
-    assert exact_value(world, table, set_size=2) == pytest.approx(both)
+    assert exact_value(world, table, "greedy", set_size=2) == pytest.approx(both)
+    assert exact_value(world, table, "distinct", set_size=2) == pytest.approx(both)
     # Two draws: the first item alone 1/16, the second alone 9/16, else both.
-    drawn = exact_value(world, table, set_size=2, temperature=1.0)
+    drawn = exact_value(world, table, "duplicates_dropped", set_size=2)
     assert drawn == pytest.approx(0.5 / 16 + 0.6 * 9 / 16 + both * 6 / 16)
 
 
@@ -94,9 +93,10 @@ def test_a_loggers_own_value_is_what_its_log_pays(name: str, logger_name: str) -
         n_sessions=N_SESSIONS,
         seed=8,
     )
-    assert values.sampled is not None
-    spread = np.hypot(logged.high - logged.value, values.sampled.high - values.sampled.value)
-    assert values.sampled.value == pytest.approx(logged.value, abs=2 * spread)
+    drawn = values.distinct
+    assert drawn is not None
+    spread = np.hypot(logged.high - logged.value, drawn.high - drawn.value)
+    assert drawn.value == pytest.approx(logged.value, abs=2 * spread)
 
 
 def test_every_policy_is_worth_the_same_where_every_page_pays_one() -> None:
@@ -105,7 +105,7 @@ def test_every_policy_is_worth_the_same_where_every_page_pays_one() -> None:
         values = world_values(
             world, ByHistory(10, 1.0), set_size=set_size, n_sessions=50, seed=seed
         )
-        assert values.sampled == values.greedy
+        assert values.distinct == values.duplicates_dropped == values.greedy
         assert (values.greedy.value, values.greedy.low, values.greedy.high) == (10, 10, 10)
 
 
@@ -118,16 +118,21 @@ def test_the_best_items_are_worth_more_than_any_and_the_set_more_than_one() -> N
         for model, k in [(good, 3), (anything, 3), (good, 1)]
     )
     assert of_good.greedy.low > of_any.greedy.high
-    assert of_good.sampled is not None
-    assert of_any.sampled is not None
-    assert of_good.sampled.low > of_any.sampled.high
+    assert of_good.distinct is not None
+    assert of_any.distinct is not None
+    assert of_good.distinct.low > of_any.distinct.high
+    assert of_good.duplicates_dropped is not None
+    assert of_good.distinct.low > of_good.duplicates_dropped.high, "a full page is worth more"
     assert of_good.greedy.low > of_one.greedy.high
 
 
-def test_a_model_that_is_no_policy_has_no_sampled_sets() -> None:
+def test_only_a_stochastic_policy_has_drawn_pages() -> None:
     world = make_world("drift", n_items=10, n_interests=2)
     values = world_values(world, ByHistory(10, None), set_size=2, n_sessions=100, seed=1)
-    assert values.sampled is None
+    assert values.distinct is None
+    assert values.duplicates_dropped is None
+    with pytest.raises(ValueError, match="needs a stochastic policy"):
+        rollout(world, ByHistory(10, None), "distinct", set_size=2, n_sessions=9, seed=1)
     assert values.greedy.low < values.greedy.value < values.greedy.high
 
 
@@ -141,7 +146,7 @@ def test_equal_seeds_give_equal_values() -> None:
     assert first != other
 
 
-def test_values_do_not_hang_on_how_many_scores_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_do_not_depend_on_how_many_scores_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world("boredom", n_items=10, n_interests=2)
     found = []
     for n_scores in (bench.world_value.SCORES_PER_BLOCK, 300, 1):

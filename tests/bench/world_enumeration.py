@@ -11,22 +11,20 @@ from itertools import product
 
 import numpy as np
 
-from bench.world_value import histories_log, last_scores, policy
+from bench.world_value import Page, histories_log, last_scores, policy
 from datasets.session_log import IntArray
 from datasets.simulated_worlds import Table, World
-from models.recommender import Recommender
+from models.recommender import Recommender, policy_temperature
 
 
-def exact_value(
-    world: World, model: Recommender, *, set_size: int, temperature: float | None = None
-) -> float:
+def exact_value(world: World, model: Recommender, page: Page, *, set_size: int) -> float:
     """Expected sum of what a session pays that `model` serves, as `world_value.rollout` draws it.
 
     Args:
         world: a few items and steps.
         model: trained on the world's catalogue.
+        page: how it is filled.
         set_size: K.
-        temperature: T of the policy that sets are drawn from; None: greedy sets.
     """
     n, m = world.n_items, world.n_interests
     draws = np.array(list(product(range(n), repeat=set_size)))
@@ -39,11 +37,14 @@ def exact_value(
     value = 0.0
     for step in range(world.horizon):
         scores = last_scores(world, model, histories_log(world, items, rewards), step + 1)
-        if temperature is None:
+        if page == "greedy":
             first = np.argsort(-scores, axis=1, kind="stable")[:, :set_size]
             shown = (draws == first[:, None]).all(axis=2).astype(np.float64)
         else:
-            shown = policy(scores / temperature)[:, draws].prod(axis=2)
+            pi = policy(scores / (policy_temperature(model) or 1.0))
+            shown = pi[:, draws].prod(axis=2)
+            if page == "distinct":
+                shown /= _chance_left(pi, draws)
         used = shown.any(axis=0)
         clicked, passed = zip(*(_outcomes(world, draw, step) for draw in draws[used]), strict=True)
         # Probability of each event, given the history and each interest: (histories, m, n).
@@ -62,6 +63,13 @@ def exact_value(
         rewards = np.concatenate([rewards[histories], paid[:, None]], axis=1)
         weight = after[kinds, histories, events]
     return value
+
+
+def _chance_left(pi: Table, draws: IntArray) -> Table:
+    """Product over a page's draws of 1 - pi(those before); infinite where an item stands twice."""
+    before = np.cumsum(pi[:, draws], axis=2) - pi[:, draws]
+    again = [len(set(draw)) < len(draw) for draw in draws.tolist()]
+    return np.where(again, np.inf, (1 - before).prod(axis=2))
 
 
 def _outcomes(world: World, draw: IntArray, step: int) -> tuple[Table, Table]:

@@ -52,19 +52,19 @@ def test_a_world_gives_true_values_and_what_the_log_says(report: Callable[[], Ru
     run = report()
     assert run.status == 0
     header = run.table.splitlines()[0]
-    for column in ("true value@1 (greedy)", "true value@5 (sampled)", "value (SNIPS)"):
+    for column in ("true value@1 (greedy)", "true value@5 (distinct)", "value (SNIPS)"):
         assert f" {column} " in header
     found = values(Path("out/policy_values.csv"))
-    sampled, per_session = found["gru4rec", "true value@1 (sampled)"], found["gru4rec", "snpdis"]
+    drawn, per_session = found["gru4rec", "true value@1 (distinct)"], found["gru4rec", "snpdis"]
     # The log's own estimate of what a session pays: the truth lies in or near its interval.
     truth, low, high = (
-        float(text) for text in (sampled["value"], per_session["low"], per_session["high"])
+        float(text) for text in (drawn["value"], per_session["low"], per_session["high"])
     )
     assert low - (high - low) / 2 < truth < high + (high - low) / 2
     assert per_session["propensities"] == "simulated"
     assert f"- no policy value of popularity: {NO_POLICY}" in run.table
     assert found["popularity", "true value@5 (greedy)"]["value"]
-    assert ("popularity", "true value@5 (sampled)") not in found
+    assert ("popularity", "true value@5 (distinct)") not in found
 
 
 def test_what_is_stored_is_what_is_promised(finished: Path) -> None:

@@ -77,8 +77,8 @@ def with_policies(
         write_record(of_trial, dataclasses.replace(read_record(of_trial), stochastic=stochastic))
         if world:
             greedy = WorldEstimate(2.0, 1.5, 2.5)
-            sampled = WorldEstimate(1.0, 0.75, 1.25) if summary.label == good else None
-            values = WorldValues(greedy, sampled)
+            drawn = WorldEstimate(1.0, 0.75, 1.25) if summary.label == good else None
+            values = WorldValues(greedy, drawn, drawn)
             write_true_values(of_trial, {1: values, 20: values})
     folders = {summary.label: summary.folders for summary in found.summaries}
     return dataclasses.replace(found, policies=read_policies(folders, events, behaviour))

@@ -33,7 +33,8 @@ def test_a_world_shows_values_weights_and_the_models_own_head(tmp_path: Path) ->
     found = policies_benchmark(tmp_path, "simulated", world=True)
     policy, logger = policy_parts(found, LOOKS)
     assert plots(policy) == [
-        "policy-value", "policy-true-value-greedy", "policy-true-value-sampled", "policy-weights",
+        "policy-value", "policy-true-value-greedy", "policy-true-value-distinct",
+        "policy-true-value-duplicates-dropped", "policy-weights",
     ]  # fmt: skip
     assert plots(logger) == ["policy-head-calibration"]
     assert logger.table is None

@@ -93,11 +93,12 @@ def test_true_values_stand_in_the_table_of_a_world(tmp_path: Path) -> None:
     by_model = rows(benchmark_csv(found))
     names = [name for name in by_model["old"][0] if name.startswith("true value") and "(" in name]
     assert [name for name in names if name.endswith(")")] == [
-        "true value@1 (greedy)", "true value@1 (sampled)",
-        "true value@20 (greedy)", "true value@20 (sampled)",
+        "true value@1 (greedy)", "true value@1 (distinct)",
+        "true value@20 (greedy)", "true value@20 (distinct)",
+        "true value@20 (duplicates dropped)",
     ]  # fmt: skip
-    assert by_model["good"][0]["true value@20 (sampled)"] == "1.0"
-    assert by_model["old"][0]["true value@20 (sampled)"] == ""
+    assert by_model["good"][0]["true value@20 (distinct)"] == "1.0"
+    assert by_model["old"][0]["true value@20 (distinct)"] == ""
     assert "**2.000** [1.500, 2.500]" in benchmark_markdown(found)
     assert "- true value@K: what a session pays" in footer(found)
 
@@ -155,7 +156,7 @@ def test_all_estimators_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
                 assert row["per"] == value.units[row["estimator"]]
     true = [row for row in by_model["good"] if not row["propensities"]]
     assert [(row["estimator"], row["value"]) for row in true][1] == (
-        "true value@1 (sampled)", "1.0",
+        "true value@1 (distinct)", "1.0",
     )  # fmt: skip
     assert all(row["per"] == "session" for row in true)
 
