@@ -17,7 +17,7 @@ from datasets.simulated_worlds import WORLDS, make_world
 NAMES: dict[str, str] = {
     "simulated:": (
         "a log of known truth: simulated:world=drift,logger=popularity,sessions=20000,items=100,"
-        "interests=5,seed=1; what is left out is as here, docs/data.md has all worlds and loggers"
+        "interests=5,correlation=0,seed=1; what is left out is as here, docs/data.md has all worlds and loggers"
     ),
 }
 
@@ -33,11 +33,14 @@ class Description:
     sessions: int = 20_000
     items: int = 100
     interests: int = 5
+    correlation: float = 0.0
+    """Of popularity with what items are worth, from 0 to 1."""
     seed: int = 1
     """Of world, logger and sessions."""
 
     def __str__(self) -> str:
-        return START + ",".join(f"{key}={value}" for key, value in asdict(self).items())
+        given = {key: value for key, value in asdict(self).items() if key != "correlation" or value}
+        return START + ",".join(f"{key}={value}" for key, value in given.items())
 
 
 def load(name: str, *, reward: str | None, notify: Callable[[str], None]) -> Dataset:
@@ -53,6 +56,7 @@ def load(name: str, *, reward: str | None, notify: Callable[[str], None]) -> Dat
         description.world,
         n_items=description.items,
         n_interests=description.interests,
+        correlation=description.correlation,
         seed=description.seed,
     )
     logger = make_logger(description.logger, world, seed=description.seed)
@@ -88,21 +92,24 @@ def load(name: str, *, reward: str | None, notify: Callable[[str], None]) -> Dat
 def parse(name: str) -> Description:
     """Read a description; raises InputError for what it does not know."""
     kinds = {field.name: field.type for field in fields(Description)}
-    given: dict[str, str | int] = {}
+    given: dict[str, str | int | float] = {}
     for part in filter(None, name.removeprefix(START).split(",")):
         key, equals, value = part.partition("=")
         if key not in kinds:
             hint = nearest_hint(key, kinds, "choose one of")
-            raise InputError(f"{name}: '{key}' is no key of a simulated log; {hint}")
+            raise InputError(f"{name}: unknown key '{key}' of a simulated log; {hint}")
         if not equals or not value or key in given:
             raise InputError(f"{name}: write {key}={getattr(Description, key)}, once")
-        given[key] = value if kinds[key] == "str" else _number(name, key, value)
+        if key == "correlation":
+            given[key] = _share(name, key, value)
+        else:
+            given[key] = value if kinds[key] == "str" else _number(name, key, value)
     description = Description(**given)  # type: ignore[arg-type]
     for key, known in (("world", WORLDS), ("logger", LOGGERS)):
         value = getattr(description, key)
         if value not in known:
             hint = nearest_hint(value, known, "choose one of")
-            raise InputError(f"{name}: '{value}' is no {key}; {hint}")
+            raise InputError(f"{name}: unknown {key} '{value}'; {hint}")
     if description.interests > description.items:
         raise InputError(
             f"{name}: {description.items} items cannot meet {description.interests} interests; "
@@ -117,3 +124,13 @@ def _number(name: str, key: str, value: str) -> int:
     if not (digits.isascii() and digits.isdigit()) or int(digits) < least:
         raise InputError(f"{name}: {key} must be a whole number, {least} or greater, not '{value}'")
     return int(digits)
+
+
+def _share(name: str, key: str, value: str) -> float:
+    try:
+        share = float(value)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise InputError(f"{name}: {key} must be a number from 0 to 1, not '{value}'")
+    return share

@@ -16,7 +16,7 @@ from datasets.simulated_worlds import Table, World, draw_items
 
 LOGGERS: dict[str, str] = {
     "uniform": "every item alike",
-    "popularity": "in proportion to popularity, which tells nothing of click probability",
+    "popularity": "in proportion to popularity, which is independent of worth unless correlated",
     "inverse": "in inverse proportion to what an item is worth on average",
     "softmax-cold": "softmax of a noisy estimate of what items are worth, at a low temperature",
     "softmax-warm": "the same at a high temperature",
@@ -65,7 +65,7 @@ def make_logger(name: str, world: World, *, seed: int = 1) -> Logger:
     The seed draws the errors of what a logger believes items to be worth.
     """
     if name not in LOGGERS:
-        raise InputError(f"'{name}' is no logger; {nearest_hint(name, LOGGERS, 'choose one of')}")
+        raise InputError(f"unknown logger '{name}'; {nearest_hint(name, LOGGERS, 'choose one of')}")
     n_classes, n_items = world.click_probability.shape
     uniform = np.full((n_classes, n_items), 1 / n_items)
     worth = world.click_probability * world.values

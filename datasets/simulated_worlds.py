@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -140,27 +141,37 @@ class World:
         return moved
 
 
-def make_world(name: str, *, n_items: int = 100, n_interests: int = 5, seed: int = 1) -> World:
+def make_world(
+    name: str,
+    *,
+    n_items: int = 100,
+    n_interests: int = 5,
+    correlation: float = 0.0,
+    seed: int = 1,
+) -> World:
     """One of `WORLDS`: the same arguments give the same world, with the same version of numpy.
 
-    Popularity falls as 1 / rank and tells nothing of click probability: what is well known is so by
-    chance. A fifth of the items is clicked often where it meets the interest, most are not.
+    Popularity falls as 1 / rank. A fifth of the items is clicked often where it meets the interest,
+    most are not. `correlation`, from 0 to 1, is that of the normal scores of popularity and of what
+    an item is worth, its mean click probability times its value: 0 is popularity by chance, 1 the
+    order of worth.
 
     Raises:
-        InputError: if there is no such world.
-        ValueError: if there are fewer than one interest, or fewer items than interests.
+        InputError: if there is no such world, or nothing in it for popularity to correlate with.
+        ValueError: if there are fewer than one interest, or fewer items than interests, or the
+            correlation is not from 0 to 1.
     """
     if name not in WORLDS:
-        raise InputError(f"'{name}' is no world; {nearest_hint(name, WORLDS, 'choose one of')}")
+        raise InputError(f"unknown world '{name}'; {nearest_hint(name, WORLDS, 'choose one of')}")
     if not 1 <= n_interests <= n_items:
         raise ValueError(f"{n_items} items cannot meet {n_interests} interests; use more items")
+    if not 0 <= correlation <= 1:
+        raise ValueError(f"correlation must be from 0 to 1, not {correlation}")
     rng = np.random.default_rng(seed)
     interests = rng.permutation(np.arange(n_items) % n_interests)
     popularity = 1.0 / rng.permutation(np.arange(1, n_items + 1))
     popularity /= popularity.sum()
     meets = interests == np.arange(n_interests)[:, None]
-    among_meeting = popularity * meets
-    among_meeting /= among_meeting.sum(axis=1, keepdims=True)
     quality = 0.05 + 0.45 * rng.random(n_items) ** 3
     plain = World(
         name=name,
@@ -168,10 +179,41 @@ def make_world(name: str, *, n_items: int = 100, n_interests: int = 5, seed: int
         click_probability=quality * np.where(meets, 1.0, UNMET),
         values=np.ones(n_items),
         popularity=popularity,
-        entry=ENTRY_MEETS * among_meeting + (1 - ENTRY_MEETS) * popularity,
+        entry=_entry(popularity, interests, n_interests),
         stay=np.ones(n_items),
     )
-    return _SPECIAL[name](plain, rng)
+    world = _SPECIAL[name](plain, rng)
+    return world if correlation == 0 else _correlated(world, correlation)
+
+
+def _entry(popularity: Table, interests: IntArray, n_interests: int) -> Table:
+    """Distribution of the entry item for each interest, (m, n)."""
+    among_meeting = popularity * (interests == np.arange(n_interests)[:, None])
+    among_meeting /= among_meeting.sum(axis=1, keepdims=True)
+    return ENTRY_MEETS * among_meeting + (1 - ENTRY_MEETS) * popularity
+
+
+def _correlated(world: World, correlation: float) -> World:
+    """The world with its popularities dealt out anew, by a Gaussian copula with worth."""
+    worth = (world.click_probability * world.values).mean(axis=0)
+    if worth.max() - worth.min() < 1e-12:
+        raise InputError(
+            f"correlation: all items of the world '{world.name}' are worth the same; leave it out"
+        )
+    mixed = correlation * _normal_scores(worth)
+    mixed += (1 - correlation**2) ** 0.5 * _normal_scores(world.popularity)
+    popularity = np.empty_like(world.popularity)
+    popularity[np.argsort(mixed)] = np.sort(world.popularity)
+    entry = _entry(popularity, world.interests, world.n_interests)
+    return replace(world, popularity=popularity, entry=entry)
+
+
+def _normal_scores(values: Table) -> Table:
+    """Standard normal quantiles at the ranks of `values`, (n,)."""
+    ranks = np.empty(len(values))
+    ranks[np.argsort(values)] = np.arange(1, len(values) + 1)
+    quantile = NormalDist().inv_cdf
+    return np.array([quantile(rank / (len(values) + 1)) for rank in ranks])
 
 
 def _static(plain: World, rng: np.random.Generator) -> World:

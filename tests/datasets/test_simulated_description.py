@@ -58,9 +58,9 @@ def test_all_ones_on_request() -> None:
 @pytest.mark.parametrize(
     ("description", "message"),
     [
-        ("simulated:wrld=drift", "'wrld' is no key of a simulated log; did you mean 'world'?"),
-        ("simulated:world=drft", "'drft' is no world; did you mean 'drift'?"),
-        ("simulated:logger=unifrom", "'unifrom' is no logger; did you mean 'uniform'?"),
+        ("simulated:wrld=drift", "unknown key 'wrld' of a simulated log; did you mean 'world'?"),
+        ("simulated:world=drft", "unknown world 'drft'; did you mean 'drift'?"),
+        ("simulated:logger=unifrom", "unknown logger 'unifrom'; did you mean 'uniform'?"),
         ("simulated:sessions=many", "sessions must be a whole number, 1 or greater, not 'many'"),
         ("simulated:sessions=0", "1 or greater, not '0'"),
         ("simulated:seed=-1", "0 or greater, not '-1'"),
