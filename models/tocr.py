@@ -228,9 +228,18 @@ def top_k_inclusion(log_pi: Tensor, k: int) -> Tensor:
 
 def top_k_factor(log_pi: Tensor, k: int) -> Tensor:
     """lambda_K = d alpha / d pi = K (1 - pi)^(K - 1) (eq. 8); 1 for K = 1."""
+    return log_top_k_factor(log_pi, k).exp()
+
+
+def log_top_k_factor(log_pi: Tensor, k: int) -> Tensor:
+    """log lambda_K; -inf for K > 1 where pi = 1."""
     if k == 1:
-        return torch.ones_like(log_pi)
-    return k * torch.exp((k - 1) * torch.log1p(-log_pi.exp()))
+        return torch.zeros_like(log_pi)
+    # log(1 - pi): near pi = 1 from expm1, as 1 - exp(log pi) would be 0.
+    log_rest = torch.where(
+        log_pi > -math.log(2), torch.log(-torch.expm1(log_pi)), torch.log1p(-log_pi.exp())
+    )
+    return math.log(k) + (k - 1) * log_rest
 
 
 @torch.no_grad()
@@ -247,14 +256,15 @@ def action_weight(
 
     The cap acts on the ratio alone, before lambda_K (section 4.4). Normalised, the ratios are
     divided by their mean, so that they sum to their number (the paper's w / sum w, times A).
+    Computed from logarithms: a ratio beyond the largest float may still have a finite weight.
     """
-    weight = top_k_factor(log_pi, k)
+    log_weight = log_top_k_factor(log_pi, k)
     if off_policy:
-        ratio = torch.exp(log_pi - log_beta).clamp(max=cap)
-        if normalised and len(ratio):
-            ratio = ratio / ratio.mean()
-        weight = weight * ratio
-    return weight
+        log_ratio = (log_pi - log_beta).clamp(max=math.log(cap))
+        if normalised and len(log_ratio):
+            log_ratio = log_ratio - (torch.logsumexp(log_ratio, dim=0) - math.log(len(log_ratio)))
+        log_weight = log_weight + log_ratio
+    return log_weight.exp()
 
 
 def columns(log_pi: Tensor, log_beta: Tensor, log_beta_of_rewarded: Tensor) -> dict[str, Tensor]:

@@ -114,6 +114,44 @@ def test_without_a_cap_or_off_policy_weights() -> None:
     close(plain, [2 * 0.7], 1e-9)
 
 
+def test_a_ratio_beyond_the_largest_float_has_a_finite_weight() -> None:
+    """lambda_K of a sure action is 0, whatever its ratio; both are of one product."""
+    log_pi = torch.tensor([0.0, -1e-30, -1e-3])
+    log_beta = torch.full((3,), -100.0)
+    weight = action_weight(log_pi, log_beta, k=3, cap=math.inf)
+    expected = [
+        0.0,
+        3 * math.exp(100) * 1e-60,
+        3 * math.exp(100 - 1e-3) * (1 - math.exp(-1e-3)) ** 2,
+    ]
+    assert expected[2] > 1e37
+    torch.testing.assert_close(weight, torch.tensor(expected), rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("k", [1, 2, 16])
+def test_normalised_ratios_stay_finite_where_a_ratio_does_not(k: int) -> None:
+    log_pi = torch.tensor([math.log(0.5), math.log(0.25), -300.0])
+    log_beta = torch.tensor([-200.0, -200.0, -1.0])
+    weight = action_weight(log_pi, log_beta, k=k, cap=math.inf, normalised=True)
+    expected = torch.tensor([2.0, 1.0, 0.0]) * top_k_factor(log_pi, k)
+    torch.testing.assert_close(weight, expected, rtol=1e-4, atol=0)
+
+
+@given(st.floats(-60, -1e-12), st.floats(-60, -1e-12), st.integers(1, 64), st.booleans())
+def test_the_weight_is_the_product_of_its_definition(
+    log_pi: float, log_beta: float, k: int, capped: bool
+) -> None:
+    cap = E3 if capped else math.inf
+    expected = min(math.exp(log_pi - log_beta), cap) * k * (-math.expm1(log_pi)) ** (k - 1)
+    weight = action_weight(
+        torch.tensor([log_pi], dtype=torch.float64),
+        torch.tensor([log_beta], dtype=torch.float64),
+        k=k,
+        cap=cap,
+    )
+    assert float(weight) == pytest.approx(expected, rel=1e-9)
+
+
 def test_both_probabilities_are_those_of_the_logged_action() -> None:
     gradient = loss_gradient(log_of(0.5, 0.3, 0.2), 0, log_beta=math.log(0.2), k=1, cap=math.inf)
     close(gradient, [-1.25, 0.75, 0.5], 1e-9)
