@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from bench.results import Estimate, mean_over_seeds
 from bench.world_value import PAGES, Page, WorldEstimate, WorldValues, world_values
@@ -50,9 +51,7 @@ def read_true_values(folder: Path) -> dict[int, WorldValues]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         return {
-            int(k): WorldValues(
-                **{page: None if of is None else WorldEstimate(**of) for page, of in of_k.items()}
-            )
+            int(k): WorldValues(**{page: _estimate(of) for page, of in of_k.items()})
             for k, of_k in content.items()
         }
     except FileNotFoundError:
@@ -61,6 +60,10 @@ def read_true_values(folder: Path) -> dict[int, WorldValues]:
         raise InputError(
             f"{file} cannot be read ({error}); remove its folder and run again"
         ) from error
+
+
+def _estimate(content: Any) -> Any:
+    return None if content is None else WorldEstimate(**content)
 
 
 def true_value_name(k: int, page: Page) -> str:

@@ -17,7 +17,8 @@ from datasets.simulated_worlds import WORLDS, make_world
 NAMES: dict[str, str] = {
     "simulated:": (
         "a log of known truth: simulated:world=drift,logger=popularity,sessions=20000,items=100,"
-        "interests=5,correlation=0,seed=1; what is left out is as here, docs/data.md has all worlds and loggers"
+        "interests=5,correlation=0,seed=1; what is left out is as here, docs/data.md has all "
+        "worlds and loggers"
     ),
 }
 

@@ -190,7 +190,8 @@ def _entry(popularity: Table, interests: IntArray, n_interests: int) -> Table:
     """Distribution of the entry item for each interest, (m, n)."""
     among_meeting = popularity * (interests == np.arange(n_interests)[:, None])
     among_meeting /= among_meeting.sum(axis=1, keepdims=True)
-    return ENTRY_MEETS * among_meeting + (1 - ENTRY_MEETS) * popularity
+    entry: Table = ENTRY_MEETS * among_meeting + (1 - ENTRY_MEETS) * popularity
+    return entry
 
 
 def _correlated(world: World, correlation: float) -> World:

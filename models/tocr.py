@@ -19,14 +19,21 @@ from torch import Tensor
 
 from datasets.session_log import IntArray, SessionLog
 from models.common.boltzmann import boltzmann_sets
+from models.common.distinct_sets import distinct_page_pass, first_arrivals
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.policy_config import RewardedPolicyConfig
 from models.common.policy_recommender import PolicyRecommender
 from models.common.policy_training import BehaviourDraws, train_policies
 from models.common.returns import rewarded_returns
-from models.common.sampled_softmax import log_probability
+from models.common.sampled_softmax import ScoredItems, log_probability
 from models.common.search_ranges import LogRange
-from models.common.softmax_policy import PolicyStep, SoftmaxPolicy, observed_events, run_head
+from models.common.softmax_policy import (
+    HeadPass,
+    PolicyStep,
+    SoftmaxPolicy,
+    observed_events,
+    run_head,
+)
 from models.common.training_log import Columns
 from models.common.transfer import on_device
 from models.recommender import Progress
@@ -43,6 +50,9 @@ class TocrConfig(RewardedPolicyConfig):
     """Size of the recommended set in the top-K correction (eq. 8); 1: no top-K correction."""
     cap: Annotated[float, LogRange(1.0, 150.0)] = math.e**3
     """Largest importance ratio pi / beta; inf: no cap."""
+    set_correction: Literal["with_replacement", "distinct", "none"] = "with_replacement"
+    """The page that is optimised: K draws with replacement, as the paper has it (lambda_K); K
+    distinct items, drawn without replacement; none: a single item, whatever K."""
     off_policy: bool = True
     """Whether actions are weighted by pi / beta; without, the ratio is 1."""
     reward_weighted: bool = True
@@ -66,6 +76,10 @@ class TocrConfig(RewardedPolicyConfig):
         super().__post_init__()
         require_positive(self, "K", "cap", "temperature")
         require_not_negative(self, "kl", "warm_start", "behaviour_negatives", "behaviour_alpha")
+        if self.set_correction == "distinct" and self.kl > 0:
+            raise ValueError(
+                f"kl ({self.kl}) goes with set_correction with_replacement or none; set it to 0"
+            )
         if self.warm_start >= self.epochs:
             raise ValueError(
                 f"warm_start ({self.warm_start}) must be less than epochs ({self.epochs})"
@@ -94,7 +108,8 @@ class Tocr(PolicyRecommender):
         """Train state and policy on L_pi, the behaviour on L_beta; yields 20 times an epoch.
 
         Raises:
-            ValueError: if no training action has a positive reward, or a horizon lacks times.
+            ValueError: if no training action has a positive reward, a horizon lacks times, or a
+                page of distinct items would hold the catalogue.
         """
         config: TocrConfig = self.config
         rewarded = np.ones(train.n_events, dtype=np.bool_)
@@ -102,6 +117,11 @@ class Tocr(PolicyRecommender):
         if config.reward_weighted:
             rewarded, returns = rewarded_returns(
                 train, discount=config.discount, horizon=config.horizon
+            )
+        if config.set_correction == "distinct" and train.n_items <= config.K:
+            raise ValueError(
+                f"K ({config.K}) must be less than the {train.n_items} items of the catalogue, as "
+                "a page of them all leaves nothing to learn; use a smaller K"
             )
         self._draw(train.n_items)
 
@@ -120,6 +140,9 @@ class Tocr(PolicyRecommender):
                 config.temperature,
             )
             log_pi = policy.log_probability
+            log_set_factor = None
+            if config.set_correction == "distinct" and not warming_up:
+                policy, log_set_factor = distinct_page(policy, step.scored, rows, config.K)
             if warming_up:
                 weight, log_beta_of_weighted = torch.ones_like(log_pi), log_beta
             else:
@@ -129,10 +152,11 @@ class Tocr(PolicyRecommender):
                 weight = action_weight(
                     log_pi,
                     log_beta_of_weighted,
-                    k=config.K,
+                    k=config.K if config.set_correction == "with_replacement" else 1,
                     cap=config.cap,
                     off_policy=config.off_policy,
                     normalised=config.normalised,
+                    log_set_factor=log_set_factor,
                 )
                 weight = weight * on_device(returns[step.actions[rewarded_actions]], self.device)
                 if config.kl > 0:
@@ -242,6 +266,19 @@ def log_top_k_factor(log_pi: Tensor, k: int) -> Tensor:
     return math.log(k) + (k - 1) * log_rest
 
 
+def distinct_page(
+    policy: HeadPass, scored: ScoredItems, rows: Tensor, k: int
+) -> tuple[HeadPass, Tensor]:
+    """`policy`, over the states in `rows`, with the gradient of a page of k distinct items.
+
+    Returns it with log lambda of each action, (A,): `models.common.distinct_sets`.
+    """
+    targets = scored.targets.index_select(0, rows)
+    arrivals = first_arrivals(policy.softmax, targets, k)
+    softmax, log_factor = distinct_page_pass(policy.softmax, targets, scored.log_weights, arrivals)
+    return dataclasses.replace(policy, softmax=softmax), log_factor
+
+
 @torch.no_grad()
 def action_weight(
     log_pi: Tensor,
@@ -251,14 +288,16 @@ def action_weight(
     cap: float,
     off_policy: bool = True,
     normalised: bool = False,
+    log_set_factor: Tensor | None = None,
 ) -> Tensor:
     """min(pi / beta, cap) lambda_K of each logged action, cut from any graph, (A,).
 
     The cap acts on the ratio alone, before lambda_K (section 4.4). Normalised, the ratios are
     divided by their mean, so that they sum to their number (the paper's w / sum w, times A).
+    `log_set_factor` (A,) takes the place of log lambda_K for another kind of page.
     Computed from logarithms: a ratio beyond the largest float may still have a finite weight.
     """
-    log_weight = log_top_k_factor(log_pi, k)
+    log_weight = log_top_k_factor(log_pi, k) if log_set_factor is None else log_set_factor
     if off_policy:
         log_ratio = (log_pi - log_beta).clamp(max=math.log(cap))
         if normalised and len(log_ratio):

@@ -60,8 +60,12 @@ def draw_values(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
         true = {
             label: found[name] for label, found in policies.true_values.items() if name in found
         }
-        caption = f"What a simulated session pays that is shown {_SHOWN[page].format(k=k)} at each step."
-        plots.append(_against(f"true-value-{page.replace('_', '-')}", name, true, caption, benchmark, looks))
+        caption = (
+            f"What a simulated session pays that is shown {_SHOWN[page].format(k=k)} at each step."
+        )
+        plots.append(
+            _against(f"true-value-{page.replace('_', '-')}", name, true, caption, benchmark, looks)
+        )
     return [plot for plot in plots if plot is not None]
 
 

@@ -42,6 +42,8 @@ def test_the_name_says_all_that_was_chosen_and_gives_the_same_log() -> None:
 def test_defaults_and_digits() -> None:
     assert parse("simulated:") == Description()
     assert parse("simulated:sessions=1_000,").sessions == 1000
+    assert parse("simulated:correlation=0.6").correlation == 0.6
+    assert "correlation=0.6" in str(parse("simulated:correlation=0.6"))
     assert "simulated:" in list_datasets()
 
 
@@ -64,6 +66,8 @@ def test_all_ones_on_request() -> None:
         ("simulated:sessions=many", "sessions must be a whole number, 1 or greater, not 'many'"),
         ("simulated:sessions=0", "1 or greater, not '0'"),
         ("simulated:seed=-1", "0 or greater, not '-1'"),
+        ("simulated:correlation=2", "correlation must be a number from 0 to 1, not '2'"),
+        ("simulated:correlation=high", "correlation must be a number from 0 to 1"),
         ("simulated:seed=1.5", "seed must be a whole number"),
         ("simulated:world", "write world=drift"),
         ("simulated:world=", "write world=drift"),

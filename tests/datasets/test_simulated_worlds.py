@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr  # type: ignore[import-untyped]
 
 from datasets.errors import InputError
 from datasets.session_log import IntArray, SessionLog
@@ -155,3 +156,30 @@ def test_refuses_what_is_no_world_or_logger() -> None:
         make_logger("cascde", world_of("drift"))
     with pytest.raises(ValueError, match="at least 1"):
         draw_log(world_of("drift"), make_logger("uniform", world_of("drift")), 0, seed=1)
+
+
+def test_popularity_follows_worth_as_far_as_it_is_correlated() -> None:
+    def agreement(correlation: float, seed: int) -> float:
+        world = make_world("prices", n_items=200, correlation=correlation, seed=seed)
+        worth = (world.click_probability * world.values).mean(axis=0)
+        return float(spearmanr(worth, world.popularity).statistic)
+
+    found = [np.mean([agreement(c, seed) for seed in range(1, 9)]) for c in (0, 0.3, 0.6, 0.9, 1)]
+    assert found == pytest.approx([0, 0.29, 0.58, 0.89, 1], abs=0.06)
+
+
+def test_correlation_changes_nothing_but_what_is_well_known() -> None:
+    plain = make_world("drift", seed=2)
+    same, correlated = (make_world("drift", correlation=c, seed=2) for c in (0.0, 0.6))
+    assert np.array_equal(same.popularity, plain.popularity)
+    assert np.array_equal(correlated.click_probability, plain.click_probability)
+    assert np.sort(correlated.popularity) == pytest.approx(np.sort(plain.popularity))
+    assert not np.array_equal(correlated.popularity, plain.popularity)
+    assert correlated.entry.sum(axis=1) == pytest.approx(1)
+
+
+def test_refuses_a_correlation_that_cannot_be() -> None:
+    with pytest.raises(ValueError, match=r"from 0 to 1, not 1\.5"):
+        make_world("drift", correlation=1.5)
+    with pytest.raises(InputError, match="all items of the world 'constant' are worth the same"):
+        make_world("constant", correlation=0.5)
