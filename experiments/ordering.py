@@ -1,11 +1,12 @@
 """Does what can be computed from a log order models as their true value does?
 
 Worlds whose truth is known are logged by loggers of known propensities. On each log the same models
-are trained, judged from held-out sessions (next-item metrics, and estimates of the policy's value),
-and then put to work in the world, which gives their true values: of the set that K draws from the
-policy make, of the first K items, and of a single draw. Printed: the true values; for each
-criterion Kendall's tau with the true values, and the share of the best true value that is lost by
-choosing by it; and the ladder from cross-entropy to TOCR. The last line is one JSON object.
+are trained, several times, judged from held-out sessions (next-item metrics, and estimates of the
+policy's value), and then put to work in the world, which gives their true values: of pages of K
+distinct items drawn from the policy, of K draws with duplicates dropped, of the first K items, and
+of a single draw. Printed: the true values; what each step from cross-entropy to TOCR changes; for
+each criterion Kendall's tau with the true values, and the share of the best true value that is lost
+by choosing by it. The last line is one JSON object.
 
     python experiments/ordering.py --quick
 """
@@ -24,6 +25,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tabulate import tabulate
 
 # Started as a file, Python looks for modules in this folder alone.
@@ -32,23 +34,46 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from datasets.errors import InputError
 from datasets.simulated_loggers import LOGGERS, make_logger
 from datasets.simulated_worlds import WORLDS, make_world
-from experiments.ordering_cells import LADDER, ONE_ITEM, SET_CRITERIA, TRUTHS, Cell, measure
-from experiments.ordering_summaries import Measured, chance_regret, ladder, summarise
+from experiments.ordering_cells import ONE_ITEM, SET_CRITERIA, TRUTHS, Cell, measure
+from experiments.ordering_summaries import (
+    STEPS,
+    Measured,
+    by_log,
+    chance_regret,
+    steps,
+    summarise,
+    trained,
+)
 
-SHOWN = ("gru4rec", "gru4rec on clicks", "reinforce", "tocr")
-"""Models of the first tables."""
-NAMED = ("world", "logger", "sessions", "seed")
+SHOWN = ("gru4rec", "gru4rec on clicks", "reinforce", "off-policy", "capped", "tocr", "distinct")
+"""Models of the tables of values."""
+HEADER = ("world", "logger", "corr.", "sessions", "seed")
+PAGES_SHOWN = {
+    "distinct": "{k} distinct items, drawn from the policy without replacement",
+    "greedy": "the first {k} items",
+    "duplicates_dropped": "{k} draws with replacement, duplicates dropped",
+    "one draw": "one draw",
+}
+CORRELATIONS = (0.3, 0.6, 0.9)
+"""Of popularity with worth, beside 0."""
 
 
-def quick_cells(epochs: int, rollouts: int) -> list[Cell]:
-    """Every world with a skewed logger at two sizes and seeds, and some with other loggers."""
-    named = [(world, "popularity", 10_000, seed) for seed in (1, 2) for world in WORLDS]
-    named += [(world, "popularity", 1000, 1) for world in WORLDS]
-    named += [(world, "uniform", 10_000, 1) for world in ("static", "boredom")]
-    named += [("drift", "cascade", 10_000, 1), ("prices", "softmax-cold", 10_000, 1)]
+def quick_cells(epochs: int, rollouts: int, trainings: int) -> list[Cell]:
+    """Every world with a skewed logger at two sizes and seeds, some with other loggers, and worlds
+    in which the well known is worth more."""
+    logs = [(world, "popularity", 10_000, seed, 0.0) for seed in (1, 2) for world in WORLDS]
+    logs += [(world, "popularity", 1000, 1, 0.0) for world in WORLDS]
+    logs += [(world, "uniform", 10_000, 1, 0.0) for world in ("static", "boredom")]
+    logs += [("drift", "cascade", 10_000, 1, 0.0), ("prices", "softmax-cold", 10_000, 1, 0.0)]
+    logs += [
+        (world, "popularity", 10_000, 1, correlation)
+        for correlation in CORRELATIONS
+        for world in ("static", "prices", "drift", "boredom")
+    ]
     return [
-        Cell(world, logger, sessions, seed, epochs=epochs, rollouts=rollouts)
-        for world, logger, sessions, seed in named
+        Cell(world, logger, sessions, seed, correlation, training, epochs=epochs, rollouts=rollouts)
+        for world, logger, sessions, seed, correlation in logs
+        for training in range(1, trainings + 1)
     ]
 
 
@@ -75,7 +100,7 @@ def measure_all(
                 failed.append({**asdict(cell), "error": f"{type(error).__name__}: {error}"})
             print(
                 f"{len(found) + len(failed)} of {len(cells)}: {cell.world}, {cell.logger}, "
-                f"{cell.sessions:,} sessions, seed {cell.seed} "
+                f"{cell.sessions:,} sessions, seed {cell.seed}, training {cell.training} "
                 f"({time.monotonic() - started:.0f} s)"
                 + ("" if error is None else f" failed: {failed[-1]['error']}"),
                 file=sys.stderr,
@@ -83,32 +108,42 @@ def measure_all(
     return [found[cell] for cell in cells if cell in found], failed
 
 
-def value_table(worlds: Iterable[Measured], sets: str, models: Sequence[str]) -> str:
-    """True values of sampled or greedy sets."""
-    rows = [
-        [*_named(cell), *("{:.2f} [{:.2f}, {:.2f}]".format(*cell[sets][name]) for name in models)]
-        for cell in worlds
-    ]
-    return tabulate(rows, [*NAMED, *models], tablefmt="github", disable_numparse=True)
+def value_table(measured: Iterable[Measured], truth: str, models: Sequence[str]) -> str:
+    """True values of one kind of page: mean over trainings, worst and best of them."""
+    rows = []
+    for trainings in by_log(measured).values():
+        values = [trained(trainings, truth, model) for model in models]
+        shown = [f"{value.mean:.2f} ({value.low:.2f} to {value.high:.2f})" for value in values]
+        rows.append([*_named(trainings[0]), *shown])
+    return tabulate(rows, [*HEADER, *models], tablefmt="github", disable_numparse=True)
 
 
-def recall_table(worlds: Iterable[Measured]) -> str:
-    """What the logged next click says of the same models."""
-    rows = [
-        [*_named(cell), *(f"{cell['criteria']['Recall@20 of clicks'][name]:.3f}" for name in SHOWN)]
-        for cell in worlds
-    ]
-    return tabulate(rows, [*NAMED, *SHOWN], tablefmt="github", disable_numparse=True)
+def recall_table(measured: Iterable[Measured]) -> str:
+    """What the logged next click says of the same models, mean over trainings."""
+    rows = []
+    for trainings in by_log(measured).values():
+        recalls = [
+            np.mean([cell["criteria"]["Recall@20 of clicks"][name] for cell in trainings])
+            for name in SHOWN
+        ]
+        rows.append([*_named(trainings[0]), *(f"{recall:.3f}" for recall in recalls)])
+    return tabulate(rows, [*HEADER, *SHOWN], tablefmt="github", disable_numparse=True)
 
 
 def _named(cell: Measured) -> list[str]:
-    return [cell["world"], cell["logger"], f"{cell['sessions']:,}", str(cell["seed"])]
+    return [
+        cell["world"],
+        cell["logger"],
+        f"{cell['correlation']:g}",
+        f"{cell['sessions']:,}",
+        str(cell["seed"]),
+    ]
 
 
-def criterion_table(worlds: Sequence[Measured], sets: str) -> str:
+def criterion_table(measured: Sequence[Measured], truth: str) -> str:
     """Tau and regret of each criterion by one truth: of all policies, and of those estimated."""
     rows: list[list[Any]] = []
-    for name, of in summarise(worlds, sets).items():
+    for name, of in summarise(measured, truth).items():
         # An estimate has no more than the policies that are estimated.
         of_all = "-" if name in (*SET_CRITERIA, ONE_ITEM) else _rounded(of["tau"], 2)
         rows.append(
@@ -120,14 +155,14 @@ def criterion_table(worlds: Sequence[Measured], sets: str) -> str:
                 _rounded(of["regret"], 3),
                 _rounded(of["regret_where_estimated"], 3),
                 _rounded(of["worst_regret"], 3),
-                str(of["cells"]),
+                str(of["trainings"]),
             ]
         )
-    chance = _rounded(chance_regret(worlds, sets), 3)
+    chance = _rounded(chance_regret(measured, truth), 3)
     rows.append(["a model drawn at random", "0.00", "0.00", "-", chance, "-", "-", "-"])
     header = [
         "chosen by", "tau, all", "tau, where estimated", "policies", "regret",
-        "regret, where estimated", "worst regret", "cells",
+        "regret, where estimated", "worst regret", "trainings",
     ]  # fmt: skip
     return tabulate(rows, header, tablefmt="github", disable_numparse=True)
 
@@ -136,49 +171,69 @@ def _rounded(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def ladder_table(worlds: Iterable[Measured]) -> str:
-    """The ladder for a person."""
+def step_table(measured: Iterable[Measured], truth: str) -> str:
+    """What each step changes, for a person."""
     rows = [
         [
             group["logger"],
+            f"{group['correlation']:g}",
             f"{group['sessions']:,}",
-            group["cells"],
+            group["logs"],
             *(
-                f"{rung['ratio']:.2f} (+{rung['rises']} -{rung['falls']})"
-                for rung in group["rungs"].values()
+                f"{step['gain']:+.0%} (+{step['rises']} -{step['falls']})"
+                for step in group["steps"].values()
             ),
         ]
-        for group in ladder(worlds)
+        for group in steps(measured, truth)
     ]
-    header = ["logger", "sessions", "cells", "cross-entropy", *LADDER[1:-1], "top-K"]
-    return tabulate(rows, header, tablefmt="github", disable_numparse=True)
+    header = [f"{model} over {before}" for model, before in STEPS.items()]
+    return tabulate(
+        rows,
+        ["logger", "corr.", "sessions", "logs", *header],
+        tablefmt="github",
+        disable_numparse=True,
+    )
 
 
 def chosen_cells(options: argparse.Namespace) -> list[Cell]:
     """Cells by the command line; raises InputError for an unknown world or logger."""
     if options.quick:
-        return quick_cells(options.epochs, options.rollouts)
+        return quick_cells(options.epochs, options.rollouts, options.trainings)
     for world in options.worlds:
-        known = make_world(world)
+        for correlation in options.correlations:
+            known = make_world(world, correlation=correlation)
         for logger in options.loggers:
             make_logger(logger, known)
     return [
-        Cell(world, logger, sessions, seed, epochs=options.epochs, rollouts=options.rollouts)
+        Cell(
+            world,
+            logger,
+            sessions,
+            seed,
+            correlation,
+            training,
+            epochs=options.epochs,
+            rollouts=options.rollouts,
+        )
         for world in options.worlds
         for logger in options.loggers
+        for correlation in options.correlations
         for sessions in options.sessions
         for seed in options.seeds
+        for training in range(1, options.trainings + 1)
     ]
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="22 chosen cells, in a few minutes")
+    parser.add_argument("--quick", action="store_true", help="34 chosen logs")
     parser.add_argument("--worlds", nargs="+", default=list(WORLDS))
     parser.add_argument("--loggers", nargs="+", default=list(LOGGERS))
     parser.add_argument("--sessions", nargs="+", type=int, default=[1000, 10_000])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--correlations", nargs="+", type=float, default=[0.0])
+    parser.add_argument("--trainings", type=int, default=3, help="of every model on each log")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--rollouts", type=int, default=2000, help="sessions for each true value")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
@@ -188,33 +243,31 @@ def main() -> None:
         cells = chosen_cells(options)
     except InputError as error:
         parser.error(str(error))
-    worlds, failed = measure_all(cells, options.processes)
-    ordered = [cell for cell in worlds if cell["world"] != "constant"]
-    set_size = cells[0].set_size
-    print(f"True value of a session: sets of {set_size} draws from the policy\n")
-    print(value_table(worlds, "sampled", ("logger", *SHOWN)))
-    print(f"\nTrue value of a session: the first {set_size} items\n")
-    print(value_table(worlds, "greedy", (*SHOWN, "off-policy", "capped")))
-    print("\nRecall@20 of the logged clicks of held-out sessions\n")
-    print(recall_table(worlds))
-    ways = (f"{set_size} draws", f"first {set_size} items", "one draw")
-    if ordered:
-        for sets, shown in zip(TRUTHS, ways, strict=True):
-            print(f"\nOrder of the policies by a criterion and by true value of the {shown}\n")
-            print(criterion_table(ordered, sets))
-        print("\nTrue value over that of cross-entropy (+: cells where the rung lies above the one")
-        print("before it, -: below, by intervals that do not overlap)\n")
-        print(ladder_table(ordered))
+    measured, failed = measure_all(cells, options.processes)
+    ordered = [cell for cell in measured if cell["world"] != "constant"]
+    for truth in PAGES_SHOWN:
+        shown = PAGES_SHOWN[truth].format(k=cells[0].set_size)
+        print(f"True value of a session: pages of {shown} (mean of trainings, worst to best)\n")
+        print(value_table(measured, truth, ("logger", *SHOWN) if truth != "greedy" else SHOWN))
+        if ordered:
+            print("\nWhat each step changes (+: logs in which all its trainings lie above all of")
+            print("the one before, -: below)\n")
+            print(step_table(ordered, truth))
+            print("\nOrder of the policies by a criterion and by these true values\n")
+            print(criterion_table(ordered, truth))
+        print()
+    print("Recall@20 of the logged clicks of held-out sessions\n")
+    print(recall_table(measured))
     if options.figure is not None and ordered:
         from experiments.ordering_figure import draw
 
         draw(ordered, options.figure)
     figures = {
-        "worlds": worlds,
+        "cells": measured,
         "failed": failed,
-        "criteria": {sets: summarise(ordered, sets) for sets in TRUTHS},
-        "chance_regret": {sets: chance_regret(ordered, sets) for sets in TRUTHS},
-        "ladder": ladder(ordered),
+        "criteria": {truth: summarise(ordered, truth) for truth in TRUTHS},
+        "chance_regret": {truth: chance_regret(ordered, truth) for truth in TRUTHS},
+        "steps": {truth: steps(ordered, truth) for truth in TRUTHS},
     }
     print(json.dumps(figures))
     if failed:

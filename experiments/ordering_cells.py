@@ -17,7 +17,7 @@ from bench.off_policy_evaluation import Rounds, evaluate
 from bench.ranking import rank_targets
 from bench.results import averages, event_values
 from bench.table_policy import TablePolicy
-from bench.world_value import WorldEstimate, estimate, policy, rollout, world_values
+from bench.world_value import PAGES, Page, policy, rollout
 from datasets.session_log import SessionLog
 from datasets.simulated_loggers import make_logger
 from datasets.simulated_sessions import draw_log, observed_classes
@@ -39,10 +39,9 @@ SET_CRITERIA = {"IPS": "ips", "SNIPS": "snips", "DR": "dr"}
 """Criterion to the name of its estimator, with weights alpha_K / beta of sets."""
 ONE_ITEM = "SNIPS, one item"
 """SNIPS with weights pi / beta, as the tables of `run_bench.py` have it."""
-TRUTHS = ("sampled", "greedy", "one item")
-"""True values: of K draws from the policy, of the first K items, and of a single draw."""
-LADDER = ("behaviour_cloning", "reinforce", "off-policy", "capped", "tocr")
-"""From cross-entropy to TOCR, one change a rung: weigh by return, by pi / beta, cap, top-K."""
+ONE_DRAW = "one draw"
+TRUTHS = (*PAGES, ONE_DRAW)
+"""True values: of each way to fill a page of K, and of a page of a single draw."""
 PRIOR_EVENTS = 5
 """Events of its item's mean that the reward model adds to every class and item."""
 
@@ -56,7 +55,11 @@ class Cell:
     sessions: int
     """Of the log, a tenth of which is held out."""
     seed: int
-    """Of world, logger, log and training."""
+    """Of world, logger and log."""
+    correlation: float = 0.0
+    """Of popularity with what items are worth."""
+    training: int = 1
+    """Seed of the models' weights and of the simulated sessions that they serve."""
     items: int = 100
     interests: int = 5
     set_size: int = 5
@@ -94,18 +97,25 @@ def build_models(cell: Cell) -> dict[str, Recommender]:
         "off-policy": ("tocr", tocr | {"K": 1, "cap": math.inf}),
         "capped": ("tocr", tocr | {"K": 1}),
         "tocr": ("tocr", tocr),
+        "distinct": ("tocr", tocr | {"set_correction": "distinct"}),
     }
     models: dict[str, Recommender] = {}
     for label, (reference, given) in options.items():
         model_class: type[Any] = load_model(reference).model_class
-        models[label] = model_class(model_class.Config(**given), seed=cell.seed, device="cpu")
+        models[label] = model_class(model_class.Config(**given), seed=cell.training, device="cpu")
     return models
 
 
 def measure(cell: Cell) -> dict[str, Any]:
-    """Train every model on the cell's log; its true values, what the log says, and their order."""
+    """Train every model on the cell's log: true values, what the log says, and their order."""
     torch.set_num_threads(1)
-    whole = make_world(cell.world, n_items=cell.items, n_interests=cell.interests, seed=cell.seed)
+    whole = make_world(
+        cell.world,
+        n_items=cell.items,
+        n_interests=cell.interests,
+        correlation=cell.correlation,
+        seed=cell.seed,
+    )
     logger = make_logger(cell.logger, whole, seed=cell.seed)
     log = draw_log(whole, logger, cell.sessions, seed=cell.seed)
     split = make_split(
@@ -115,61 +125,54 @@ def measure(cell: Cell) -> dict[str, Any]:
     events = events_from(split.test)
     reward_model = fit_reward_model(world, split.train)
 
-    def true_values(model: Any, of: World) -> tuple[list[float], list[float] | None]:
-        values = world_values(
-            of, model, set_size=cell.set_size, n_sessions=cell.rollouts, seed=cell.seed
-        )
-        return _triple(values.greedy), None if values.sampled is None else _triple(values.sampled)
+    values: dict[str, dict[str, float]] = {truth: {} for truth in TRUTHS}
 
-    greedy, sampled, one_item = {}, {}, {}
-    greedy["logger"], sampled["logger"] = true_values(TablePolicy(whole, logger.table), whole)
+    def serve(label: str, model: Any, of: World) -> None:
+        pages = PAGES if policy_temperature(model) is not None else PAGES[:1]
+        for page in pages:
+            values[page][label] = mean_paid(of, model, page, cell, cell.set_size)
+        if len(pages) > 1:
+            values[ONE_DRAW][label] = mean_paid(of, model, "distinct", cell, 1)
+
+    serve("logger", TablePolicy(whole, logger.table), whole)
     criteria: dict[str, dict[str, float]] = {}
     refusals: dict[str, dict[str, str]] = {}
     for label, model in build_models(cell).items():
         for _ in model.fit(split.train):
             pass
-        greedy[label], of_sets = true_values(model, world)
+        serve(label, model, world)
         for name, value in ranking_criteria(model, split, events, label).items():
             criteria.setdefault(name, {})[label] = value
-        if of_sets is None:
+        if label not in values[ONE_DRAW]:
             continue
-        sampled[label] = of_sets
-        one_item[label] = _triple(
-            estimate(
-                rollout(
-                    world,
-                    model,
-                    set_size=1,
-                    n_sessions=cell.rollouts,
-                    seed=cell.seed,
-                    temperature=policy_temperature(model),
-                )
-            )
-        )
         said, refusals[label] = value_criteria(
             model, world, split.test.log, reward_model, cell.set_size
         )
         for name, value in said.items():
             criteria.setdefault(name, {})[label] = value
-    policies = {label: value for label, value in sampled.items() if value and label != "logger"}
-    truths = dict(zip(TRUTHS, (policies, greedy, one_item), strict=True))
+    policies = [label for label in values[ONE_DRAW] if label != "logger"]
     return {
         **asdict(cell),
-        **{label: policies[label] for label in ("tocr", "reinforce", "gru4rec")},
-        "sampled": sampled,
-        "greedy": greedy,
-        "one item": one_item,
+        "values": values,
         "criteria": criteria,
         "refusals": {label: reasons for label, reasons in refusals.items() if reasons},
         "order": {
-            name: order(
+            truth: order(
                 criteria,
-                {label: truth[label][0] for label in policies},
-                [ONE_ITEM] if name == "one item" else list(SET_CRITERIA),
+                {label: of_model[label] for label in policies},
+                [ONE_ITEM] if truth == ONE_DRAW else list(SET_CRITERIA),
             )
-            for name, truth in truths.items()
+            for truth, of_model in values.items()
         },
     }
+
+
+def mean_paid(world: World, model: Any, page: Page, cell: Cell, set_size: int) -> float:
+    """What a session that `model` serves pays, mean over the cell's simulated sessions."""
+    paid = rollout(
+        world, model, page, set_size=set_size, n_sessions=cell.rollouts, seed=cell.training
+    )
+    return float(paid.mean())
 
 
 def ranking_criteria(
@@ -275,7 +278,3 @@ def _order(
         "regret": (best - truth[chosen]) / best,
         "of": len(known),
     }
-
-
-def _triple(estimate: WorldEstimate) -> list[float]:
-    return [estimate.value, estimate.low, estimate.high]

@@ -1,89 +1,149 @@
-"""Figure of `ordering`: accuracy against value, what choosing by a criterion loses, the ladder."""
+"""Figure of `ordering`: accuracy against value, regret, steps to TOCR, and correlation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
-from experiments.ordering_cells import LADDER
-from experiments.ordering_summaries import chance_regret, ladder, summarise
+from experiments.ordering_summaries import (
+    STEPS,
+    Measured,
+    by_log,
+    chance_regret,
+    steps,
+    summarise,
+    trained,
+)
 
 mpl.use("Agg")
 
-# Okabe and Ito's colours, told apart by the colour-blind.
+# Okabe and Ito's colours, which the colour-blind can distinguish.
 COLOURS = {
     "gru4rec": ("#0072B2", "o"),
     "gru4rec on clicks": ("#56B4E9", "s"),
     "reinforce": ("#E69F00", "^"),
-    "weighted_likelihood": ("#777777", "v"),
+    "capped": ("#009E73", "v"),
     "tocr": ("#D55E00", "D"),
+    "distinct": ("#CC79A7", "P"),
 }
-BARS, LINES = "#0072B2", ("o-", "s--", "^-.", "D:", "v-", "x--")
+PAGE_COLOURS = {"distinct": "#CC79A7", "greedy": "#0072B2", "duplicates_dropped": "#999999"}
+BARS = "#0072B2"
+PAGE = "distinct"
+"""The page of all panels that show one."""
 
 
-def draw(worlds: Sequence[dict[str, Any]], path: Path) -> None:
-    """Three panels, from the cells whose true values have an order."""
-    figure = Figure(figsize=(14, 4.6), layout="constrained")
-    accuracy, regret, rungs = figure.subplots(1, 3)
-    _draw_accuracy(accuracy, worlds)
-    _draw_regret(regret, worlds)
-    _draw_ladder(rungs, worlds)
+def draw(measured: Sequence[Measured], path: Path) -> None:
+    """Four panels, from the cells whose true values have an order."""
+    figure = Figure(figsize=(13, 9), layout="constrained")
+    (accuracy, regret), (gains, correlation) = figure.subplots(2, 2)
+    _draw_accuracy(accuracy, measured)
+    _draw_regret(regret, measured)
+    _draw_steps(gains, measured)
+    _draw_correlation(correlation, measured)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without the version of matplotlib in it, equal figures are equal files.
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    figure.savefig(path, dpi=100, metadata={"Software": None})
 
 
-def _draw_accuracy(axes: Axes, worlds: Sequence[dict[str, Any]]) -> None:
+def _draw_accuracy(axes: Axes, measured: Sequence[Measured]) -> None:
     for model, (colour, marker) in COLOURS.items():
         points = [
             (
                 cell["criteria"]["Recall@20 of clicks"][model],
-                cell["sampled"][model][0] / max(v[0] for v in cell["sampled"].values() if v),
+                cell["values"][PAGE][model] / max(cell["values"][PAGE].values()),
             )
-            for cell in worlds
+            for cell in measured
         ]
-        axes.plot(*zip(*points, strict=True), marker, color=colour, label=model, alpha=0.8)
+        axes.plot(*zip(*points, strict=True), marker, color=colour, label=model, alpha=0.7)
     axes.set(
-        title="Accuracy against value, a point a cell",
+        title="Accuracy against value, a point a training",
         xlabel="Recall@20 of held-out clicks",
-        ylabel="true value, share of the cell's best",
+        ylabel="true value of distinct pages, share of the best",
         ylim=(0, 1.05),
     )
     axes.legend(fontsize=8)
 
 
-def _draw_regret(axes: Axes, worlds: Sequence[dict[str, Any]]) -> None:
+def _draw_regret(axes: Axes, measured: Sequence[Measured]) -> None:
     known = {
-        f"{name} ({of['cells']})": float(of["regret"])
-        for name, of in summarise(worlds, "sampled").items()
+        f"{name} ({of['trainings']})": float(of["regret"])
+        for name, of in summarise(measured, PAGE).items()
         if of["regret"] is not None
     }
     places = np.arange(len(known))[::-1]
     axes.barh(places, list(known.values()), color=BARS)
     axes.set_yticks(places, list(known), fontsize=8)
-    chance = chance_regret(worlds, "sampled")
+    chance = chance_regret(measured, PAGE)
     if chance is not None:
         axes.axvline(chance, color="black", linestyle=":", label="drawn at random")
     axes.set(
         title="What choosing by a criterion loses",
-        xlabel="share of the best true value (cells with a number)",
+        xlabel="share of the best true value of distinct pages (trainings with a number)",
     )
     axes.legend(fontsize=8)
 
 
-def _draw_ladder(axes: Axes, worlds: Sequence[dict[str, Any]]) -> None:
-    for group, line in zip(ladder(worlds), LINES, strict=False):
-        ratios = [group["rungs"][name]["ratio"] for name in LADDER]
-        axes.plot(ratios, line, label=f"{group['logger']}, {group['sessions']:,} sessions")
-    axes.axhline(1, color="#777777", linewidth=0.8)
-    axes.set_xticks(
-        range(len(LADDER)), ["cross-\nentropy", "REINFORCE", "off-\npolicy", "cap", "top-K"]
+def _draw_steps(axes: Axes, measured: Sequence[Measured]) -> None:
+    largest = max(cell["sessions"] for cell in measured)
+    chosen = [c for c in measured if c["sessions"] == largest and c["correlation"] == 0]
+    places = np.arange(len(STEPS))
+    for offset, (page, colour) in zip((-0.27, 0, 0.27), PAGE_COLOURS.items(), strict=True):
+        groups = steps(chosen, page)
+        logs = [group["logs"] for group in groups]
+        gains = [
+            np.average([group["steps"][model]["gain"] for group in groups], weights=logs)
+            for model in STEPS
+        ]
+        axes.bar(places + offset, gains, 0.26, color=colour, label=page.replace("_", " "))
+    axes.axhline(0, color="black", linewidth=0.8)
+    names = [f"{model}\nover\n{before}" for model, before in STEPS.items()]
+    axes.set_xticks(places, [name.replace("behaviour_cloning", "cross-entropy") for name in names])
+    axes.tick_params(axis="x", labelsize=8)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set(
+        title=f"Steps by page, mean over logs of {largest:,} sessions", ylabel="change in value"
     )
-    axes.set(title="The ladder, mean over worlds", ylabel="true value over cross-entropy's")
+    axes.legend(fontsize=8, title="page")
+
+
+def _draw_correlation(axes: Axes, measured: Sequence[Measured]) -> None:
+    """Value over that of GRU4Rec on clicks, mean over the worlds that have every correlation."""
+    largest = max(cell["sessions"] for cell in measured)
+    logs = {
+        (trainings[0]["correlation"], trainings[0]["world"]): trainings
+        for trainings in by_log(measured).values()
+        if trainings[0]["logger"] == "popularity"
+        and trainings[0]["sessions"] == largest
+        and trainings[0]["seed"] == min(cell["seed"] for cell in measured)
+    }
+    levels = sorted({level for level, _ in logs})
+    worlds = [
+        world
+        for world in dict.fromkeys(world for _, world in logs)
+        if all((level, world) in logs for level in levels)
+    ]
+    for model, (colour, marker) in COLOURS.items():
+        ratios = [
+            [
+                trained(logs[level, world], PAGE, model).mean
+                / trained(logs[level, world], PAGE, "gru4rec on clicks").mean
+                for world in worlds
+            ]
+            for level in levels
+        ]
+        means = [float(np.mean(of_level)) for of_level in ratios]
+        axes.plot(levels, means, marker + "-", color=colour, label=model)
+    axes.axhline(1, color="black", linewidth=0.8)
+    axes.set(
+        title=f"Where the well known is worth more: {', '.join(worlds)}",
+        xlabel="correlation of popularity with worth",
+        ylabel="true value of distinct pages over gru4rec on clicks",
+        xticks=levels,
+    )
     axes.legend(fontsize=8)

@@ -3,32 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from experiments.ordering_cells import LADDER
-
 Measured = dict[str, Any]
-"""What `ordering_cells.measure` found in one cell."""
+"""What `ordering_cells.measure` found in one cell, of one training."""
+NAMED = ("world", "logger", "correlation", "sessions", "seed")
+"""What trainings of one log have in common."""
+STEPS = {
+    "reinforce": "behaviour_cloning",
+    "off-policy": "reinforce",
+    "capped": "off-policy",
+    "tocr": "capped",
+    "distinct": "capped",
+}
+"""From cross-entropy to TOCR, each objective with the one that it changes in one thing: weigh by
+return, by pi / beta, cap the ratio, correct for a page with duplicates dropped or of distinct
+items."""
 
 
-def summarise(worlds: Sequence[Measured], sets: str) -> dict[str, dict[str, float | int | None]]:
-    """For each criterion its mean tau and regret over the cells where it says something.
+@dataclass(frozen=True)
+class Trained:
+    """True value of a model over the trainings of one log."""
 
-    `sets` names the truth, of `TRUTHS`. Of all policies that have the criterion, and
-    `_where_estimated` of those that have estimates, `policies` of them in the mean.
+    mean: float
+    low: float
+    """Of the worst training."""
+    high: float
+    """Of the best training."""
+
+
+def by_log(measured: Iterable[Measured]) -> dict[tuple[Any, ...], list[Measured]]:
+    """The trainings of each log, by what `NAMED` names."""
+    logs: dict[tuple[Any, ...], list[Measured]] = {}
+    for cell in measured:
+        logs.setdefault(tuple(cell[name] for name in NAMED), []).append(cell)
+    return logs
+
+
+def trained(trainings: Sequence[Measured], truth: str, model: str) -> Trained:
+    """True value of `model` over the trainings of one log."""
+    values = [cell["values"][truth][model] for cell in trainings]
+    return Trained(float(np.mean(values)), min(values), max(values))
+
+
+def summarise(measured: Sequence[Measured], truth: str) -> dict[str, dict[str, float | int | None]]:
+    """For each criterion its mean tau and regret over the trainings where it says something.
+
+    `truth` is one of `TRUTHS`. Of all policies that have the criterion, and `_where_estimated` of
+    those that have estimates, `policies` of them in the mean.
     """
     found: dict[str, dict[str, float | int | None]] = {}
-    for name in dict.fromkeys(name for cell in worlds for name in cell["criteria"]):
-        orders = [cell["order"][sets][name] for cell in worlds if name in cell["criteria"]]
+    for name in dict.fromkeys(name for cell in measured for name in cell["criteria"]):
+        orders = [cell["order"][truth][name] for cell in measured if name in cell["criteria"]]
         estimated = [order["where_estimated"] for order in orders]
         regrets = _known(orders, "regret")
         found[name] = {
             "tau": _mean(_known(orders, "tau")),
             "regret": _mean(regrets),
             "worst_regret": max(regrets, default=None),
-            "cells": len(regrets),
+            "trainings": len(regrets),
             "tau_where_estimated": _mean(_known(estimated, "tau")),
             "regret_where_estimated": _mean(_known(estimated, "regret")),
             "policies": _mean([order["of"] for order in estimated if order["tau"] is not None]),
@@ -44,41 +80,46 @@ def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def chance_regret(worlds: Iterable[Measured], sets: str) -> float | None:
+def chance_regret(measured: Iterable[Measured], truth: str) -> float | None:
     """Mean regret of a policy drawn at random, where the truth has an order."""
     shares = []
-    for cell in worlds:
-        values = [
-            cell[sets][name][0]
-            for name, value in cell["sampled"].items()
-            if value is not None and name != "logger"
-        ]
+    for cell in measured:
+        policies = cell["values"]["one draw"]
+        values = [cell["values"][truth][name] for name in policies if name != "logger"]
         if max(values) - min(values) > 1e-9:
             shares.append(1 - np.mean(values) / max(values))
     return float(np.mean(shares)) if shares else None
 
 
-def ladder(worlds: Iterable[Measured]) -> list[dict[str, Any]]:
-    """True value of each rung over that of cross-entropy, mean over worlds and seeds.
+def steps(measured: Iterable[Measured], truth: str) -> list[dict[str, Any]]:
+    """What each step of `STEPS` changes in true value, over logs of one logger, size, correlation.
 
-    By logger and size. `rises` counts the cells in which the rung's interval lies above that of the
-    rung before, `falls` those in which it lies below.
+    `gain` is the mean over logs of the ratio of mean values, less 1. `rises` counts the logs in
+    which every training lies above every training of the objective before, `falls` those in which
+    every one lies below.
     """
-    groups: dict[tuple[str, int], list[Measured]] = {}
-    for cell in worlds:
-        if cell["world"] != "constant":
-            groups.setdefault((cell["logger"], cell["sessions"]), []).append(cell)
+    groups: dict[tuple[Any, ...], list[list[Measured]]] = {}
+    for trainings in by_log(measured).values():
+        of = trainings[0]
+        key = (of["logger"], of["correlation"], of["sessions"])
+        groups.setdefault(key, []).append(trainings)
     found = []
-    for (logger, sessions), cells in groups.items():
+    for (logger, correlation, sessions), logs in groups.items():
         rungs: dict[str, dict[str, float]] = {}
-        for place, name in enumerate(LADDER):
-            values = [cell["sampled"][name] for cell in cells]
-            first = [cell["sampled"][LADDER[0]][0] for cell in cells]
-            before = [cell["sampled"][LADDER[max(place - 1, 0)]] for cell in cells]
-            rungs[name] = {
-                "ratio": float(np.mean([v[0] / f for v, f in zip(values, first, strict=True)])),
-                "rises": sum(v[1] > b[2] for v, b in zip(values, before, strict=True)),
-                "falls": sum(v[2] < b[1] for v, b in zip(values, before, strict=True)),
+        for model, before in STEPS.items():
+            pairs = [(trained(log, truth, model), trained(log, truth, before)) for log in logs]
+            rungs[model] = {
+                "gain": float(np.mean([new.mean / old.mean - 1 for new, old in pairs])),
+                "rises": sum(new.low > old.high for new, old in pairs),
+                "falls": sum(new.high < old.low for new, old in pairs),
             }
-        found.append({"logger": logger, "sessions": sessions, "cells": len(cells), "rungs": rungs})
+        found.append(
+            {
+                "logger": logger,
+                "correlation": correlation,
+                "sessions": sessions,
+                "logs": len(logs),
+                "steps": rungs,
+            }
+        )
     return found

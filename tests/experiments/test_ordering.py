@@ -29,7 +29,14 @@ from experiments.ordering_cells import (
     order,
     value_criteria,
 )
-from experiments.ordering_summaries import chance_regret, ladder, summarise
+from experiments.ordering_summaries import (
+    Trained,
+    by_log,
+    chance_regret,
+    steps,
+    summarise,
+    trained,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 TRUTH = {"a": 4.0, "b": 3.0, "c": 2.0}
@@ -145,36 +152,43 @@ def test_the_model_of_clicks_does_not_see_what_was_not_clicked() -> None:
 
 
 def test_summaries_of_cells() -> None:
-    def cell(values: list[float], part: tuple[str, ...] = ()) -> dict[str, object]:
-        names = ("behaviour_cloning", "reinforce", "off-policy", "capped", "tocr")
-        sampled = {name: [v, v - 0.1, v + 0.1] for name, v in zip(names, values, strict=True)}
+    names = ("behaviour_cloning", "reinforce", "off-policy", "capped", "tocr", "distinct")
+
+    def cell(values: list[float], training: int, part: tuple[str, ...] = ()) -> dict[str, object]:
         truth = dict(zip(names, values, strict=True))
         criteria = {"truth": truth, "lie": {name: -value for name, value in truth.items()}}
         if part:
             criteria["part"] = {name: truth[name] for name in part}
         return {
-            "world": "static", "logger": "uniform", "sessions": 10, "criteria": criteria,
-            "sampled": {"logger": [9.0, 9.0, 9.0], **sampled},
-            "order": {"sampled": order(criteria, truth, ["part"] if part else [])},
+            "world": "static", "logger": "uniform", "sessions": 10, "seed": 1, "correlation": 0.0,
+            "training": training, "criteria": criteria,
+            "values": {"greedy": {"popularity": 9.0, **truth}, "one draw": {"logger": 9, **truth}},
+            "order": {"greedy": order(criteria, truth, ["part"] if part else [])},
         }  # fmt: skip
 
     cells = [
-        cell([1, 2, 1, 2, 4]),
-        cell([2, 4, 4.1, 3, 8], part=("reinforce", "off-policy", "capped")),
+        cell([1, 2, 1, 2, 4, 3], 1),
+        cell([2, 4, 4.1, 3, 8, 3], 2, part=("reinforce", "off-policy", "capped")),
     ]
-    found = summarise(cells, "sampled")
+    found = summarise(cells, "greedy")
     assert found["truth"]["regret"] == 0
     assert found["lie"]["regret"] == pytest.approx(0.75)
-    assert found["lie"]["cells"] == 2
-    assert found["part"]["cells"] == 1
+    assert found["lie"]["trainings"] == 2
+    assert found["part"]["trainings"] == 1
     assert found["part"]["policies"] == 3
     assert found["part"]["regret"] == pytest.approx(1 - 4.1 / 8)
-    assert found["lie"]["policies"] == pytest.approx((5 + 3) / 2)
+    assert found["lie"]["policies"] == pytest.approx((6 + 3) / 2)
     assert found["lie"]["regret_where_estimated"] == pytest.approx(np.mean([0.75, 1 - 3 / 8]))
-    assert chance_regret(cells, "sampled") == pytest.approx(np.mean([1 - 2 / 4, 1 - 4.22 / 8]))
-    (group,) = ladder(cells)
-    assert group["rungs"]["tocr"] == {"ratio": 4, "rises": 2, "falls": 0}
-    assert group["rungs"]["off-policy"] == {"ratio": pytest.approx(1.525), "rises": 0, "falls": 1}
+    assert chance_regret(cells, "greedy") == pytest.approx(
+        np.mean([1 - 13 / 6 / 4, 1 - 24.1 / 6 / 8])
+    )
+    (trainings,) = by_log(cells).values()
+    assert trained(trainings, "greedy", "tocr") == Trained(6, 4, 8)
+    (group,) = steps(cells, "greedy")
+    assert group["logs"] == 1
+    assert group["steps"]["tocr"] == {"gain": pytest.approx(6 / 2.5 - 1), "rises": 1, "falls": 0}
+    # The worst training of one equals the best of the other.
+    assert group["steps"]["distinct"] == {"gain": pytest.approx(0.2), "rises": 0, "falls": 0}
 
 
 def test_a_small_run(tmp_path: Path) -> None:
@@ -182,19 +196,24 @@ def test_a_small_run(tmp_path: Path) -> None:
     command = [sys.executable, "experiments/ordering.py", "--worlds", "static", "constant"]
     done = subprocess.run(
         [*command, "--loggers", "popularity", "--sessions", "200", "--seeds", "1",
-         "--epochs", "1", "--rollouts", "60", "--processes", "1", "--figure", str(figure)],
+         "--trainings", "2", "--epochs", "1", "--rollouts", "60", "--processes", "1",
+         "--figure", str(figure)],
         cwd=REPOSITORY, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    static, constant = json.loads(done.stdout.splitlines()[-1])["worlds"]
+    figures = json.loads(done.stdout.splitlines()[-1])
+    static, again, constant, _ = figures["cells"]
     assert (static["world"], static["logger"], static["sessions"]) == ("static", "popularity", 200)
-    for model in ("tocr", "reinforce", "gru4rec"):
-        value, low, high = static[model]
-        assert 0 < low < value < high < 10
-        # Every page pays 1, whatever is shown.
-        assert constant[model] == [10.0, 10.0, 10.0]
+    assert (static["training"], again["training"]) == (1, 2)
+    assert set(static["values"]) == set(static["order"]) == set(TRUTHS)
+    for model in ("tocr", "distinct", "reinforce", "gru4rec"):
+        for truth in TRUTHS:
+            assert 0 < static["values"][truth][model] < 10
+            # Every page pays 1, whatever is shown.
+            assert constant["values"][truth][model] == 10
+        assert static["values"]["distinct"][model] != again["values"]["distinct"][model]
     assert set(RANKING_CRITERIA) <= set(static["criteria"])
-    assert set(static["order"]) == set(TRUTHS)
     assert done.stdout.count("| a model drawn at random") == len(TRUTHS)
+    assert [len(groups) for groups in figures["steps"].values()] == [1] * len(TRUTHS)
     assert figure.stat().st_size > 10_000
 
 
