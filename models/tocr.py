@@ -152,7 +152,7 @@ class Tocr(PolicyRecommender):
                 weight = action_weight(
                     log_pi,
                     log_beta_of_weighted,
-                    k=config.K if config.set_correction == "with_replacement" else 1,
+                    k=1 if config.set_correction == "none" else config.K,
                     cap=config.cap,
                     off_policy=config.off_policy,
                     normalised=config.normalised,
@@ -294,7 +294,8 @@ def action_weight(
 
     The cap acts on the ratio alone, before lambda_K (section 4.4). Normalised, the ratios are
     divided by their mean, so that they sum to their number (the paper's w / sum w, times A).
-    `log_set_factor` (A,) takes the place of log lambda_K for another kind of page.
+    `log_set_factor` (A,) takes the place of log lambda_K for another kind of page; the weight is
+    then at most cap K, as it is with lambda_K, which is never above K.
     Computed from logarithms: a ratio beyond the largest float may still have a finite weight.
     """
     log_weight = log_top_k_factor(log_pi, k) if log_set_factor is None else log_set_factor
@@ -303,6 +304,8 @@ def action_weight(
         if normalised and len(log_ratio):
             log_ratio = log_ratio - (torch.logsumexp(log_ratio, dim=0) - math.log(len(log_ratio)))
         log_weight = log_weight + log_ratio
+    if log_set_factor is not None:
+        log_weight = log_weight.clamp(max=math.log(k) + (math.log(cap) if off_policy else 0.0))
     return log_weight.exp()
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from experiments.paper_policies import TOP_K
 from models.common.distinct_sets import distinct_page_pass, first_arrivals
 from models.common.sampled_softmax import run_softmax, sampled_items
-from models.tocr import Tocr, TocrConfig
+from models.tocr import Tocr, TocrConfig, action_weight
 from tests.models.logs import random_log, weights
 
 
@@ -179,3 +179,12 @@ def test_what_distinct_pages_cannot_do_is_refused() -> None:
     model = Tocr(TocrConfig(**OPTIONS, set_correction="distinct", K=9), seed=1, device="cpu")
     with pytest.raises(ValueError, match=r"K \(9\) must be less than the 9 items"):
         next(iter(model.fit(random_log(30, n_items=9, longest=12, seed=3))))
+
+
+def test_the_weight_is_bounded_as_with_replacement() -> None:
+    log_pi, log_beta = torch.tensor([-1.0, -20.0, -2.0]), torch.tensor([-30.0, -25.0, -2.0])
+    log_factor = torch.tensor([2.0, 40.0, 1.0])
+    weight = action_weight(log_pi, log_beta, k=5, cap=4.0, log_set_factor=log_factor)
+    assert weight.tolist() == pytest.approx([20.0, 20.0, math.e])
+    unbounded = action_weight(log_pi, log_beta, k=5, cap=math.inf, log_set_factor=log_factor)
+    assert unbounded.log().tolist() == pytest.approx([31.0, 45.0, 1.0])
