@@ -72,6 +72,8 @@ def rewarded_returns(
 ) -> tuple[NDArray[np.bool_], FloatArray]:
     """Which events have a positive reward, bool (n_events,), and the return of each, (n_events,).
 
+    Returns are in units of the mean positive reward (`reward_unit`).
+
     Raises:
         ValueError: if none has one, or a finite horizon is asked of a log without times.
     """
@@ -79,4 +81,15 @@ def rewarded_returns(
     if not rewarded.any():
         raise ValueError("no positive reward in training; use --reward all")
     limit = None if math.isinf(horizon) else horizon
-    return rewarded, discounted_returns(log, discount=discount, horizon=limit)
+    returns = discounted_returns(log, discount=discount, horizon=limit)
+    return rewarded, returns / reward_unit(log)
+
+
+def reward_unit(log: SessionLog) -> float:
+    """Mean size of the rewards that are not 0; 1 where every reward is 0 or 1.
+
+    Losses are weighted by returns in this unit, so that a learning rate, a cap on the loss or a
+    weight beside it means the same for rewards in cents and in euros.
+    """
+    sizes = np.abs(np.asarray(log.rewards, dtype=np.float64))
+    return float(sizes[sizes > 0].mean())

@@ -158,9 +158,11 @@ def test_tocr_without_corrections_is_cross_entropy(cell: str, sampled: bool) -> 
 def test_tocr_is_section_by_section_the_paper_s(k: int, cap: float, kl: float) -> None:
     """Capped ratio, top-K factor, discounted return, positive rewards in L_pi and all in L_beta.
 
-    With KL(beta || pi) every action is one of L_pi besides, rewarded or not.
+    With KL(beta || pi) every action is one of L_pi besides, rewarded or not. Returns are in units
+    of the mean positive reward.
     """
     discount = 0.8
+    unit = float(REWARDS[REWARDS > 0].mean())
 
     def config(**options: Any) -> TocrConfig:
         return TocrConfig(
@@ -183,7 +185,7 @@ def test_tocr_is_section_by_section_the_paper_s(k: int, cap: float, kl: float) -
             if REWARDS[session, position] == 0:
                 continue
             later = REWARDS[session, position:]
-            value = sum(discount**i * float(reward) for i, reward in enumerate(later))
+            value = sum(discount**i * float(reward) / unit for i, reward in enumerate(later))
             ratio = float(pi.detach() / beta.detach())
             n_capped, n_rewarded = n_capped + (ratio > cap), n_rewarded + 1
             coefficient = min(ratio, cap) * k * (1 - float(pi.detach())) ** (k - 1)
