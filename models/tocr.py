@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets.session_log import IntArray, SessionLog
+from models.common.baselines import Baseline, BaselineKind
 from models.common.boltzmann import boltzmann_sets
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.policy_config import RewardedPolicyConfig
@@ -47,6 +48,9 @@ class TocrConfig(RewardedPolicyConfig):
     """Whether actions are weighted by pi / beta; without, the ratio is 1."""
     reward_weighted: bool = True
     """Whether actions are weighted by their return; without, all weigh 1: plain cross-entropy."""
+    baseline: BaselineKind = "none"
+    """What is taken from an action's return: nothing, the mean of training, or a running mean. With
+    a baseline all actions enter L_pi, unrewarded ones by a return of 0; rewards may be negative."""
     normalised: bool = False
     """Whether the ratios of an update are divided by their mean (NIS, section 4.4)."""
     kl: float = 0.0
@@ -66,6 +70,11 @@ class TocrConfig(RewardedPolicyConfig):
         super().__post_init__()
         require_positive(self, "K", "cap", "temperature")
         require_not_negative(self, "kl", "warm_start", "behaviour_negatives", "behaviour_alpha")
+        if self.baseline != "none" and not (self.off_policy and self.reward_weighted):
+            raise ValueError(
+                f"baseline={self.baseline} needs off_policy=true and reward_weighted=true: without "
+                "pi / beta the loss of an action below the baseline has no lower bound"
+            )
         if self.warm_start >= self.epochs:
             raise ValueError(
                 f"warm_start ({self.warm_start}) must be less than epochs ({self.epochs})"
@@ -94,22 +103,32 @@ class Tocr(PolicyRecommender):
         """Train state and policy on L_pi, the behaviour on L_beta; yields 20 times an epoch.
 
         Raises:
-            ValueError: if no training action has a positive reward, or a horizon lacks times.
+            ValueError: if no training event has a positive reward, one has a negative reward and
+                there is no baseline, or a horizon lacks times.
         """
         config: TocrConfig = self.config
-        rewarded = np.ones(train.n_events, dtype=np.bool_)
-        returns = rewarded.astype(np.float32)
+        weighted = np.ones(train.n_events, dtype=np.bool_)
+        returns = weighted.astype(np.float32)
         if config.reward_weighted:
             rewarded, returns = rewarded_returns(
-                train, discount=config.discount, horizon=config.horizon
+                train,
+                discount=config.discount,
+                horizon=config.horizon,
+                model="tocr",
+                negative=config.baseline != "none",
             )
+            if config.baseline == "none":
+                weighted = rewarded
+            else:
+                returns = np.where(rewarded, returns, np.float32(0))
+        baseline = Baseline(config.baseline, train, returns)
         self._draw(train.n_items)
 
         def learn(epoch: int, step: PolicyStep) -> Tensor:
             states = self._policy.states(step)
             log_beta = self._learn_behaviour(states, step)
-            rewarded_actions = np.flatnonzero(rewarded[step.actions])
-            rows = on_device(rewarded_actions, self.device)
+            weighted_actions = np.flatnonzero(weighted[step.actions])
+            rows = on_device(weighted_actions, self.device)
             warming_up = epoch <= config.warm_start
             every_action = warming_up or config.kl > 0
             policy = run_head(
@@ -134,7 +153,8 @@ class Tocr(PolicyRecommender):
                     off_policy=config.off_policy,
                     normalised=config.normalised,
                 )
-                weight = weight * on_device(returns[step.actions[rewarded_actions]], self.device)
+                advantages = baseline.advantages(returns[step.actions[weighted_actions]])
+                weight = weight * on_device(advantages, self.device)
                 if config.kl > 0:
                     # KL(beta || pi) = E_beta[log beta - log pi]: logged actions are draws of beta.
                     divergence = torch.full_like(log_beta, config.kl)
@@ -267,15 +287,15 @@ def action_weight(
     return log_weight.exp()
 
 
-def columns(log_pi: Tensor, log_beta: Tensor, log_beta_of_rewarded: Tensor) -> dict[str, Tensor]:
+def columns(log_pi: Tensor, log_beta: Tensor, log_beta_of_weighted: Tensor) -> dict[str, Tensor]:
     """What `diagnostics` is computed from, of one step."""
-    return {"log pi": log_pi, "log beta": log_beta, "log beta of rewarded": log_beta_of_rewarded}
+    return {"log pi": log_pi, "log beta": log_beta, "log beta of weighted": log_beta_of_weighted}
 
 
 def diagnostics(columns: Columns, config: TocrConfig) -> dict[str, Tensor]:
-    """What tells how the correction acts: a number for each action, or each rewarded one."""
+    """What tells how the correction acts: a number for each action, or each one of L_pi."""
     log_pi = columns["log pi"]
-    ratio = torch.exp((log_pi - columns["log beta of rewarded"]).double())
+    ratio = torch.exp((log_pi - columns["log beta of weighted"]).double())
     return {
         "behaviour loss": -columns["log beta"],
         "pi/beta": ratio,

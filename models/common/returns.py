@@ -68,16 +68,32 @@ def _first_event_beyond(
 
 
 def rewarded_returns(
-    log: SessionLog, *, discount: float, horizon: float
+    log: SessionLog, *, discount: float, horizon: float, model: str, negative: bool = False
 ) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Which events have a positive reward, bool (n_events,), and the return of each, (n_events,).
+    """Which events have a reward other than 0, bool (n_events,), and the return of each.
 
-    Returns are in units of the mean positive reward (`reward_unit`).
+    Returns, float32 (n_events,), are in units of the mean size of these rewards (`reward_unit`).
+
+    Args:
+        log: sessions with rewards.
+        discount: gamma.
+        horizon: as in `discounted_returns`; inf: none.
+        model: name of the model, for the message.
+        negative: whether the model takes negative rewards, by a loss that stays bounded.
 
     Raises:
-        ValueError: if none has one, or a finite horizon is asked of a log without times.
+        ValueError: if a reward is negative and `negative` is not set, if no reward is positive
+            (with `negative`: if all are 0), or if a finite horizon is asked of a log without times.
     """
-    rewarded = np.asarray(log.rewards) > 0
+    rewards = np.asarray(log.rewards)
+    n_negative = int((rewards < 0).sum())
+    if n_negative and not negative:
+        raise ValueError(
+            f"{n_negative:,} of {log.n_events:,} training events have a negative reward, from "
+            f"which {model} cannot learn without a baseline; use tocr with baseline=mean, "
+            "rewards of 0 or more, or --reward all"
+        )
+    rewarded = rewards != 0
     if not rewarded.any():
         raise ValueError("no positive reward in training; use --reward all")
     limit = None if math.isinf(horizon) else horizon

@@ -53,7 +53,7 @@ def test_rewards_in_another_unit_give_the_same_model(
 
 @pytest.mark.parametrize("discount", [0.0, 0.9])
 def test_returns_of_rewards_that_are_0_or_1_are_as_they_are(discount: float) -> None:
-    _, returns = rewarded_returns(ONES, discount=discount, horizon=np.inf)
+    _, returns = rewarded_returns(ONES, discount=discount, horizon=np.inf, model="tocr")
     assert returns.dtype == np.float32
     np.testing.assert_array_equal(returns, discounted_returns(ONES, discount=discount))
 
@@ -62,7 +62,7 @@ def test_the_unit_is_the_mean_size_of_rewards_other_than_0() -> None:
     log = make_log(["abcd", "ab"], rewards=[0, 3, 0, 1.5, -6, 0])
     assert reward_unit(log) == 3.5
     rewarded, returns = rewarded_returns(
-        replace(log, rewards=np.abs(log.rewards)), discount=1.0, horizon=np.inf
+        replace(log, rewards=np.abs(log.rewards)), discount=1.0, horizon=np.inf, model="tocr"
     )
     assert rewarded.tolist() == [False, True, False, True, True, False]
     np.testing.assert_allclose(returns, np.array([4.5, 4.5, 1.5, 1.5, 6, 0]) / 3.5, rtol=1e-6)
