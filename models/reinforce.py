@@ -40,11 +40,12 @@ class Reinforce(PolicyRecommender):
         """Train on -R log pi; yields about twenty times an epoch.
 
         Raises:
-            ValueError: if no training action has a positive reward, or a horizon lacks times.
+            ValueError: if no training event has a positive reward, one has a negative reward, or a
+                horizon lacks times.
         """
         config: ReinforceConfig = self.config
         rewarded, returns = rewarded_returns(
-            train, discount=config.discount, horizon=config.horizon
+            train, discount=config.discount, horizon=config.horizon, model="reinforce"
         )
         self._draw(train.n_items)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets.session_log import IntArray, SessionLog
+from models.common.baselines import Baseline, BaselineKind
 from models.common.boltzmann import boltzmann_sets
 from models.common.distinct_sets import distinct_page_pass, first_arrivals
 from models.common.option_ranges import require_not_negative, require_positive
@@ -57,6 +58,9 @@ class TocrConfig(RewardedPolicyConfig):
     """Whether actions are weighted by pi / beta; without, the ratio is 1."""
     reward_weighted: bool = True
     """Whether actions are weighted by their return; without, all weigh 1: plain cross-entropy."""
+    baseline: BaselineKind = "none"
+    """What is taken from an action's return: nothing, the mean of training, or a running mean. With
+    a baseline all actions enter L_pi, unrewarded ones by a return of 0; rewards may be negative."""
     normalised: bool = False
     """Whether the ratios of an update are divided by their mean (NIS, section 4.4)."""
     kl: float = 0.0
@@ -79,6 +83,11 @@ class TocrConfig(RewardedPolicyConfig):
         if self.set_correction == "distinct" and self.kl > 0:
             raise ValueError(
                 f"kl ({self.kl}) goes with set_correction with_replacement or none; set it to 0"
+            )
+        if self.baseline != "none" and not (self.off_policy and self.reward_weighted):
+            raise ValueError(
+                f"baseline={self.baseline} needs off_policy=true and reward_weighted=true: without "
+                "pi / beta the loss of an action below the baseline has no lower bound"
             )
         if self.warm_start >= self.epochs:
             raise ValueError(
@@ -108,28 +117,38 @@ class Tocr(PolicyRecommender):
         """Train state and policy on L_pi, the behaviour on L_beta; yields 20 times an epoch.
 
         Raises:
-            ValueError: if no training action has a positive reward, a horizon lacks times, or a
-                page of distinct items would hold the catalogue.
+            ValueError: if no training event has a positive reward, one has a negative reward and
+                there is no baseline, a horizon lacks times, or a page of distinct items would hold
+                the whole catalogue.
         """
         config: TocrConfig = self.config
-        rewarded = np.ones(train.n_events, dtype=np.bool_)
-        returns = rewarded.astype(np.float32)
-        if config.reward_weighted:
-            rewarded, returns = rewarded_returns(
-                train, discount=config.discount, horizon=config.horizon
-            )
         if config.set_correction == "distinct" and train.n_items <= config.K:
             raise ValueError(
                 f"K ({config.K}) must be less than the {train.n_items} items of the catalogue, as "
                 "a page of them all leaves nothing to learn; use a smaller K"
             )
+        weighted = np.ones(train.n_events, dtype=np.bool_)
+        returns = weighted.astype(np.float32)
+        if config.reward_weighted:
+            rewarded, returns = rewarded_returns(
+                train,
+                discount=config.discount,
+                horizon=config.horizon,
+                model="tocr",
+                negative=config.baseline != "none",
+            )
+            if config.baseline == "none":
+                weighted = rewarded
+            else:
+                returns = np.where(rewarded, returns, np.float32(0))
+        baseline = Baseline(config.baseline, train, returns)
         self._draw(train.n_items)
 
         def learn(epoch: int, step: PolicyStep) -> Tensor:
             states = self._policy.states(step)
             log_beta = self._learn_behaviour(states, step)
-            rewarded_actions = np.flatnonzero(rewarded[step.actions])
-            rows = on_device(rewarded_actions, self.device)
+            weighted_actions = np.flatnonzero(weighted[step.actions])
+            rows = on_device(weighted_actions, self.device)
             warming_up = epoch <= config.warm_start
             every_action = warming_up or config.kl > 0
             policy = run_head(
@@ -158,7 +177,8 @@ class Tocr(PolicyRecommender):
                     normalised=config.normalised,
                     log_set_factor=log_set_factor,
                 )
-                weight = weight * on_device(returns[step.actions[rewarded_actions]], self.device)
+                advantages = baseline.advantages(returns[step.actions[weighted_actions]])
+                weight = weight * on_device(advantages, self.device)
                 if config.kl > 0:
                     # KL(beta || pi) = E_beta[log beta - log pi]: logged actions are draws of beta.
                     divergence = torch.full_like(log_beta, config.kl)
@@ -309,15 +329,15 @@ def action_weight(
     return log_weight.exp()
 
 
-def columns(log_pi: Tensor, log_beta: Tensor, log_beta_of_rewarded: Tensor) -> dict[str, Tensor]:
+def columns(log_pi: Tensor, log_beta: Tensor, log_beta_of_weighted: Tensor) -> dict[str, Tensor]:
     """What `diagnostics` is computed from, of one step."""
-    return {"log pi": log_pi, "log beta": log_beta, "log beta of rewarded": log_beta_of_rewarded}
+    return {"log pi": log_pi, "log beta": log_beta, "log beta of weighted": log_beta_of_weighted}
 
 
 def diagnostics(columns: Columns, config: TocrConfig) -> dict[str, Tensor]:
-    """What tells how the correction acts: a number for each action, or each rewarded one."""
+    """What tells how the correction acts: a number for each action, or each one of L_pi."""
     log_pi = columns["log pi"]
-    ratio = torch.exp((log_pi - columns["log beta of rewarded"]).double())
+    ratio = torch.exp((log_pi - columns["log beta of weighted"]).double())
     return {
         "behaviour loss": -columns["log beta"],
         "pi/beta": ratio,

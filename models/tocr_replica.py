@@ -52,10 +52,13 @@ class TocrReplica(PolicyRecommender):
         a step holds batch_size x truncation x n_items numbers for each head.
 
         Raises:
-            ValueError: if no training action has a positive reward, or a horizon lacks times.
+            ValueError: if no training event has a positive reward, one has a negative reward, or a
+                horizon lacks times.
         """
         config: TocrReplicaConfig = self.config
-        _, returns = rewarded_returns(train, discount=config.discount, horizon=config.horizon)
+        _, returns = rewarded_returns(
+            train, discount=config.discount, horizon=config.horizon, model="tocr_replica"
+        )
         self._draw(train.n_items)
         catalogue = torch.arange(train.n_items, device=self.device)
 

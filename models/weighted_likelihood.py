@@ -52,11 +52,12 @@ class WeightedLikelihood(PolicyRecommender):
         """Train on -w R log pi, and the behaviour head on -log beta; yields 20 times an epoch.
 
         Raises:
-            ValueError: if no training action has a positive reward, or a horizon lacks times.
+            ValueError: if no training event has a positive reward, one has a negative reward, or a
+                horizon lacks times.
         """
         config: WeightedLikelihoodConfig = self.config
         rewarded, returns = rewarded_returns(
-            train, discount=config.discount, horizon=config.horizon
+            train, discount=config.discount, horizon=config.horizon, model="weighted_likelihood"
         )
         self._draw(train.n_items)
 

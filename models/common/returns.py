@@ -68,15 +68,44 @@ def _first_event_beyond(
 
 
 def rewarded_returns(
-    log: SessionLog, *, discount: float, horizon: float
+    log: SessionLog, *, discount: float, horizon: float, model: str, negative: bool = False
 ) -> tuple[NDArray[np.bool_], FloatArray]:
-    """Which events have a positive reward, bool (n_events,), and the return of each, (n_events,).
+    """Which events have a reward other than 0, bool (n_events,), and the return of each.
+
+    Returns, float32 (n_events,), are in units of the mean size of these rewards (`reward_unit`).
+
+    Args:
+        log: sessions with rewards.
+        discount: gamma.
+        horizon: as in `discounted_returns`; inf: none.
+        model: name of the model, for the message.
+        negative: whether the model takes negative rewards, by a loss that stays bounded.
 
     Raises:
-        ValueError: if none has one, or a finite horizon is asked of a log without times.
+        ValueError: if a reward is negative and `negative` is not set, if no reward is positive
+            (with `negative`: if all are 0), or if a finite horizon is asked of a log without times.
     """
-    rewarded = np.asarray(log.rewards) > 0
+    rewards = np.asarray(log.rewards)
+    n_negative = int((rewards < 0).sum())
+    if n_negative and not negative:
+        raise ValueError(
+            f"{n_negative:,} of {log.n_events:,} training events have a negative reward, from "
+            f"which {model} cannot learn without a baseline; use tocr with baseline=mean, "
+            "rewards of 0 or more, or --reward all"
+        )
+    rewarded = rewards != 0
     if not rewarded.any():
         raise ValueError("no positive reward in training; use --reward all")
     limit = None if math.isinf(horizon) else horizon
-    return rewarded, discounted_returns(log, discount=discount, horizon=limit)
+    returns = discounted_returns(log, discount=discount, horizon=limit)
+    return rewarded, returns / reward_unit(log)
+
+
+def reward_unit(log: SessionLog) -> float:
+    """Mean size of the rewards that are not 0; 1 where every reward is 0 or 1.
+
+    Losses are weighted by returns in this unit, so that a learning rate, a cap on the loss or a
+    weight beside it means the same for rewards in cents and in euros.
+    """
+    sizes = np.abs(np.asarray(log.rewards, dtype=np.float64))
+    return float(sizes[sizes > 0].mean())

@@ -174,7 +174,7 @@ class SoftmaxPolicy:
 
 def observed_events(log: SessionLog, config: PolicyConfig) -> BoolArray | None:
     """Which events enter the user state, bool (n_events,); None: all."""
-    rewarded = np.asarray(log.rewards) > 0
+    rewarded = np.asarray(log.rewards) != 0
     return None if config.zero_reward_in_state or rewarded.all() else rewarded
 
 

@@ -16,7 +16,15 @@ Diagnose = Callable[[Columns], Mapping[str, Tensor]]
 """From the columns of many steps, one after another, to the numbers whose means are shown."""
 
 YIELDS_PER_EPOCH = 20
-LARGEST_LOSS = 1e6
+FIRST_STEPS = 20
+"""Steps with a loss that later ones are judged by."""
+LARGEST_GROWTH = 1e6
+"""A loss per event this many times the largest of the first ones ends the fit.
+
+Weights that begin to act after a warm start raise it by thousands; a fit that diverges passes any
+bound within a few steps more."""
+LEAST_REFERENCE = 1.0
+"""What the first losses count at least, in nats, so that tiny ones refuse no ordinary later one."""
 
 
 class TrainingLog:
@@ -32,7 +40,9 @@ class TrainingLog:
         self._loss_sum = 0.0
         self._events = 0
         self._unseen: list[Tensor] = []
-        self._unseen_events = 0
+        self._events_of_unseen: list[int] = []
+        self._n_first = 0
+        self._largest_first = 0.0
         self._diagnose = diagnose
         self._columns: dict[str, list[Tensor]] = {}
         self._diagnostics: dict[str, tuple[float, int]] = {}
@@ -46,7 +56,7 @@ class TrainingLog:
     ) -> Iterator[Progress]:
         """Note one step's summed loss over `n_events` targets, and its columns for diagnostics."""
         self._unseen.append(losses)
-        self._unseen_events += n_events
+        self._events_of_unseen.append(n_events)
         self._step += 1
         for name, column in (columns or {}).items():
             self._columns.setdefault(name, []).append(column)
@@ -64,14 +74,15 @@ class TrainingLog:
         losses = torch.stack(self._unseen).tolist() if self._unseen else []
         first = self._step - len(losses) + 1
         for step, loss in enumerate(losses, start=first):
-            if not math.isfinite(loss) or abs(loss) > LARGEST_LOSS * max(1, self._unseen_events):
+            if self._has_diverged(loss, self._events_of_unseen[step - first]):
                 raise DivergedError(
                     f"the loss became {loss:g} at step {step} of epoch {epoch}; "
                     "use a smaller learning_rate"
                 )
+        events = sum(self._events_of_unseen)
         self._loss_sum += sum(losses)
-        self._events += self._unseen_events
-        events, self._unseen, self._unseen_events = self._unseen_events, [], 0
+        self._events += events
+        self._unseen, self._events_of_unseen = [], []
         self._add_diagnostics()
         diagnostics = {}
         if epoch_ended:
@@ -84,6 +95,22 @@ class TrainingLog:
             loss=self._loss_sum / max(1, self._events),
             diagnostics=diagnostics,
         )
+
+    def _has_diverged(self, loss: float, n_events: int) -> bool:
+        """Whether a step's loss is not finite, or far above the first ones of the fit.
+
+        There is no absolute bound: how large a loss is depends on the weights of its actions.
+        """
+        if not math.isfinite(loss):
+            return True
+        per_event = abs(loss) / max(1, n_events)
+        reference = max(LEAST_REFERENCE, self._largest_first)
+        if self._n_first > 0 and per_event > LARGEST_GROWTH * reference:
+            return True
+        if per_event > 0 and self._n_first < FIRST_STEPS:
+            self._n_first += 1
+            self._largest_first = max(self._largest_first, per_event)
+        return False
 
     def _add_diagnostics(self) -> None:
         if not self._columns:

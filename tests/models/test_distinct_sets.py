@@ -76,6 +76,13 @@ def test_the_expected_gradient_is_that_of_the_inclusion(n: int, k: int, spread: 
         torch.testing.assert_close(found, exact, rtol=1e-6, atol=1e-8)
 
 
+def test_a_constant_baseline_changes_nothing_in_expectation() -> None:
+    logits = torch.randn(5, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    total = sum(expected_gradient(logits, action, 3) for action in range(5))
+    assert isinstance(total, Tensor)
+    assert total.abs().max() < 1e-12, "every page has three items, whatever the policy"
+
+
 def test_races_are_drawn_as_pages_are() -> None:
     torch.manual_seed(1)
     logits = torch.tensor([1.0, -0.5, 0.3, 0.0], dtype=torch.float64)

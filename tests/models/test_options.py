@@ -35,13 +35,14 @@ CHANGES: dict[type, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         for name, value in {
             "epochs": 2, "learning_rate": 0.05, "batch_size": 8, "truncation": 2, "width": 7,
             "cell": "gru", "zero_reward_in_state": True, "K": 3, "cap": 0.5, "off_policy": False,
-            "reward_weighted": False, "discount": 0.5, "temperature": 2.0,
+            "reward_weighted": False, "baseline": "mean", "discount": 0.5, "temperature": 2.0,
             "full_softmax_items": 20, "dropout_embedding": 0.1, "dropout_hidden": 0.1,
             "momentum": 0.3, "normalised": True, "kl": 0.5, "behaviour": "network",
         }.items()
     ]
     + [
         ({"width": 8, "epochs": 2}, {"warm_start": 1}),
+        ({"width": 8, "baseline": "mean"}, {"baseline": "running"}),
         ({"width": 8, "full_softmax_items": 20}, {"negatives": 11}),
         ({"width": 8, "full_softmax_items": 20}, {"negative_alpha": 0.9}),
         ({"width": 8, "full_softmax_items": 20}, {"behaviour_negatives": 3}),

@@ -149,10 +149,13 @@ def test_gradients_reach_as_many_steps_back_as_the_truncation_says(
 
 
 def test_the_return_counts_later_rewards_and_no_other_session_s() -> None:
-    """Two rewarded actions with discount 0 and a reward of 2 are as returns of 2 and discount 1."""
+    """Two rewarded actions with discount 0 and a reward of 2 are as returns of 2 and discount 1.
+
+    First events are no actions; theirs make the mean reward, the unit of returns, the same.
+    """
     options = {"off_policy": False, "truncation": 8}
-    summed = make_log(["abc", "ca"], rewards=[0, 1, 1, 0, 2])
-    given = make_log(["abc", "ca"], rewards=[0, 2, 1, 0, 2])
+    summed = make_log(["abc", "ca"], rewards=[2, 1, 1, 0, 2])
+    given = make_log(["abc", "ca"], rewards=[1, 2, 1, 0, 2])
     one = after_steps(summed, config(discount=1.0, **options), 1)
     two = after_steps(given, config(discount=0.0, **options), 1)
     for name, value in one.items():

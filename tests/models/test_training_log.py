@@ -50,3 +50,46 @@ def test_steps_are_counted_anew_in_each_epoch() -> None:
     log.end_of_epoch(1)
     with pytest.raises(DivergedError, match="at step 1 of epoch 2"):
         list(log.step(2, torch.tensor(math.nan), 1))
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 30_000.0, 1e12])
+def test_the_unit_of_the_loss_does_not_matter(unit: float) -> None:
+    log = TrainingLog(n_targets=100, n_steps=100)
+    for value in (7.0, 0.0, 9.0, -4.0, 8.0, 3000.0):
+        list(log.step(1, torch.tensor(unit * value * 10), 10))
+    end = log.end_of_epoch(1)
+    assert end.loss == pytest.approx(unit * 3020 / 6)
+
+
+@pytest.mark.parametrize("unit", [1.0, 30_000.0])
+def test_a_loss_beyond_a_million_times_the_first_ones_ends_the_fit(unit: float) -> None:
+    log = TrainingLog(n_targets=100, n_steps=100)
+    losses = [0.0, 8.0 * unit, 9.0 * unit, 8.9e6 * unit, 9.1e13 * unit]
+    with pytest.raises(DivergedError, match="at step 5 of epoch 1"):
+        for value in losses:
+            list(log.step(1, torch.tensor(value), 1))
+
+
+def test_a_loss_that_grows_from_next_to_nothing_is_not_refused() -> None:
+    """As of windows that hold hardly a reward."""
+    log = TrainingLog(n_targets=3, n_steps=3)
+    for value in (0.0, 1e-7, 5.0):
+        list(log.step(1, torch.tensor(value), 1))
+    assert log.end_of_epoch(1).loss == pytest.approx(5 / 3)
+
+
+def test_the_first_losses_are_those_of_the_fit_and_not_of_the_epoch() -> None:
+    """Weights that begin to act after a warm start may raise the loss, and do not start anew."""
+    log = TrainingLog(n_targets=20, n_steps=20)
+    for _ in range(20):
+        list(log.step(1, torch.tensor(8.0), 1))
+    log.end_of_epoch(1)
+    list(log.step(2, torch.tensor(8e4), 1))
+    with pytest.raises(DivergedError, match="at step 2 of epoch 2"):
+        list(log.step(2, torch.tensor(8.1e6), 1))
+
+
+def test_the_loss_is_judged_by_event() -> None:
+    log = TrainingLog(n_targets=10_000, n_steps=2)
+    list(log.step(1, torch.tensor(1.0), 1))
+    list(log.step(1, torch.tensor(5e6), 9_999))

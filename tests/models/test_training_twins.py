@@ -154,21 +154,34 @@ def test_tocr_without_corrections_is_cross_entropy(cell: str, sampled: bool) -> 
 
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("cap", [1.5, float("inf")])
-@pytest.mark.parametrize("kl", [0.0, 0.3])
-def test_tocr_is_section_by_section_the_paper_s(k: int, cap: float, kl: float) -> None:
+@pytest.mark.parametrize(("kl", "baseline"), [(0.0, "none"), (0.3, "none"), (0.3, "mean")])
+def test_tocr_is_section_by_section_the_paper_s(
+    k: int, cap: float, kl: float, baseline: Any
+) -> None:
     """Capped ratio, top-K factor, discounted return, positive rewards in L_pi and all in L_beta.
 
-    With KL(beta || pi) every action is one of L_pi besides, rewarded or not.
+    With KL(beta || pi) every action is one of L_pi besides, rewarded or not. Returns are in units
+    of the mean positive reward. With a baseline every action has an advantage.
     """
     discount = 0.8
+    unit = float(REWARDS[REWARDS > 0].mean())
 
     def config(**options: Any) -> TocrConfig:
         return TocrConfig(
             **options, epochs=1, batch_size=BATCH, truncation=TRUNCATION, width=WIDTH,
-            cell="gru", K=k, cap=cap, kl=kl, discount=discount, temperature=1.3,
+            cell="gru", K=k, cap=cap, kl=kl, baseline=baseline, discount=discount, temperature=1.3,
             zero_reward_in_state=True, dropout_embedding=0, dropout_hidden=0,
         )  # fmt: skip
 
+    def value_of(session: int, position: int) -> float:
+        if REWARDS[session, position] == 0:
+            return 0.0
+        later = REWARDS[session, position:]
+        return sum(discount**i * float(reward) / unit for i, reward in enumerate(later))
+
+    places_of_actions = [(s, t) for s in range(SESSIONS) for t in range(1, EVENTS)]
+    mean = float(np.mean([value_of(*place) for place in places_of_actions]))
+    constant = mean if baseline == "mean" else 0.0
     n_capped = n_rewarded = 0
 
     def step_loss(
@@ -180,10 +193,9 @@ def test_tocr_is_section_by_section_the_paper_s(k: int, cap: float, kl: float) -
             beta = torch.softmax(p["behaviour"] @ state.detach(), dim=0)[target]
             pi = torch.softmax(p["policy"] @ state / 1.3, dim=0)[target]
             total = total - beta.log() - kl * pi.log()
-            if REWARDS[session, position] == 0:
+            if REWARDS[session, position] == 0 and baseline == "none":
                 continue
-            later = REWARDS[session, position:]
-            value = sum(discount**i * float(reward) for i, reward in enumerate(later))
+            value = value_of(session, position) - constant
             ratio = float(pi.detach() / beta.detach())
             n_capped, n_rewarded = n_capped + (ratio > cap), n_rewarded + 1
             coefficient = min(ratio, cap) * k * (1 - float(pi.detach())) ** (k - 1)
