@@ -26,7 +26,7 @@ from datasets.event_columns import TableColumns, as_float32, gather_columns, ref
 from datasets.ordering import EventColumns, order_events
 from datasets.session_log import FloatArray
 
-LOADER_VERSION = 1
+LOADER_VERSION = 2
 """Raised whenever the same table would give another log, so that cached logs are built anew."""
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")

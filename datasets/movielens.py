@@ -40,7 +40,7 @@ NAMES: dict[str, str] = {
     "ml-latest": "MovieLens latest: all ratings, grows over time (download, 350 MB)",
 }
 
-LOADER_VERSION = 1
+LOADER_VERSION = 2
 """Raised whenever the same files would give another log, so that cached logs are built anew."""
 
 POSITIVE_RATING = 4.0

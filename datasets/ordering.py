@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.dataset import Order
+from datasets.id_order import stands_by_id
 from datasets.session_log import (
     FloatArray,
     IntArray,
-    ItemCodes,
     SessionLog,
     StringArray,
     TimeArray,
@@ -20,9 +20,6 @@ from datasets.session_log import (
 
 SHUFFLE_SEED = 42
 """Seed of the order drawn for events of equal time."""
-
-MIN_EQUAL_TIMES = 20
-"""Fewer neighbours of equal time than these do not show that a file is sorted by item id."""
 
 EqualTimes = Literal["shuffle", "find out"]
 
@@ -67,28 +64,31 @@ def order_events(columns: EventColumns, equal_times: EqualTimes) -> OrderedLog:
     else by their first appearance in the file, which also breaks ties.
 
     Where file order is the order of item ids it is no order of events, and a model would learn
-    the ids: events of equal time (without a position) are then shuffled by a fixed seed.
-    `equal_times` says whether that is known of the source ("shuffle") or is to be found out.
+    the ids: events that neither time nor position orders are then shuffled by a fixed seed.
+    `equal_times` says whether that is known of the times ("shuffle") or is to be found out.
     """
     times, positions = columns.times, columns.positions
     keys = [key for key in (positions, times, columns.sessions.codes) if key is not None]
     rows = np.lexsort(keys)
     offsets = _session_offsets(columns.sessions)
-    share, reason = None, ""
+    inside = np.ones(len(rows), dtype=np.bool_)
+    inside[offsets[:-1]] = False
+    of_events = [key for key in (positions, times) if key is not None]
+    tied = inside.copy() if of_events else np.zeros_like(inside)
+    for key in of_events:
+        tied &= _repeats(key[rows])
+    reason = ""
+    if stands_by_id(columns.items.codes[rows], columns.items.ids, tied, inside):
+        reason = "file order is the order of item ids"
+    elif equal_times == "shuffle" and positions is None and tied.any():
+        reason = "file order is not the order of events"
+    if reason:
+        # PCG64's raw stream, unlike Generator's methods, is fixed across numpy versions.
+        drawn = np.random.PCG64(SHUFFLE_SEED).random_raw(len(rows))
+        rows = np.lexsort([drawn, *keys])
+    share = None
     if times is not None:
-        equal = _equal_neighbours(times[rows], offsets)
-        share = float(equal.sum()) / max(len(rows) - (len(offsets) - 1), 1)
-        if positions is None and equal.any():
-            by_item = _ascend(columns.items, rows, equal)
-            if by_item or equal_times == "shuffle":
-                # PCG64's raw stream, unlike Generator's methods, is fixed across numpy versions.
-                drawn = np.random.PCG64(SHUFFLE_SEED).random_raw(len(rows))
-                rows = np.lexsort([drawn, *keys])
-                reason = (
-                    "file order is the order of item ids"
-                    if by_item
-                    else "file order is not the order of events"
-                )
+        share = float((inside & _repeats(times[rows])).sum()) / max(int(inside.sum()), 1)
         offsets, rows = _by_start(times, offsets, rows)
     log = SessionLog(
         items=columns.items.codes[rows],
@@ -113,32 +113,11 @@ def _session_offsets(sessions: CodedIds) -> IntArray:
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
-def _equal_neighbours(times: TimeArray, offsets: IntArray) -> NDArray[np.bool_]:
-    """Whether an event has the time of the one before it in its session, shape (n_events,)."""
-    equal = np.zeros(len(times), dtype=np.bool_)
-    equal[1:] = times[1:] == times[:-1]
-    equal[offsets[:-1]] = False
-    return equal
-
-
-def _ascend(items: CodedIds, rows: IntArray, equal: NDArray[np.bool_]) -> bool:
-    """Whether all neighbours of equal time, and enough of them, stand in the order of item ids."""
-    later = np.flatnonzero(equal)
-    if len(later) < MIN_EQUAL_TIMES:
-        return False
-    sort_keys = _id_sort_keys(items.ids)
-    before = sort_keys[items.codes[rows[later - 1]]]
-    after = sort_keys[items.codes[rows[later]]]
-    # A repeated item says nothing either way: it neither counts nor speaks against.
-    return bool((before <= after).all()) and int((before < after).sum()) >= MIN_EQUAL_TIMES
-
-
-def _id_sort_keys(ids: StringArray) -> ItemCodes | IntArray:
-    """A number for each id that sorts as the ids do: as numbers if all are, else as text."""
-    longest_int64 = 18
-    if np.char.str_len(ids).max() <= longest_int64 and np.char.isdecimal(ids).all():
-        return ids.astype(np.int64)
-    return np.unique(ids, return_inverse=True)[1]
+def _repeats(key: TimeArray) -> NDArray[np.bool_]:
+    """Whether an event has the key of the one before it, shape (n_events,)."""
+    repeats = np.zeros(len(key), dtype=np.bool_)
+    repeats[1:] = key[1:] == key[:-1]
+    return repeats
 
 
 def _by_start(times: TimeArray, offsets: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
@@ -153,13 +132,16 @@ def _by_start(times: TimeArray, offsets: IntArray, rows: IntArray) -> tuple[IntA
 def _order_note(order: Order, share: float | None, has_positions: bool, reason: str) -> str:
     if order == "file":
         return "no time or position column: events stand in file order"
-    if order == "position":
-        return "order inside a session: by position"
-    note = "order inside a session: by time"
+    drawn = f"an order drawn with seed {SHUFFLE_SEED}, because {reason}"
     if has_positions:
-        return f"{note}, then by position"
+        columns, ties = ("by time, then by position", "time and position")
+        if order == "position":
+            columns, ties = "by position", "position"
+        note = f"order inside a session: {columns}"
+        return f"{note}; neighbours of equal {ties} stand in {drawn}" if reason else note
+    note = "order inside a session: by time"
     if not share:
         return note
-    place = f"an order drawn with seed {SHUFFLE_SEED}, because {reason}" if reason else "file order"
     percent = f"{100 * share:.1f}" if share >= 0.0005 else "under 0.1"
+    place = drawn if reason else "file order"
     return f"{note}; {percent} % of neighbours share a time and stand in {place}"

@@ -78,6 +78,10 @@ class SessionLog:
         """Support: how many events each item has, shape (n_items,)."""
         return np.bincount(self.items, minlength=self.n_items)
 
+    def target_counts(self) -> IntArray:
+        """How often each item is a target: its events but the first of a session, (n_items,)."""
+        return np.bincount(self.items[self.position_in_session > 0], minlength=self.n_items)
+
     def sessions(self, start: int, stop: int) -> SessionLog:
         """Sessions `start` to `stop` (exclusive) as a log of their own, without copying."""
         first, last = int(self.offsets[start]), int(self.offsets[stop])

@@ -126,7 +126,8 @@ class Gru4Rec:
             seed=self._seed,
             device=self.device,
         )
-        support = self._tensor(train.item_counts())
+        exact = config.logq_form == "exact"
+        counts = self._tensor(train.target_counts() if exact else train.item_counts())
         tables = [self._item_table, self._item_bias]
         if self._input_table is not None:
             tables.append(self._input_table)
@@ -153,7 +154,7 @@ class Gru4Rec:
                     continue
                 inputs = self._tensor(items[window.events])
                 losses = self._update(
-                    window, inputs, targets, column_items, state, support, sampler, optimiser
+                    window, inputs, targets, column_items, state, counts, sampler, optimiser
                 )
                 yield from log.step(epoch, losses.sum(), len(targets))
             yield log.end_of_epoch(epoch)
@@ -166,7 +167,7 @@ class Gru4Rec:
         targets: Tensor,
         column_items: Tensor,
         state: list[Tensor],
-        support: Tensor,
+        counts: Tensor,
         sampler: NegativeSampler,
         optimiser: Adagrad,
     ) -> Tensor:
@@ -206,7 +207,7 @@ class Gru4Rec:
             states = states.index_select(0, acting)
 
         columns = Columns(column_items, places[: len(column_items)], len(targets), len(used))
-        losses, by_score = self._loss(states, item_rows, columns, support, sampler.probabilities)
+        losses, by_score = self._loss(states, item_rows, columns, counts, sampler.probabilities)
         scale = 1 / (config.batch_size * config.truncation)
         item_rows.values.grad = by_score.t() @ (states * scale)
         by_states = (by_score @ item_rows.values).mul_(scale)
@@ -242,10 +243,13 @@ class Gru4Rec:
         states: Tensor,
         item_rows: TouchedRows,
         columns: Columns,
-        support: Tensor,
+        counts: Tensor,
         probabilities: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Loss of each row (R,), and the gradient of their sum by the scores (R, U)."""
+        """Loss of each row (R,), and the gradient of their sum by the scores (R, U).
+
+        `counts` is how often each item is a target for the exact log-Q, else its support.
+        """
         config = self.config
         bias = self._item_bias.index_select(0, item_rows.index)
         scores = torch.addmm(bias, states, item_rows.values.t())
@@ -253,9 +257,9 @@ class Gru4Rec:
             return bpr_max(scores, columns, elu=config.elu, bpreg=config.bpreg)
         exact = config.logq > 0 and config.logq_form == "exact"
         if exact:
-            log_q = exact_logq(columns, support, probabilities)
+            log_q = exact_logq(columns, counts, probabilities)
         elif config.logq > 0:
-            log_q = official_logq(columns, support, config.negative_alpha)
+            log_q = official_logq(columns, counts, config.negative_alpha)
         else:
             log_q = scores.new_zeros(len(columns.items))
         return cross_entropy(scores, columns, config.logq * log_q, remove_hits=exact)

@@ -136,11 +136,20 @@ def official_logq(columns: Columns, support: Tensor, alpha: float) -> Tensor:
     return log_support
 
 
-def exact_logq(columns: Columns, support: Tensor, probabilities: Tensor) -> Tensor:
+def exact_logq(columns: Columns, target_counts: Tensor, probabilities: Tensor) -> Tensor:
     """log of how often an item is expected among a row's negatives, (C,).
 
-    (R - 1) p_i from the other targets of the step and m q_i from the draws.
+    A row with target t has R - 1 further targets of the epoch's N, drawn from all but its own:
+    they hold j != t (R - 1) c_j / (N - 1) times, with c_j its count as a target, and the m draws
+    m q_j times. Counts over these, t's own removed, sum to the partition function on average:
+    E[sum_{j != t} n_j / E[n_j] exp(o_j)] = sum_{j != t} exp(o_j).
+
+    Args:
+        columns: what the columns stand for.
+        target_counts: c of every item of the catalogue, (n_items,).
+        probabilities: q of every item, (n_items,).
     """
     n_drawn = len(columns.items) - columns.n_targets
-    in_batch = support[columns.items] / support.sum() * (columns.n_targets - 1)
+    of_one = (columns.n_targets - 1) / (target_counts.sum() - 1).clamp(min=1)
+    in_batch = target_counts.index_select(0, columns.items) * of_one
     return (in_batch.float() + n_drawn * probabilities[columns.items]).log()

@@ -85,7 +85,7 @@ def test_without_time_and_position_events_stand_as_in_the_file() -> None:
 
 
 def test_equal_times_stand_in_file_order_if_that_is_not_the_order_of_ids() -> None:
-    items = [str(n) for n in range(50, 0, -1)]
+    items = [str(n * 37 % 50) for n in range(50)]
     ordered = order([("s", item) for item in items], times=[7] * 50)
     assert sessions_of(ordered)["s"] == items
     assert ordered.note == (
@@ -110,28 +110,6 @@ def test_equal_times_in_the_order_of_numeric_ids_are_shuffled() -> None:
     assert drawn == sessions_of(order(rows, times=[7] * 30 + [8, 9]))["s"]
 
 
-def test_ids_that_are_not_all_numbers_are_compared_as_text() -> None:
-    items = sorted([f"item{n}" for n in range(30)])
-    assert sessions_of(order([("s", item) for item in items], times=[7] * 30))["s"] != items
-    by_number = [f"item{n}" for n in range(30)]
-    kept = sessions_of(order([("s", item) for item in by_number], times=[7] * 30))["s"]
-    assert kept == by_number
-
-
-def test_twenty_equal_times_are_needed_to_find_that_ids_give_the_order() -> None:
-    items = [f"{n:02}" for n in range(21)]
-    few = order([("s", item) for item in items[:20]], times=[7] * 20)
-    assert sessions_of(few)["s"] == items[:20]
-    enough = order([("s", item) for item in items], times=[7] * 21)
-    assert sessions_of(enough)["s"] != items
-
-
-def test_one_pair_against_the_ids_keeps_file_order() -> None:
-    items = [f"{n:02}" for n in range(30)]
-    items[3], items[4] = items[4], items[3]
-    assert sessions_of(order([("s", item) for item in items], times=[7] * 30))["s"] == items
-
-
 def test_ascending_ids_at_different_times_are_left_alone() -> None:
     items = [f"{n:02}" for n in range(30)]
     rows = [("s", item) for item in items]
@@ -139,7 +117,7 @@ def test_ascending_ids_at_different_times_are_left_alone() -> None:
 
 
 def test_a_known_source_is_shuffled_whatever_its_ties_look_like() -> None:
-    items = [str(n) for n in range(30, 0, -1)]
+    items = [str(n * 17 % 30) for n in range(30)]
     ordered = order([("s", item) for item in items], times=[7] * 30, equal_times="shuffle")
     assert sessions_of(ordered)["s"] != items
     assert "because file order is not the order of events" in ordered.note

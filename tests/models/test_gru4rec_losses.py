@@ -99,9 +99,10 @@ def test_official_logq_has_the_authors_two_scales() -> None:
 
 
 def test_exact_logq_is_the_log_of_the_expected_count() -> None:
+    """Beside its own a row has two of the 99 other targets, and two draws."""
     drawn = torch.tensor([0.4, 0.3, 0.2, 0.1])
     found = exact_logq(COLUMNS, SUPPORT, drawn)
-    expected = [2 * SUPPORT[i] / 100 + 2 * drawn[i] for i in CODES.tolist()]
+    expected = [2 * SUPPORT[i] / 99 + 2 * drawn[i] for i in CODES.tolist()]
     torch.testing.assert_close(found, torch.tensor(expected).log())
 
 

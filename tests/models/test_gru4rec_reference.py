@@ -30,6 +30,9 @@ CODES = np.random.default_rng(5).integers(UNSEEN, size=sum(LENGTHS)) ** 2 // UNS
 SESSIONS = [part.tolist() for part in np.split(CODES, np.cumsum(LENGTHS)[:-1])]
 LOG = make_log(SESSIONS, catalogue=range(N_ITEMS))
 SUPPORT = np.bincount(CODES, minlength=N_ITEMS)
+TARGET_COUNTS = np.bincount(
+    [item for session in SESSIONS for item in session[1:]], minlength=N_ITEMS
+)
 
 Place = tuple[int, int, int]
 """Slot, session and position in the session of an input event."""
@@ -137,7 +140,8 @@ def cross_entropy(
     elif config.logq:
         kept = torch.tensor([item for item in in_batch + drawn if item != target])
         share = support**config.negative_alpha / (support**config.negative_alpha).sum()
-        expected = len(in_batch) * support / support.sum() + len(drawn) * share
+        in_step = torch.from_numpy(TARGET_COUNTS / (TARGET_COUNTS.sum() - 1))
+        expected = len(in_batch) * in_step + len(drawn) * share
         others = scores[kept] - config.logq * expected[kept].log()
     return -torch.log(own.exp() / (own.exp() + others.exp().sum()) + 1e-24)
 

@@ -222,7 +222,8 @@ def test_gru4rec_is_cross_entropy_over_targets_and_negatives(embedding: str, log
         )  # type: ignore[arg-type]  # fmt: skip
 
     support = np.bincount(SESSION_ITEMS.ravel(), minlength=N_ITEMS)
-    in_batch = torch.from_numpy(support / support.sum())
+    of_targets = np.bincount(SESSION_ITEMS[:, 1:].ravel(), minlength=N_ITEMS)
+    in_batch = torch.from_numpy(of_targets / (of_targets.sum() - 1))
     drawing = torch.from_numpy(support**0.5 / (support**0.5).sum())
 
     def step_loss(p: Parameters, states: Tensor, targets: Tensor, drawn: Tensor, _: Any) -> Tensor:
