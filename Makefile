@@ -17,6 +17,9 @@ test: $(VENV)/dev-installed  ## lint, format check, type check and tests
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/python -m pytest
 
+parity: $(VENV)/runtime-installed  ## hold gru4rec against its authors' figures on the logs in BENCH_DATA_DIR and write docs/parity.md; hours
+	@$(VENV)/bin/python experiments/parity.py
+
 ui: $(VENV)/runtime-installed  ## browse the runs at http://127.0.0.1:5000
 	@$(VENV)/bin/mlflow ui --host 127.0.0.1 --workers 1
 
@@ -53,4 +56,4 @@ $(VENV)/bin/python:
 		{ echo "$(PYTHON) is not Python 3.11 or newer; install one and name it, as in: make bench PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) >&2 || { rm -rf $(VENV); exit 1; }
 
-.PHONY: help bench test ui lock clean
+.PHONY: help bench test parity ui lock clean
