@@ -27,7 +27,7 @@ from models.common.policy_training import BehaviourDraws, train_policies
 from models.common.returns import rewarded_returns
 from models.common.sampled_softmax import log_probability
 from models.common.search_ranges import LogRange
-from models.common.softmax_policy import PolicyStep, SoftmaxPolicy, observed_events, run_head
+from models.common.softmax_policy import PolicyStep, SoftmaxPolicy, run_head
 from models.common.training_log import Columns
 from models.common.transfer import on_device
 from models.recommender import Progress
@@ -122,7 +122,7 @@ class Tocr(PolicyRecommender):
             else:
                 returns = np.where(rewarded, returns, np.float32(0))
         baseline = Baseline(config.baseline, train, returns)
-        self._draw(train.n_items)
+        self._begin(train)
 
         def learn(epoch: int, step: PolicyStep) -> Tensor:
             states = self._policy.states(step)
@@ -185,7 +185,7 @@ class Tocr(PolicyRecommender):
         The rows are those of `score`.
         """
         states = torch.from_numpy(
-            self._behaviour.scoring_states(sessions, observed_events(sessions, self.config))
+            self._behaviour.scoring_states(sessions, self._observed(sessions))
         )
         position = sessions.position_in_session
         actions = torch.from_numpy(sessions.items[position > 0].astype(np.int64))
