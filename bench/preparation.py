@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from bench.tuning_records import Tuning
 from datasets.dataset import Dataset
 from datasets.errors import InputError
 from datasets.registry import load_dataset, load_event_table
+from datasets.session_log import SessionLog
 from datasets.splits import Split, SplitOptions, make_split
 from models.registry import LoadedModel, list_models, load_model
 
@@ -101,7 +102,12 @@ def prepare(plan: Plan, notify: Callable[[str], None]) -> Prepared:
     )
     events = events_from(split.test)
     notes = dict.fromkeys(
-        (*_model_notes(models), *dataset.notes, *(() if test is None else test.notes))
+        (
+            *_model_notes(models),
+            *_zero_reward_notes(dict(zip(labels, configs, strict=True)), dataset.log),
+            *dataset.notes,
+            *(() if test is None else test.notes),
+        )
     )
     return Prepared(plan, dataset, split, options, events, device, tuple(notes), trials, versions())
 
@@ -113,6 +119,28 @@ def _model_notes(models: Sequence[LoadedModel]) -> list[str]:
         if model.note:
             labels.setdefault(model.note, []).append(model.label)
     return [f"{', '.join(names)}: {note}" for note, names in labels.items()]
+
+
+def _zero_reward_notes(configs: Mapping[str, Any], log: SessionLog) -> list[str]:
+    """What became of events without reward in models that leave it to the log."""
+    labels = [
+        label
+        for label, config in configs.items()
+        if getattr(config, "zero_reward_in_state", True) is None
+    ]
+    n_without = int((log.rewards == 0).sum())
+    if not labels or not n_without:
+        return []
+    became = (
+        "enter the user state, as the log has no propensities, so that users acted themselves"
+        if log.zero_reward_is_seen
+        else "do not enter the user state, as the log has propensities, so that they were shown "
+        "and maybe not noticed"
+    )
+    return [
+        f"{', '.join(labels)}: {n_without:,} events without reward {became}; "
+        "zero_reward_in_state sets it"
+    ]
 
 
 def given_options(plan: Plan, label: str, reference: str) -> dict[str, Any]:

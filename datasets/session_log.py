@@ -59,6 +59,15 @@ class SessionLog:
         """Number of next-item targets: every event of a session but its first."""
         return int(np.maximum(self.lengths - 1, 0).sum())
 
+    @property
+    def zero_reward_is_seen(self) -> bool:
+        """Whether users knew of the events that have no reward.
+
+        A log with propensities is of what a recommender showed, noticed or not; one without is of
+        what users did, as when they watched a film and rated it low.
+        """
+        return self.propensities is None
+
     @cached_property
     def lengths(self) -> IntArray:
         """Events of each session, shape (n_sessions,)."""

@@ -32,7 +32,7 @@ class BehaviourCloning(PolicyRecommender):
 
     def fit(self, train: SessionLog) -> Iterator[Progress]:
         """Train on -log pi; yields about twenty times an epoch."""
-        self._draw(train.n_items)
+        self._begin(train)
 
         def learn(epoch: int, step: PolicyStep) -> Tensor:
             policy = run_head(

@@ -47,7 +47,7 @@ class Reinforce(PolicyRecommender):
         rewarded, returns = rewarded_returns(
             train, discount=config.discount, horizon=config.horizon, model="reinforce"
         )
-        self._draw(train.n_items)
+        self._begin(train)
 
         def learn(epoch: int, step: PolicyStep) -> Tensor:
             rewarded_actions = np.flatnonzero(rewarded[step.actions])

@@ -32,7 +32,6 @@ from models.common.softmax_policy import (
     HeadPass,
     PolicyStep,
     SoftmaxPolicy,
-    observed_events,
     run_head,
 )
 from models.common.training_log import Columns
@@ -142,7 +141,7 @@ class Tocr(PolicyRecommender):
             else:
                 returns = np.where(rewarded, returns, np.float32(0))
         baseline = Baseline(config.baseline, train, returns)
-        self._draw(train.n_items)
+        self._begin(train)
 
         def learn(epoch: int, step: PolicyStep) -> Tensor:
             states = self._policy.states(step)
@@ -209,7 +208,7 @@ class Tocr(PolicyRecommender):
         The rows are those of `score`.
         """
         states = torch.from_numpy(
-            self._behaviour.scoring_states(sessions, observed_events(sessions, self.config))
+            self._behaviour.scoring_states(sessions, self._observed(sessions))
         )
         position = sessions.position_in_session
         actions = torch.from_numpy(sessions.items[position > 0].astype(np.int64))

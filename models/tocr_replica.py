@@ -59,7 +59,7 @@ class TocrReplica(PolicyRecommender):
         _, returns = rewarded_returns(
             train, discount=config.discount, horizon=config.horizon, model="tocr_replica"
         )
-        self._draw(train.n_items)
+        self._begin(train)
         catalogue = torch.arange(train.n_items, device=self.device)
 
         def learn(epoch: int, step: PolicyStep) -> Tensor:

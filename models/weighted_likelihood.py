@@ -59,7 +59,7 @@ class WeightedLikelihood(PolicyRecommender):
         rewarded, returns = rewarded_returns(
             train, discount=config.discount, horizon=config.horizon, model="weighted_likelihood"
         )
-        self._draw(train.n_items)
+        self._begin(train)
 
         def learn(epoch: int, step: PolicyStep) -> Tensor:
             states = self._policy.states(step)

@@ -26,8 +26,9 @@ class PolicyConfig:
     """Width of the user state and of the item embeddings."""
     cell: Literal["gru", "cfn"] = "cfn"
     """Recurrent cell of the user state; cfn is that of Chen et al. (eq. 5)."""
-    zero_reward_in_state: bool = False
-    """Whether actions without reward enter the user state; Chen et al. leave them out."""
+    zero_reward_in_state: bool | None = None
+    """Whether actions without reward enter the user state. none: where the log has no propensities,
+    so that users acted themselves; Chen et al. leave out what was shown and maybe not noticed."""
     negatives: int = 2048
     """Negatives of the sampled softmax, drawn for each update and shared by all heads."""
     negative_alpha: Annotated[float, Range(0.25, 0.75)] = 0.5

@@ -13,8 +13,11 @@ from torch import Tensor
 from datasets.session_log import SessionLog
 from models.common.adagrad_kernel import compiled_row_update
 from models.common.distinct import compiled_first_places
-from models.common.softmax_policy import SoftmaxPolicy, observed_events
+from models.common.session_batches import BoolArray
+from models.common.softmax_policy import SoftmaxPolicy, observed_events, zero_reward_in_state
 from models.recommender import Factors, FloatMatrix
+
+_ZERO_REWARD = "zero_reward_in_state"
 
 
 class PolicyRecommender:
@@ -29,6 +32,7 @@ class PolicyRecommender:
         self.device = torch.device(device)
         self._seed = seed
         self._policy: SoftmaxPolicy
+        self._zero_reward_in_state: bool
         compiled_row_update()
         compiled_first_places()
 
@@ -44,25 +48,35 @@ class PolicyRecommender:
 
     def factors(self, sessions: SessionLog) -> Factors:
         """User states, the policy's item matrix and no bias (Chen et al. 2019, eq. 6)."""
-        states = self._policy.scoring_states(sessions, observed_events(sessions, self.config))
+        states = self._policy.scoring_states(sessions, self._observed(sessions))
         items = self._policy.heads["policy"].cpu().numpy()
         return Factors(states, items, np.zeros(len(items), dtype=np.float32))
 
     def save(self, folder: Path) -> None:
-        """Write all weights to `weights.pt`, plain tensors only."""
-        torch.save(self._weights(), folder / "weights.pt")
+        """Write all weights to `weights.pt`, plain tensors only.
+
+        Beside them stands what training's log decided: sessions to score may not tell.
+        """
+        decided = {_ZERO_REWARD: torch.tensor(self._zero_reward_in_state)}
+        torch.save(self._weights() | decided, folder / "weights.pt")
 
     def load(self, folder: Path) -> None:
         """Read the weights that `save` wrote."""
         weights = torch.load(folder / "weights.pt", weights_only=True, map_location=self.device)
         self._build(len(weights["inputs"]))
+        self._zero_reward_in_state = bool(weights[_ZERO_REWARD])
         for name, value in self._weights().items():
             value.copy_(weights[name])
 
-    def _draw(self, n_items: int) -> None:
-        """Fresh weights by the seed, from torch's global generator."""
+    def _begin(self, train: SessionLog) -> None:
+        """Fresh weights by the seed, from torch's global generator, and what the log decides."""
         torch.manual_seed(self._seed)
-        self._build(n_items)
+        self._build(train.n_items)
+        self._zero_reward_in_state = zero_reward_in_state(train, self.config)
+
+    def _observed(self, sessions: SessionLog) -> BoolArray | None:
+        """Which events enter the user state, bool (n_events,); None: all."""
+        return observed_events(sessions, zero_reward=self._zero_reward_in_state)
 
     def _build(self, n_items: int) -> None:
         self._policy = SoftmaxPolicy(self.config, n_items, self.device, self.heads)

@@ -16,7 +16,12 @@ from models.common.negative_sampler import NegativeSampler
 from models.common.policy_config import PolicyConfig
 from models.common.sampled_softmax import ScoredItems, sampled_items
 from models.common.session_batches import SessionBatches
-from models.common.softmax_policy import PolicyStep, SoftmaxPolicy, observed_events
+from models.common.softmax_policy import (
+    PolicyStep,
+    SoftmaxPolicy,
+    observed_events,
+    zero_reward_in_state,
+)
 from models.common.training_log import Diagnose, TrainingLog
 from models.common.transfer import on_device
 from models.recommender import Progress
@@ -74,7 +79,7 @@ def train_policies(
         momentum=config.momentum,
     )
     items = np.asarray(train.items, dtype=np.int64)
-    observed = observed_events(train, config)
+    observed = observed_events(train, zero_reward=zero_reward_in_state(train, config))
     batches = SessionBatches(
         train, batch_size=config.batch_size, window=config.truncation, cut_long=True
     )

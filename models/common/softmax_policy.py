@@ -172,10 +172,17 @@ class SoftmaxPolicy:
         return {prefix + name: value for name, value in named.items()}
 
 
-def observed_events(log: SessionLog, config: PolicyConfig) -> BoolArray | None:
+def zero_reward_in_state(train: SessionLog, config: PolicyConfig) -> bool:
+    """Whether events without reward enter the user state: as set, else as the log tells."""
+    if config.zero_reward_in_state is None:
+        return train.zero_reward_is_seen
+    return config.zero_reward_in_state
+
+
+def observed_events(log: SessionLog, *, zero_reward: bool) -> BoolArray | None:
     """Which events enter the user state, bool (n_events,); None: all."""
     rewarded = np.asarray(log.rewards) != 0
-    return None if config.zero_reward_in_state or rewarded.all() else rewarded
+    return None if zero_reward or rewarded.all() else rewarded
 
 
 @dataclass(frozen=True)
