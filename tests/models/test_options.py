@@ -35,7 +35,8 @@ CHANGES: dict[type, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         for name, value in {
             "epochs": 2, "learning_rate": 0.05, "batch_size": 8, "truncation": 2, "width": 7,
             "cell": "gru", "zero_reward_in_state": False, "K": 3, "cap": 0.5, "off_policy": False,
-            "reward_weighted": False, "baseline": "mean", "discount": 0.5, "temperature": 2.0,
+            "set_correction": "distinct", "reward_weighted": False, "baseline": "mean",
+            "discount": 0.5, "temperature": 2.0,
             "full_softmax_items": 20, "dropout_embedding": 0.1, "dropout_hidden": 0.1,
             "momentum": 0.3, "normalised": True, "kl": 0.5, "behaviour": "network",
         }.items()
