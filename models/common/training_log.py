@@ -21,8 +21,8 @@ FIRST_STEPS = 20
 LARGEST_GROWTH = 1e6
 """A loss per event this many times the largest of the first ones ends the fit.
 
-Weights that begin to act after a warm start raise it by thousands; a fit that diverges passes any
-bound within a few steps more."""
+Weights that begin to act after a warm start may raise it a thousandfold; a fit that diverges passes
+any bound within a few steps more."""
 LEAST_REFERENCE = 1.0
 """What the first losses count at least, in nats, so that tiny ones refuse no ordinary later one."""
 

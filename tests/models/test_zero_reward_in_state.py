@@ -78,7 +78,7 @@ def test_an_event_with_a_negative_reward_enters_the_state() -> None:
     assert all((now != before).any() for before, now in pairwise(states))
 
 
-def test_the_flag_is_no_column_of_the_log() -> None:
+def test_propensities_tell_whether_events_were_seen() -> None:
     assert RATINGS.zero_reward_is_seen and not IMPRESSIONS.zero_reward_is_seen
     assert not IMPRESSIONS.sessions(3, 5).zero_reward_is_seen
     assert RATINGS.keep_events(RATINGS.rewards > 0).zero_reward_is_seen
