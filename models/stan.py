@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 
+from models.common.log_scores import shares_of_best, sums_of_logs
 from models.common.neighbour_recommender import NeighbourRecommender
 from models.common.neighbour_sessions import (
     Float64Array,
     ItemScores,
+    NeighbourItems,
     Neighbours,
     largest_of_pairs,
     nearest,
@@ -22,6 +25,9 @@ from models.common.neighbour_sessions import (
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.prefixes import Prefixes
 from models.common.search_ranges import LogRange
+
+WIDEST = 600.0
+"""Largest difference of a prefix's logarithms whose exponentials stand beside each other."""
 
 
 @dataclass(frozen=True)
@@ -62,32 +68,54 @@ class Stan(NeighbourRecommender):
         rows, events = prefixes.distinct(start, stop)
         items = prefixes.sessions.items[events]
         positions = prefixes.sessions.position_in_session[events] + 1
-        weights = _decay(prefixes.lengths[start:stop][rows] - positions, config.lambda_position)
+        distances = prefixes.lengths[start:stop][rows] - positions
+        # An item of weight 0 would be none: the smallest number stands for what underflows.
+        weights = np.exp(-_decay(distances, config.lambda_position))
+        weights = np.maximum(weights, np.finfo(np.float64).tiny)
         candidates = index.candidates(rows, items, weights, n_rows=n_rows)
-        norms = np.sqrt(np.bincount(rows, weights**2, minlength=n_rows))
-        similarities = (
-            candidates.similarities
-            * self._recency(candidates)
-            / (norms[candidates.rows] * np.sqrt(index.lengths[candidates.sessions]))
-        )
+        cosines = candidates.similarities / np.sqrt(index.lengths[candidates.sessions])
+        similarities = np.log(cosines) - self._age(candidates)
         neighbours = nearest(candidates._replace(similarities=similarities), config.k)
 
         found = index.items_of(neighbours)
         shared, _ = index.shared(found, rows, items)
         last_shared = largest_of_pairs(found.pairs[shared], found.positions[shared])
         distances = np.abs(found.positions - last_shared[found.pairs])
-        values = neighbours.similarities[found.pairs] * _decay(distances, config.lambda_distance)
-        return index.sums(found, values, n_rows=n_rows)
+        logs = neighbours.similarities[found.pairs] - _decay(distances, config.lambda_distance)
+        scores = self._log_sums(found, logs, n_rows)
+        return scores._replace(values=shares_of_best(scores.rows, scores.values))
 
-    def _recency(self, candidates: Neighbours) -> Float64Array:
-        """w2 of each candidate, as a share of that of the prefix's most recent one, (n_pairs,).
+    def _log_sums(self, found: NeighbourItems, logs: Float64Array, n_rows: int) -> ItemScores:
+        """log of the sum of exp(logs) of each item after each prefix; `logs` is (n_entries,)."""
+        counts = np.bincount(found.rows)
+        counts = counts[counts > 0]
+        largest = np.repeat(largest_of_pairs(found.rows, logs), counts)
+        smallest = -np.repeat(largest_of_pairs(found.rows, -logs), counts)
+        is_wide = largest - smallest > WIDEST
+        if not is_wide.any():
+            sums = self._index.sums(found, np.exp(logs - largest), n_rows=n_rows)
+            return sums._replace(values=np.log(sums.values))
+        # Which way a prefix goes must not depend on those beside it: the two round differently.
+        narrow = self._log_sums(_entries(found, ~is_wide), logs[~is_wide], n_rows)
+        wide = _entries(found, is_wide)
+        cells, sums_of_cells = sums_of_logs(
+            wide.rows * self._index.n_items + wide.items, logs[is_wide]
+        )
+        rows = np.concatenate([narrow.rows, cells // self._index.n_items])
+        items = np.concatenate([narrow.items, cells % self._index.n_items])
+        by_row = np.argsort(rows, kind="stable")
+        values = np.concatenate([narrow.values, sums_of_cells])
+        return ItemScores(rows[by_row], items[by_row], values[by_row])
+
+    def _age(self, candidates: Neighbours) -> Float64Array:
+        """-log w2 of each candidate, from the prefix's most recent one on, (n_pairs,).
 
         The time of the prefix itself is a factor that all its neighbours share, so that it moves no
-        rank. Without it the weights of a prefix do not all vanish, however old its neighbours are.
+        rank.
         """
         times = self._index.times
         if times is None or len(candidates.rows) == 0:
-            return np.ones(len(candidates.rows))
+            return np.zeros(len(candidates.rows))
         counts = np.bincount(candidates.rows)
         firsts = np.cumsum(counts) - counts
         own = times[candidates.sessions]
@@ -95,7 +123,13 @@ class Stan(NeighbourRecommender):
         return _decay(newest - own, self.config.lambda_age * self.config.units_per_day)
 
 
+def _entries(found: NeighbourItems, kept: NDArray[np.bool_]) -> NeighbourItems:
+    return NeighbourItems(
+        found.pairs[kept], found.rows[kept], found.items[kept], found.positions[kept]
+    )
+
+
 def _decay(distances: np.ndarray, length: float) -> Float64Array:
-    """exp(-distance / length), shape as `distances`; 1 for a length of 0."""
-    decays: Float64Array = np.exp(-distances / length) if length else np.ones(len(distances))
-    return decays
+    """-log of exp(-distance / length), shape as `distances`; 0 for a length of 0."""
+    logs: Float64Array = distances / length if length else np.zeros(len(distances))
+    return logs

@@ -15,7 +15,7 @@ from scipy import sparse  # type: ignore[import-untyped]
 
 from datasets.session_log import IntArray, ItemCodes, SessionLog
 from models.common.prefixes import Prefixes, next_of_item
-from models.common.ragged import places, ranges
+from models.common.ragged import places, ranges, stable_order
 
 Float64Array = NDArray[np.float64]
 
@@ -226,8 +226,9 @@ class SessionIndex:
 
 def nearest(candidates: Neighbours, k: int) -> Neighbours:
     """The `k` most similar candidates of each prefix; of equally similar ones the most recent."""
-    # The sort is stable, and candidates stand by recency.
-    order = np.lexsort((-candidates.similarities, candidates.rows))
+    # The sorts are stable, and candidates stand by recency.
+    order = np.argsort(-candidates.similarities, kind="stable")
+    order = order[stable_order(candidates.rows[order])]
     counts = np.bincount(candidates.rows)
     kept = order[places(counts) < k]
     return Neighbours(
