@@ -24,7 +24,7 @@ from models.common.neighbour_sessions import (
 )
 from models.common.option_ranges import require_not_negative, require_positive
 from models.common.prefixes import Prefixes
-from models.common.search_ranges import LogRange
+from models.common.search_ranges import Choices, LogRange
 
 WIDEST = 600.0
 """Largest difference of a prefix's logarithms whose exponentials stand beside each other."""
@@ -32,17 +32,17 @@ WIDEST = 600.0
 
 @dataclass(frozen=True)
 class StanConfig:
-    """Options of STAN; the defaults are session-rec's."""
+    """Options of STAN; the decays are chosen on the validation parts of two logs."""
 
     k: Annotated[int, LogRange(20, 1000)] = 100
     """Neighbours: training sessions whose items are scored."""
     sample_size: Annotated[int, LogRange(500, 10000)] = 5000
     """Most recent training sessions sharing an item among which the neighbours are sought."""
-    lambda_position: Annotated[float, LogRange(0.1, 10.0)] = 1.02
+    lambda_position: Annotated[float, Choices((0.0, 1.02, 2.0, 5.0, 10.0, 20.0, 50.0))] = 2.0
     """Decay by an item's distance from the end of the prefix, in events (lambda 1); 0: none."""
-    lambda_age: Annotated[float, LogRange(0.5, 200.0)] = 5.0
+    lambda_age: Annotated[float, Choices((0.0, 1.0, 5.0, 20.0, 80.0, 200.0))] = 0.0
     """Decay by a neighbour's age, in days (lambda 2); 0: none, as without times."""
-    lambda_distance: Annotated[float, LogRange(0.1, 10.0)] = 2.05
+    lambda_distance: Annotated[float, Choices((0.0, 1.0, 2.05, 5.0, 10.0, 20.0, 50.0))] = 20.0
     """Decay by an item's distance from the last shared one, in events (lambda 3); 0: none."""
     units_per_day: float = 86400.0
     """What a day is in the log's times: 86,400 seconds, or milliseconds: 86,400,000."""
