@@ -52,7 +52,7 @@ READINGS = {
     "K = 1": replace(PRINTED, k=1),
     "cap e^3": replace(PRINTED, cap=math.e**3),
     "full softmax": replace(PRINTED, negatives=0),
-    "2,048 candidates by support": replace(PRINTED, negatives=2048, log_uniform=False),
+    "512 candidates by support": replace(PRINTED, negatives=512, log_uniform=False),
     "batch of 512": replace(PRINTED, batch_size=512),
     "16 steps of back-propagation": replace(PRINTED, truncation=16),
     "Adam, 0.001": replace(PRINTED, learning_rate=0.001),
@@ -164,9 +164,13 @@ def main() -> None:
         if reading.batch_size == PRINTED.batch_size:
             reading = replace(reading, batch_size=options.batch_size)
         rnn = rnn_of(reading)
-        if rnn not in rnns:
-            rnns[rnn] = measure(rnn, split, options.epochs, options.seed)
-        found = measure(reading, split, options.epochs, options.seed)
+        try:
+            if rnn not in rnns:
+                rnns[rnn] = measure(rnn, split, options.epochs, options.seed)
+            found = measure(reading, split, options.epochs, options.seed)
+        except KeyboardInterrupt:
+            print(f"interrupted at {name}: the table has those before it", file=sys.stderr)
+            break
         rows.append(comparison(name, found, rnns[rnn]))
         print(f"{name}: {rows[-1]['ratios']}", file=sys.stderr, flush=True)
     both = " / ".join(f"{supervised[metric]:.4f}" for metric in PUBLISHED)
@@ -175,7 +179,7 @@ def main() -> None:
     print(f"Recall@20 / MRR@20; `gru4rec` {both}; published ratio {published}; bold: within 5 %.\n")
     print(table(rows, supervised))
     figures = {"gru4rec": supervised, "rows": rows, "options": vars(options)}
-    figures["readings"] = {name: asdict(READINGS[name]) for name in options.only}
+    figures["readings"] = {row["reading"]: asdict(READINGS[row["reading"]]) for row in rows}
     print(json.dumps(figures, default=str))
 
 

@@ -1,9 +1,10 @@
-"""TOCR replica: the published replication with its faults, for the record only. Use `tocr`.
+"""TOCR replica: the faults of a published replication, for the record only. Use `tocr`.
 
 What public copies and the replication that this benchmark started from do instead of Chen et al.,
 WSDM 2019: the ratio and lambda_K are taken at freshly sampled actions instead of the logged one, no
 gradient is blocked in them, and one loss moves all variables. A weight that does not depend on the
-logged action corrects nothing: what is left is REINFORCE with noise, and a flatter policy.
+logged action corrects nothing: what is left is REINFORCE with noise, and a flatter policy. It does
+not reproduce the replication's figures; docs/models/tocr_replica.md has what was tried.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class TocrReplica(PolicyRecommender):
     """Both heads on one state, weighted at sampled actions."""
 
     Config = TocrReplicaConfig
-    note = "faulty on purpose, as published, for the record; tocr is the paper's"
+    note = "faulty on purpose, after published code whose figures it does not reproduce; use tocr"
     heads = ("policy", "behaviour")
 
     def fit(self, train: SessionLog) -> Iterator[Progress]:
