@@ -120,8 +120,8 @@ def value_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str
         )
     if policies.true_values:
         lines.append(
-            "true value@K: what a session pays in the world that drew the log, shown pages of the first "
-            "K items (greedy), of K distinct items drawn from the policy, or of K draws with "
+            "true value@K: what a session pays in the world that drew the log, shown pages of the "
+            "first K items (greedy), of K distinct items drawn from the policy, or of K draws with "
             f"duplicates dropped; {N_SESSIONS:,} simulated sessions"
         )
     return lines + verdict_lines(benchmark, written)
