@@ -7,6 +7,8 @@ candidates, optimiser and epochs, and beside this benchmark's `gru4rec`. The las
 object.
 
     python experiments/replica_readings.py --epochs 3
+
+Interrupted, it prints the readings that are done.
 """
 
 from __future__ import annotations
@@ -149,7 +151,6 @@ def main() -> None:
     parser.add_argument("--split", default="temporal", choices=["temporal", "session-holdout"])
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--batch-size", type=int, default=PRINTED.batch_size)
     parser.add_argument("--only", nargs="+", choices=READINGS, default=list(READINGS))
     options = parser.parse_args()
     dataset = load_dataset(options.dataset, notify=lambda line: print(line, file=sys.stderr))
@@ -161,8 +162,6 @@ def main() -> None:
     rows = []
     for name in options.only:
         reading = READINGS[name]
-        if reading.batch_size == PRINTED.batch_size:
-            reading = replace(reading, batch_size=options.batch_size)
         rnn = rnn_of(reading)
         try:
             if rnn not in rnns:
