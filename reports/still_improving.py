@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from bench.benchmark import Benchmark
 from bench.trial import read_record
-from reports.plots.curves import read_curves
 
 STILL_IMPROVING = "‡"
 
@@ -14,18 +13,16 @@ STILL_IMPROVING = "‡"
 def still_improving(benchmark: Benchmark) -> frozenset[str]:
     """Labels of models of which a trial was at its best on validation in the last epoch allowed.
 
-    A model without an option `epochs`, and one without a validation part, say nothing of it. Raises
-    InputError where a trial's file is damaged.
+    Nothing is known, and none named, without a validation part and of models without an option
+    `epochs`. Raises InputError where a trial's record is damaged.
     """
-    allowed = {
-        (summary.label, seed): read_record(folder).parameters.get("epochs")
-        for summary in benchmark.summaries
-        for seed, folder in zip(summary.seeds, summary.folders, strict=False)
-    }
+    if not benchmark.record.counts["valid_events"]:
+        return frozenset()
     return frozenset(
-        curve.label
-        for curve in read_curves(benchmark)
-        if curve.best_epoch == curve.epochs[-1] == allowed[curve.label, curve.seed]
+        summary.label
+        for summary in benchmark.summaries
+        for folder, cost in zip(summary.folders, summary.costs)
+        if cost.best_epoch == cost.epochs == read_record(folder).parameters.get("epochs")
     )
 
 

@@ -58,8 +58,8 @@ def _how_compared(benchmark: Benchmark) -> list[str]:
     if not beside:
         return []
     smallest = [difference.detectable for difference in beside]
-    levels = sorted({f"{100 * (1 - difference.level):.4g}" for difference in beside})
-    shown = " to ".join(dict.fromkeys((levels[0], levels[-1])))
+    levels = sorted(1 - difference.level for difference in beside)
+    shown = " to ".join(dict.fromkeys(f"{100 * each:.4g}" for each in (levels[0], levels[-1])))
     return [
         f"differences: of the same events; p by {PERMUTATIONS:,} paired permutations of sessions, "
         "two-sided (where no permutation comes near, by Hoeffding's bound), corrected by Holm over "
