@@ -21,7 +21,7 @@ def still_improving(benchmark: Benchmark) -> frozenset[str]:
     return frozenset(
         summary.label
         for summary in benchmark.summaries
-        for folder, cost in zip(summary.folders, summary.costs)
+        for folder, cost in zip(summary.folders, summary.costs, strict=False)
         if cost.best_epoch == cost.epochs == read_record(folder).parameters.get("epochs")
     )
 
@@ -34,6 +34,6 @@ def still_improving_lines(benchmark: Benchmark, written: Callable[[str], str]) -
         return []
     options = ", ".join(f"{name}.epochs" for name in names)
     return [
-        f"{STILL_IMPROVING} still improving at its last epoch, so that its figures are below what "
-        f"it can reach: raise {options}"
+        f"{STILL_IMPROVING} still improving at its last epoch, so that more may raise its figures: "
+        f"raise {options}"
     ]
