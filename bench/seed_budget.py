@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bench.metrics import EventValues
-from bench.significance import bootstrap_interval
+from bench.sign_flips import paired_test
 
 MOST_SEEDS = 20
 """Seeds after which `--seeds auto` stops undecided."""
 LEVEL = 0.05
+PERMUTATIONS = 1999
 EFFECT_PRECISION = 0.1
 """c squared: the mixture's normal prior on the mean, in standard deviations, has variance 1 / c
 squared. Two models often lie several standard deviations over seeds apart."""
@@ -65,7 +66,7 @@ def enough_seeds(by_model: Mapping[str, Sequence[EventValues]], sessions: ArrayL
         if abs(differences.mean()) > half_width:
             continue
         by_event = np.mean(by_model[best][:n], axis=0) - np.mean(by_model[label][:n], axis=0)
-        low, high = bootstrap_interval(by_event, sessions)
+        low, high = paired_test(by_event, sessions, permutations=PERMUTATIONS).interval()
         if half_width > (high - low) / 4:
             return False
     return True

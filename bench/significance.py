@@ -1,9 +1,9 @@
-"""Intervals and tests that respect sessions: events of one session are not independent."""
+"""Intervals by a bootstrap over sessions: events of one session are not independent."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,12 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 Values = NDArray[np.float64]
 
 CHUNK_WEIGHTS = 2**22
+MOST_UNITS = 10_000
+"""More sessions than these are resampled in random groups."""
 ROUNDING = 1e-9
 """Share of a total by which equal sums may differ, added up in another order."""
 
 
 def bootstrap_interval(
-    values: ArrayLike,
+    shares: ArrayLike,
     sessions: ArrayLike,
     *,
     weights: ArrayLike | None = None,
@@ -24,15 +26,75 @@ def bootstrap_interval(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[Values, Values]:
-    """Percentile interval of the mean over events, by a bootstrap over sessions.
+    """Interval of the mean over events of values in [0, 1], by a bootstrap over sessions.
 
-    `values` has shape (n_events,) or (n_events, n_metrics), `sessions` (n_events,) names each
+    Symmetric and studentised, on the scale of log(mean / (1 - mean)): in each resample the distance
+    from the log's mean is divided by the resample's own linearised standard error; the `level`
+    quantile of these distances' sizes, times the log's error, is the reach to both sides (Hall
+    1988; Davison & Hinkley 1997, sections 2.7 and 5.2). The ends lie in [0, 1]: [0, 1] for a single
+    session, and where too many resamples have no spread, as where hardly a session has a hit; the
+    mean itself where no session differs from the others.
+
+    `shares` has shape (n_events,) or (n_events, n_metrics), `sessions` (n_events,) names each
     event's session; with positive `weights`, (n_events,), the mean is a weighted one. Returns low
     and high, of shape () or (n_metrics,); all metrics share the same resamples. Raises `ValueError`
-    without events, and where a value is no number or a weight is not positive.
+    without events, where a value is outside [0, 1] and where a weight is not positive.
     """
-    means = bootstrap_means(values, sessions, weights=weights, resamples=resamples, seed=seed)
-    return interval(means, level)
+    per_event = matrix(shares)
+    if not ((per_event >= 0) & (per_event <= 1)).all():
+        raise ValueError("a value is outside [0, 1], so there is no interval")
+    sums = _weighted_sums(per_event, sessions, weights)
+    weight, means = sums[:, :1], sums[:, 1:].sum(0) / sums[:, 0].sum()
+    # Sums of equal shares differ from 0 or 1 by rounding.
+    means = np.clip(means, 0, 1)
+    low, high = np.zeros_like(means), np.ones_like(means)
+    if len(sums) > 1:
+        residuals = sums[:, 1:] - means * weight
+        errors = np.sqrt((residuals**2).sum(0)) / weight.sum()
+        spread = errors > ROUNDING * np.maximum(means, 1 - means)
+        low, high = means.copy(), means.copy()
+        units = _grouped(np.column_stack([weight, residuals[:, spread]]), seed)
+        distances = _studentised_logits(units, means[spread], resamples, seed)
+        scale = means[spread] * (1 - means[spread])
+        place = min(math.ceil(level * (resamples + 1)), resamples) - 1
+        reach = np.sort(distances, 0)[place] * errors[spread] / scale
+        centre = np.log(means[spread]) - np.log1p(-means[spread])
+        with np.errstate(over="ignore"):
+            low[spread] = 1 / (1 + np.exp(reach - centre))
+            high[spread] = 1 / (1 + np.exp(-reach - centre))
+    shape = np.shape(shares)[1:]
+    return low.reshape(shape), high.reshape(shape)
+
+
+def _studentised_logits(units: Values, means: Values, resamples: int, seed: int) -> Values:
+    """Sizes of the resamples' distances in standard errors, (resamples, n_metrics).
+
+    `units` has each unit's weight and, for each metric, its sum less mean times weight. A resample
+    without spread is infinitely far away.
+    """
+    weight, residuals = units[:, :1], units[:, 1:]
+    columns = np.concatenate(
+        [residuals, residuals**2, residuals * weight, weight, weight**2], axis=1
+    )
+    n = residuals.shape[1]
+    centre = np.log(means) - np.log1p(-means)
+    found = []
+    for times in resampled_sessions(len(units), resamples, seed):
+        totals = times @ columns
+        total_weight = totals[:, -2:-1]
+        shifts = totals[:, :n] / total_weight
+        squares = (
+            totals[:, n : 2 * n]
+            - 2 * shifts * totals[:, 2 * n : 3 * n]
+            + shifts**2 * totals[:, -1:]
+        )
+        errors = np.sqrt(np.maximum(squares, 0)) / total_weight
+        moved = np.clip(means + shifts, 0, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logits = np.log(moved) - np.log1p(-moved)
+            distances = np.abs(logits - centre) * moved * (1 - moved) / errors
+        found.append(np.where(errors > ROUNDING * moved, distances, np.inf))
+    return np.concatenate(found)
 
 
 def interval(means: ArrayLike, level: float = 0.95) -> tuple[Values, Values]:
@@ -60,11 +122,7 @@ def bootstrap_means(
     All metrics share the same resamples, which the sessions and the seed alone decide. Raises
     `ValueError` without events, and where a value is no number or a weight is not positive.
     """
-    per_event = _matrix(values)
-    weight = np.ones(len(per_event)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if not (weight > 0).all():
-        raise ValueError("a weight is not positive, so there is no interval")
-    sums = _session_sums(per_event, np.asarray(sessions), weight)
+    sums = _weighted_sums(matrix(values), sessions, weights)
     means = []
     for times in resampled_sessions(len(sums), resamples, seed):
         totals = times @ sums
@@ -87,55 +145,7 @@ def resampled_sessions(n_sessions: int, resamples: int, seed: int) -> Iterator[V
         yield drawn
 
 
-def sign_flipped_totals(
-    values: ArrayLike, sessions: ArrayLike, *, permutations: int, seed: int = 0
-) -> Values:
-    """Sums over all events with a fair sign for each session, (permutations, n_metrics).
-
-    If two models are alike, which of them a session's values belong to is a toss of a coin: the
-    differences' signs are flipped session by session (a paired permutation test; Good 2005,
-    section 3.7). Signs are the same for all metrics, so that of columns a and b the sum of a - b is
-    the sum of a less that of b. `values` has shape (n_events, n_metrics), `sessions` (n_events,).
-    Raises `ValueError` without events, and where a value is no number.
-    """
-    per_event = _matrix(values)
-    sums = _session_sums(per_event, np.asarray(sessions), np.ones(len(per_event)))[:, 1:]
-    rng = np.random.default_rng(seed)
-    chunk = max(1, CHUNK_WEIGHTS // len(sums))
-    totals = np.empty((permutations, per_event.shape[1]))
-    for start in range(0, permutations, chunk):
-        stop = min(start + chunk, permutations)
-        signs = 2.0 * rng.integers(0, 2, size=(stop - start, len(sums)), dtype=np.int8) - 1
-        totals[start:stop] = signs @ sums
-    return totals
-
-
-def two_sided_p(flipped: ArrayLike, by_session: ArrayLike) -> float:
-    """Share of sign-flipped totals, (permutations,), at least as far from 0 as the one seen.
-
-    The signs as they were seen are one of the permutations, and counted. A share below what so many
-    permutations can show is bounded by 2 exp(-t^2 / (2 sum d^2)), t being the total of the
-    sessions' sums d, (n_sessions,) (Hoeffding 1963, theorem 2): of hundreds of comparisons none
-    would else be left by Holm.
-    """
-    sums = np.asarray(by_session, dtype=np.float64)
-    total, squares = float(sums.sum()), float((sums**2).sum())
-    at_least = np.abs(np.asarray(flipped)) >= abs(total) * (1 - ROUNDING)
-    share = float((1 + np.count_nonzero(at_least)) / (1 + len(at_least)))
-    bound = 2 * math.exp(-(total**2) / (2 * squares)) if squares > 0 else 1.0
-    return min(share, bound) if bound < 1 / (1 + len(at_least)) else share
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values that may be compared with one level together (Holm, Scand. J. Statist. 1979)."""
-    order = np.argsort(p_values, kind="stable")
-    scaled = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
-    adjusted = np.empty(len(order))
-    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1)
-    return [float(p) for p in adjusted]
-
-
-def _matrix(values: ArrayLike) -> Values:
+def matrix(values: ArrayLike) -> Values:
     """(n_events, n_metrics), checked."""
     per_event = np.asarray(values, dtype=np.float64)
     if len(per_event) == 0:
@@ -145,7 +155,27 @@ def _matrix(values: ArrayLike) -> Values:
     return per_event.reshape(len(per_event), -1)
 
 
-def _session_sums(values: Values, sessions: NDArray[np.generic], weights: Values) -> Values:
+def _weighted_sums(per_event: Values, sessions: ArrayLike, weights: ArrayLike | None) -> Values:
+    """`session_sums` with weights that are checked, 1 where there are none."""
+    weight = np.ones(len(per_event)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not (weight > 0).all():
+        raise ValueError("a weight is not positive, so there is no interval")
+    return session_sums(per_event, np.asarray(sessions), weight)
+
+
+def _grouped(sums: Values, seed: int) -> Values:
+    """Sums of sessions, or of random groups of them where there are more than MOST_UNITS.
+
+    Groups made without a look at what is in them are independent draws as sessions are, and so many
+    of them give the same interval at a cost that no longer grows.
+    """
+    if len(sums) <= MOST_UNITS:
+        return sums
+    group = np.random.default_rng(seed).permutation(len(sums)) % MOST_UNITS
+    return np.column_stack([np.bincount(group, weights=column) for column in sums.T])
+
+
+def session_sums(values: Values, sessions: NDArray[np.generic], weights: Values) -> Values:
     """Sum of the weights and of each weighted metric, a row a session."""
     session_of_event = np.unique(sessions, return_inverse=True)[1]
     sums = [np.bincount(session_of_event, weights=column * weights) for column in values.T]

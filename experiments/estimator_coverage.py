@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.off_policy_evaluation import PER_SESSION, Rounds, evaluate
 from bench.per_decision import session_weights
-from bench.significance import bootstrap_interval
+from bench.significance import bootstrap_means, interval
 
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -180,7 +180,9 @@ def intervals_of(
         summed = np.bincount(walk.sessions, weights=earned).astype(np.float64)
         plain["pdis (percentile)"] = (summed, np.arange(n_sessions), None)
     for name, (column, sessions, divisor) in plain.items():
-        low, high = bootstrap_interval(column, sessions, weights=divisor, resamples=resamples)
+        low, high = interval(
+            bootstrap_means(column, sessions, weights=divisor, resamples=resamples)
+        )
         found[name] = float(low), float(high)
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from bench.benchmark import Benchmark
 from bench.cost import Cost
 from bench.results import POSITIVE, ModelSummary
 from reports.policy_value_table import value_cells, value_columns
+from reports.still_improving import STILL_IMPROVING, still_improving
 from reports.table_footer import footer_lines
 from reports.tables import (
     Cell,
@@ -70,8 +72,12 @@ def rows_and_columns(benchmark: Benchmark) -> tuple[list[TableRow], list[Column]
         Column(MEMORY, 0, "lowest"),
     ]
     worse = _told_from_the_best(benchmark)
+    cut_off = still_improving(benchmark)
     rows = [
-        _row(summary, worse, value_cells(benchmark, summary.label))
+        replace(
+            _row(summary, worse, value_cells(benchmark, summary.label)),
+            mark=STILL_IMPROVING if summary.label in cut_off else "",
+        )
         for summary in benchmark.summaries
     ]
     return rows, columns

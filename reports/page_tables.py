@@ -107,7 +107,7 @@ def exposure_table(summaries: Sequence[ModelSummary]) -> PageTable | None:
 
 def cells_table(caption: str, rows: Sequence[TableRow], columns: Sequence[Column]) -> PageTable:
     """What `markdown_table` shows of the same rows and columns."""
-    cells = [[PageCell(row.label)] for row in rows]
+    cells = [[PageCell(row.label + row.mark)] for row in rows]
     for column in columns:
         for of_row, cell in zip(cells, _column(rows, column), strict=True):
             of_row.append(cell)

@@ -14,6 +14,7 @@ from bench.metrics import COMPARED
 from bench.plan import headline_k
 from bench.results import ModelSummary
 from reports.policy_value_table import reversals, value_lines
+from reports.still_improving import still_improving_lines
 from reports.tables import escape_markdown
 from reports.tuning_lines import tuning_lines
 
@@ -57,12 +58,15 @@ def _how_compared(benchmark: Benchmark) -> list[str]:
     if not beside:
         return []
     smallest = [difference.detectable for difference in beside]
+    levels = sorted(1 - difference.level for difference in beside)
+    shown = " to ".join(dict.fromkeys(f"{100 * each:.4g}" for each in (levels[0], levels[-1])))
     return [
-        f"differences: of the same events, with a 95 % bootstrap interval over sessions; p by "
-        f"{PERMUTATIONS:,} paired permutations of sessions, two-sided (where no permutation comes "
-        f"near, by Hoeffding's bound), by Holm over "
-        f"{beside[0].family:,} (all pairs, metrics and data sets); † marks a figure that is told "
-        "from the best of its column",
+        f"differences: of the same events; p by {PERMUTATIONS:,} paired permutations of sessions, "
+        "two-sided (where no permutation comes near, by Hoeffding's bound), corrected by Holm over "
+        f"{beside[0].family:,} (all pairs, metrics and data sets); the interval is of the "
+        f"corrected test ({shown} %), so that it leaves out 0 where p is below 0.05 and only "
+        "there; † marks a figure significantly different from the "
+        "best of its column",
         f"smallest difference that these {beside[0].n_sessions:,} sessions show four times in "
         f"five: {_range(smallest)} {benchmark.headline}",
     ]
@@ -115,9 +119,11 @@ def method_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[st
         f"ties: {_TIE_RULES[record.ties]}; tied targets: "
         + (", ".join(f"{item.label} {_percent(item.tied_share)}" for item in summaries) or "-"),
         *_tie_rules(benchmark),
-        f"intervals: 95 %, bootstrap over test sessions; seeds: {', '.join(map(str, record.seeds))}"
+        "intervals in the table: 95 % each, uncorrected, studentised bootstrap over test sessions; "
+        f"seeds: {', '.join(map(str, record.seeds))}"
         + ("; ± is the standard deviation over seeds" if len(record.seeds) > 1 else ""),
         *_seed_gaps(record.seeds, summaries),
+        *still_improving_lines(benchmark, written),
         *others_load(summaries),
         f"device: {record.device}; "
         + ", ".join(f"{name} {version}" for name, version in record.versions.items()),

@@ -48,6 +48,8 @@ class TableRow:
 
     label: str
     values: Mapping[str, Cell]
+    mark: str = ""
+    """Behind the label where people read it; CSV has the label alone."""
 
 
 _NO_CELL = Cell(None)
@@ -60,7 +62,7 @@ def markdown_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
     Each column's best value is bold, with all that look the same; † marks a value that a test tells
     from the best.
     """
-    texts = [[escape_markdown(row.label)] for row in rows]
+    texts = [[escape_markdown(row.label) + row.mark] for row in rows]
     for column in columns:
         cells = [row.values.get(column.name, _NO_CELL) for row in rows]
         best = best_text(cells, column)
@@ -105,7 +107,7 @@ def csv_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
 
 def latex_table(rows: Sequence[TableRow], columns: Sequence[Column], *, caption: str) -> str:
     """The same table in LaTeX, for the package booktabs; marks as in `markdown_table`."""
-    texts = [[escape_latex(row.label)] for row in rows]
+    texts = [[escape_latex(row.label) + escape_latex(row.mark)] for row in rows]
     for column in columns:
         cells = [row.values.get(column.name, _NO_CELL) for row in rows]
         best = best_text(cells, column)
@@ -162,6 +164,7 @@ def escape_latex(text: str) -> str:
 
 _LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "‡": r"$^\ddagger$",
     **{character: "\\" + character for character in "&%$#_{}"},
 }  # fmt: skip
 

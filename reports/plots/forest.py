@@ -83,16 +83,17 @@ def _draw(best: str, metric: str, rows: list[Lead], looks: Mapping[str, Style]) 
         name=f"differences-{metric.lower().replace('@', '-at-')}",
         title=f"{metric}: {best} beside each other model",
         caption=(
-            "Paired differences on the same test events with 95 % intervals over sessions; right "
-            f"of 0, {best} is ahead. Filled: decided, by the interval and by a permutation test "
-            "corrected over all pairs and metrics. Hollow: undecided."
+            "Paired differences on the same test events with the intervals of a permutation test "
+            f"by session, corrected over all pairs and metrics; right of 0, {best} is ahead. "
+            "Filled: decided, the interval leaves out 0. Hollow: undecided."
         ),
         description=(
-            f"{best} is told from {', '.join(decided) or 'none'} of {len(rows)} models by {metric}."
+            f"{best} is significantly better than {', '.join(decided) or 'none'} of "
+            f"{len(rows)} models by {metric}."
         ),
         svg=svg,
         png=png,
-        columns=("model", "difference", "95 % interval", "p", "decided"),
+        columns=("model", "difference", "corrected interval", "corrected p", "decided"),
         rows=tuple(
             (
                 lead.other,

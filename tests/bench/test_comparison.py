@@ -10,9 +10,8 @@ import pytest
 import scipy.stats
 from numpy.typing import NDArray
 
-from bench.comparison import Difference, adjusted, compare, decision
-from bench.significance import holm, two_sided_p
-from tests.bench.session_oracles import scipy_interval
+from bench.comparison import Difference, adjusted, compare, decision, p_text
+from bench.sign_flips import LEVEL, SignFlips, holm, holm_levels, paired_test, two_sided_p
 
 Values = NDArray[np.float64]
 
@@ -43,8 +42,70 @@ def test_scipy_agrees() -> None:
         rng=np.random.default_rng(1),
     )
     assert found.p == pytest.approx(flips.pvalue, abs=0.02)
-    oracle = scipy_interval(by_event, sessions, resamples=9999)
-    assert (found.low, found.high) == pytest.approx(oracle, abs=0.004)
+
+
+def test_interval_holds_the_differences_that_the_test_keeps() -> None:
+    models, sessions = correlated(np.random.default_rng(3), 60, gain=0.05)
+    by_event = models["a"]["Recall@20"] - models["b"]["Recall@20"]
+    test = paired_test(by_event, sessions, permutations=999)
+    for level in (0.05, 0.01, 0.0002):
+        low, high = test.interval(level)
+        assert low < by_event.mean() < high
+        for end, inward in ((low, 1e-6), (high, -1e-6)):
+            kept = paired_test(by_event - (end + inward), sessions, permutations=999)
+            rejected = paired_test(by_event - (end - inward), sessions, permutations=999)
+            assert rejected.p < level <= kept.p
+
+
+def adversarial(rng: np.random.Generator, kind: int) -> tuple[dict[str, dict[str, Values]], Values]:
+    """Four models that are unlike, nearly alike, or constant, on few or very uneven sessions."""
+    n_sessions = int(rng.choice([1, 2, 5, 6, 8, 12, 61]))
+    lengths = rng.choice([1, 2, 300], n_sessions) if kind % 2 else rng.integers(1, 4, n_sessions)
+    sessions = np.repeat(np.arange(n_sessions), lengths)
+    base = rng.random(len(sessions)) < 0.5
+    models = {}
+    for i in range(4):
+        hits = [
+            rng.random(len(sessions)) < 0.2 + 0.1 * i,
+            base ^ (np.arange(len(sessions)) < i),
+            np.full(len(sessions), i % 2),
+            base | (rng.random(len(sessions)) < 0.2 * i),
+        ][kind]
+        reciprocal = hits * rng.choice([1, 1 / 2, 1 / 3], len(sessions))
+        models[str(i)] = {"Recall@20": hits.astype(np.float64), "MRR@20": reciprocal}
+    return models, sessions
+
+
+@pytest.mark.parametrize("kind", range(4))
+def test_no_interval_contradicts_its_p(kind: int) -> None:
+    rng = np.random.default_rng(kind)
+    seen = set()
+    for _ in range(12):
+        found = compare(*adversarial(rng, kind))
+        for family in (1, 3, 100):
+            for one in adjusted(found * family)[: len(found)]:
+                assert (one.adjusted_p < LEVEL) == (not one.low <= 0 <= one.high), one
+                assert one.low - 1e-9 <= one.value <= one.high + 1e-9
+                seen.add(one.decided)
+                said = decision(one, 1, 1)
+                ends = said[said.index("[") + 1 : said.index("]")].split(", ")
+                p = float(said.split(", p ")[1].split()[0].rstrip(";"))
+                assert (p < LEVEL) == (not float(ends[0]) <= 0 <= float(ends[1])), said
+    assert False in seen
+    assert (True in seen) == (kind != 1), "nearly alike models do not differ significantly"
+
+
+def test_few_sessions_leave_every_difference_open() -> None:
+    (found,) = compare({"a": {"R": np.ones(5)}, "b": {"R": np.zeros(5)}}, np.arange(5))
+    assert (found.low, found.high, found.decided) == (-1, 1, False)
+
+
+def test_levels_are_those_of_holm() -> None:
+    levels = holm_levels([0.01, 0.04, 0.03, 0.005])
+    # .005 and .01 are below .05 / 4 and .05 / 3; .03 is not below .05 / 2, and ends it.
+    assert levels == pytest.approx([0.05 / 3, 0.025, 0.025, 0.0125])
+    assert holm_levels([0.001, 0.002]) == pytest.approx([0.025, 0.05])
+    assert holm_levels([]) == []
 
 
 def test_swapping_two_models_turns_every_figure() -> None:
@@ -74,7 +135,8 @@ def test_more_comparisons_raise_the_p_of_each() -> None:
     together = adjusted(alone * 5)
     assert [one.family for one in alone + together] == [1, 5, 5, 5, 5, 5]
     assert alone[0].adjusted_p == alone[0].p
-    assert {one.adjusted_p for one in together} == {min(1, 5 * alone[0].p)}
+    assert [one.adjusted_p for one in together] == pytest.approx([min(1, 5 * alone[0].p)] * 5)
+    assert together[0].high - together[0].low > alone[0].high - alone[0].low
 
 
 def test_a_share_that_flips_cannot_show_is_bounded_from_above() -> None:
@@ -106,9 +168,12 @@ def test_holm_is_the_worked_example() -> None:
     assert holm([]) == []
 
 
+SESSIONS_OF_TWO = np.array([1.0, -1.0] * 200)
 DIFFERENCE = Difference(
     metric="Recall@20", first="tocr", second="gru4rec", value=-0.031, low=-0.038, high=-0.024,
-    p=0.0001, adjusted_p=0.0004, family=4, won=0.1, tied=0.75, lost=0.15, n_sessions=400,
+    level=0.0125, p=0.0001, adjusted_p=0.0004, family=4, won=0.1, tied=0.75, lost=0.15,
+    n_sessions=400,
+    test=SignFlips.of(np.zeros(99), np.zeros(99), SESSIONS_OF_TWO, np.full(400, 1.96 / 1.24)),
 )  # fmt: skip
 
 
@@ -124,7 +189,7 @@ def test_the_sentence_names_the_better_model_and_its_cost() -> None:
 
 def test_the_sentence_says_how_many_sessions_are_missing() -> None:
     wide = dataclasses.replace(DIFFERENCE, low=-0.093, high=0.031, adjusted_p=0.3)
-    # A half width of .062 is 1.960 standard errors, so that 2.802 of them are .0886. To make these
+    # The root of 400 over 632 events is a standard error of .0316; 2.802 are .0886. To make these
     # .031 takes (.0886 / .031) ** 2 times the 400 sessions: 3,270.
     assert decision(wide, 1, 1) == (
         "undecided between gru4rec and tocr: +0.0310 Recall@20 [-0.0310, 0.0930], p 0.3; "
@@ -133,4 +198,9 @@ def test_the_sentence_says_how_many_sessions_are_missing() -> None:
     assert wide.detectable == pytest.approx(0.0886, abs=1e-4)
     by_test_alone = dataclasses.replace(DIFFERENCE, adjusted_p=0.06)
     assert decision(by_test_alone, 1, 1).startswith("undecided between gru4rec and tocr")
-    assert decision(by_test_alone, 1, 1).endswith("p 0.06")
+
+
+def test_a_p_just_below_the_level_is_not_rounded_to_it() -> None:
+    assert [p_text(p) for p in (0.04996, 0.05, 0.0496, 0.3, 1.0)] == [
+        "0.04996", "0.05", "0.0496", "0.3", "1"
+    ]  # fmt: skip

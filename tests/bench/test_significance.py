@@ -7,7 +7,12 @@ import pytest
 from numpy.typing import NDArray
 
 from bench import significance
-from bench.significance import bootstrap_interval
+from bench.significance import (
+    bootstrap_interval,
+    bootstrap_means,
+    interval,
+    resampled_sessions,
+)
 from tests.bench.session_oracles import scipy_interval
 
 
@@ -39,11 +44,28 @@ def test_wider_than_a_bootstrap_over_events_when_sessions_are_correlated() -> No
     assert high - low > 1.2 * (high_events - low_events)
 
 
-def test_scipy_agrees() -> None:
+def test_percentiles_agree_with_scipy() -> None:
     values, sessions = correlated_log(np.random.default_rng(2), 80)
-    low, high = bootstrap_interval(values, sessions, resamples=20_000)
+    low, high = interval(bootstrap_means(values, sessions, resamples=20_000))
     oracle = scipy_interval(values, sessions, resamples=20_000)
     assert (float(low), float(high)) == pytest.approx(oracle, abs=0.003)
+
+
+def test_by_hand_from_each_resample() -> None:
+    values, sessions = correlated_log(np.random.default_rng(2), 30)
+    sums, lengths = np.bincount(sessions, weights=values), np.bincount(sessions)
+
+    def logit_and_error(times: NDArray[np.float64]) -> tuple[float, float]:
+        mean = times @ sums / (times @ lengths)
+        error = np.sqrt(times @ (sums - mean * lengths) ** 2) / (times @ lengths)
+        return float(np.log(mean / (1 - mean))), float(error / (mean * (1 - mean)))
+
+    centre, error = logit_and_error(np.ones(30))
+    drawn = [logit_and_error(times) for block in resampled_sessions(30, 399, 0) for times in block]
+    away = sorted(abs(logit - centre) / own for logit, own in drawn)
+    ends = centre + np.array([-1, 1]) * away[379] * error
+    found = bootstrap_interval(values, sessions, resamples=399)
+    assert found == pytest.approx(tuple(1 / (1 + np.exp(-ends))))
 
 
 def test_a_weighted_mean_is_that_of_repeated_events() -> None:
@@ -62,19 +84,44 @@ def test_weights_that_are_not_positive_are_refused(weight: float) -> None:
         bootstrap_interval([1.0, 0.0], [0, 1], weights=[1.0, weight])
 
 
-def test_one_session_has_no_width() -> None:
-    low, high = bootstrap_interval([1.0, 0.0, 0.0, 1.0, 1.0], [7, 7, 7, 7, 7])
-    assert float(low) == pytest.approx(0.6)
-    assert float(high) == pytest.approx(0.6)
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1.0], (0, 1)),
+        ([1.0, 0.0], (0, 1)),
+        ([0.0] * 60 + [1.0], (0, 1)),
+        ([0.0] * 61, (0, 0)),
+        ([1.0] * 61, (1, 1)),
+        ([0.3] * 9, (0.3, 0.3)),
+    ],
+)
+def test_sessions_that_do_not_tell(values: list[float], expected: tuple[float, float]) -> None:
+    """The whole range where the spread is unknown, no width where there is none."""
+    low, high = bootstrap_interval(values, np.arange(len(values)))
+    assert (float(low), float(high)) == pytest.approx(expected)
+
+
+def test_ends_of_rare_hits_are_shares() -> None:
+    low, high = bootstrap_interval([0.0] * 36 + [1.0] * 4, np.arange(40))
+    assert 0 < low < 0.1 < high < 1
+
+
+def test_random_groups_of_sessions_give_the_same_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    values, sessions = correlated_log(np.random.default_rng(7), 20_000)
+    monkeypatch.setattr(significance, "MOST_UNITS", 20_000)
+    low, high = bootstrap_interval(values, sessions, resamples=500)
+    monkeypatch.setattr(significance, "MOST_UNITS", 1_000)
+    grouped = bootstrap_interval(values, sessions, resamples=500)
+    assert grouped == pytest.approx((float(low), float(high)), abs=0.15 * float(high - low))
 
 
 def test_every_metric_has_the_interval_it_has_alone_up_to_the_draw() -> None:
     first, sessions = correlated_log(np.random.default_rng(4), 300)
-    both = np.column_stack([first, 2 * first])
+    both = np.column_stack([first, 1 - first])
     low, high = bootstrap_interval(both, sessions)
     assert low.shape == high.shape == (2,)
-    assert low[1] == pytest.approx(2 * low[0])
-    assert high[1] == pytest.approx(2 * high[0])
+    assert low[1] == pytest.approx(1 - high[0])
+    assert high[1] == pytest.approx(1 - low[0])
     alone_low, alone_high = bootstrap_interval(first, sessions)
     assert [low[0], high[0]] == pytest.approx([float(alone_low), float(alone_high)])
 
@@ -106,3 +153,5 @@ def test_no_events_and_no_numbers_are_refused() -> None:
         bootstrap_interval([], [])
     with pytest.raises(ValueError, match="NaN"):
         bootstrap_interval([0.5, float("nan")], [0, 1])
+    with pytest.raises(ValueError, match="outside"):
+        bootstrap_interval([0.5, 1.5], [0, 1])
