@@ -57,11 +57,11 @@ class AnswersByRow(Honest):
 
 
 class ByClock(Honest):
-    """Turns its order round at every other microsecond"""
+    """Ranks first an item that the clock draws"""
 
     def score(self, sessions: SessionLog) -> FloatMatrix:
-        turn = time.perf_counter_ns() // 1000 % 2
-        return super().score(sessions) * np.float32(1 - 2 * turn)
+        now = time.perf_counter_ns() // 100 % sessions.n_items
+        return np.roll(super().score(sessions), now, axis=1)
 
 
 class DrawsAtRandom(Honest):
