@@ -169,13 +169,16 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     load = others_load(start_of_fit, end_of_fit)
     send(Phase(f"ranking {split.test.n_targets:,} events"))
     # Before the model has met a test target, so that remembering gains nothing.
-    check = FutureCheck(model, split.test.log, seed=spec.seed)
+    check = None
+    if split.test.log.n_events:  # none, where all targets are of unseen items
+        check = FutureCheck(model, split.test.log, seed=spec.seed)
     ranking = Stopwatch(synchroniser(spec.device))
     with ranking:
         ranks = rank_targets(
             model, split.test, ks=task.ks, n_first=task.keep_top, model_name=spec.label
         )
-    _check_ranks(check, split, ranks)
+    if check is not None:
+        _check_ranks(check, split, ranks)
     cost = Cost(
         train_seconds=fit.seconds,
         seconds_to_best_epoch=fit.seconds_to_best_epoch,
