@@ -41,6 +41,7 @@ from bench.trial import (
 )
 from bench.trial_display import TrialDisplay
 from bench.worker import Ended, TrialTask
+from datasets.cache import cached_logs
 from datasets.errors import InputError
 
 
@@ -162,6 +163,7 @@ def run_trial(
         tags=_tags(prepared, spec),
         keep_top=prepared.plan.keep_top,
         with_policy=with_policy,
+        hidden=_files_with_test_events(prepared),
         world=prepared.dataset.world if with_policy else None,
     )
     started = time.time()
@@ -198,6 +200,13 @@ def run_trial(
         )
         tracker.end_trial(spec.id, "FINISHED", folder, None)
     return ended
+
+
+def _files_with_test_events(prepared: Prepared) -> tuple[Path, ...]:
+    splits = split_folder(prepared.output, prepared.split.fingerprint).parent
+    sources = [prepared.plan.dataset, prepared.plan.test, prepared.dataset.source]
+    files = [Path(source) for source in sources if source is not None and Path(source).exists()]
+    return (splits, cached_logs(), *files)
 
 
 def _record_death(task: TrialTask, reason: str | None, started: float) -> None:

@@ -84,7 +84,8 @@ def policy_columns(
         rows = np.flatnonzero(is_target[sessions.position_in_session > 0])
         targets = sessions.items[is_target].astype(np.int64)
         of_block = np.full((len(rows), 3), np.nan)
-        tiles = _Tiles(model, sessions, item_rewards, temperature, factored)
+        shown = held_out.prefixes.sessions(start, stop)
+        tiles = _Tiles(model, shown, item_rewards, temperature, factored)
         for first in range(0, len(rows), tiles.n_rows):
             some = slice(first, first + tiles.n_rows)
             of_block[some, :2] = tiles.columns(rows[some], targets[some])

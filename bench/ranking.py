@@ -76,7 +76,7 @@ def rank_targets(
     one session). `ks` asks for the exposure of the first K items, `n_first` for the lists of so
     many. A target's own score comes out of the same numbers as the others', so equal means equal.
     Raises `ScoreError` on a NaN in a ranked row, or scores of another shape; infinite scores are
-    ranked like any other.
+    ranked like any other. The last target of each session is not in what the model is given.
     """
     ranks = unranked(held_out, ks, n_first)
     for _ in rank_steps(model, held_out, ranks, block_scores=block_scores, model_name=model_name):
@@ -104,7 +104,7 @@ def rank_steps(
     model_name: str,
 ) -> Iterator[int]:
     """Fill `ranks`, made by `unranked`, as `rank_targets` does; yields the targets of each step."""
-    log = held_out.log
+    log, shown = held_out.log, held_out.prefixes
     n_listed = ranks.first_items.shape[1]
     n_first = min(max([n_listed, *ranks.exposure]), log.n_items)
     factored = getattr(model, "factors", None) is not None
@@ -117,7 +117,7 @@ def rank_steps(
         targets = sessions.items[is_target].astype(np.int64)
         block = _Block(rows, targets, n_first, model_name)
         counted = _count_factors if factored else _count_scores
-        for places, counts in counted(model, sessions, block):
+        for places, counts in counted(model, shown.sessions(start, stop), block):
             ranks.ranks[done + places] = counts.at_least.cpu().numpy()
             ranks.ties[done + places] = counts.equal.cpu().numpy() - 1
             ranks.first_items[done + places] = counts.first_items[:, :n_listed].cpu().numpy()

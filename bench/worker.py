@@ -19,9 +19,10 @@ import numpy as np
 
 from bench.cost import Cost, Stopwatch, peak_memory_bytes, synchroniser
 from bench.events import events_from
+from bench.file_guard import hide
 from bench.machine_load import others_load, processes_beside, read_load
 from bench.policy_columns import item_reward_model, policy_columns, write_policy
-from bench.ranking import ScoreError, rank_targets
+from bench.ranking import Ranks, ScoreError, rank_targets
 from bench.results import trial_metrics
 from bench.top_lists import write_top_lists
 from bench.training import CurveRow, Step, fit_model
@@ -45,7 +46,7 @@ from bench.true_values import (
 from bench.world_value import WorldValues
 from datasets.simulated_worlds import World
 from datasets.splits import Split
-from models.conformance import check_future_hidden
+from models.future_hidden import WRITES, FutureCheck, fail, refusing_writes
 from models.recommender import Recommender, policy_temperature
 from models.registry import load_model
 
@@ -66,6 +67,8 @@ class TrialTask:
     """Length of the lists to keep of every test event's first items; 0: none."""
     with_policy: bool = True
     """Whether to store what off-policy evaluation asks of the model."""
+    hidden: tuple[Path, ...] = ()
+    """Files and folders with test events, which the model may not read."""
     world: World | None = None
     """The world in which the model's true value is to be found; None: none."""
 
@@ -94,6 +97,7 @@ def work(task: TrialTask, connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # stdout belongs to the table, whatever a model prints.
     os.dup2(2, 1)
+    hide(task.hidden)
     # Where the parent is gone, nobody waits for the rest.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         connection.send(run_task(task, connection.send))
@@ -103,7 +107,8 @@ def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
     """Run `task` in this process and fill its folder, whatever becomes of the model."""
     started = time.time()
     try:
-        metrics, stochastic = _run(task, send)
+        with refusing_writes(task.spec.label):
+            metrics, stochastic = _run(task, send)
         ended = Ended("finished", None)
     except (BrokenPipeError, ConnectionResetError):
         raise
@@ -146,6 +151,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     model_class = load_model(spec.reference).model_class
     config = model_class.Config(**spec.config)
     model: Recommender = model_class(config, seed=spec.seed, device=spec.device)
+    contents = _contents(split)
     watch = Stopwatch(synchroniser(spec.device))
     # From the fit's start to its end, validation included: the worker's own work is subtracted, and
     # readings around each of many short stretches would each err by the system's coarse ticks.
@@ -162,12 +168,17 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     end_of_fit = read_load(processes_beside())
     load = others_load(start_of_fit, end_of_fit)
     send(Phase(f"ranking {split.test.n_targets:,} events"))
-    check_future_hidden(model, split.test.log)
+    # Before the model has met a test target, so that remembering gains nothing.
+    check = None
+    if split.test.log.n_events:  # none, where all targets are of unseen items
+        check = FutureCheck(model, split.test.log, seed=spec.seed)
     ranking = Stopwatch(synchroniser(spec.device))
     with ranking:
         ranks = rank_targets(
             model, split.test, ks=task.ks, n_first=task.keep_top, model_name=spec.label
         )
+    if check is not None:
+        _check_ranks(check, split, ranks)
     cost = Cost(
         train_seconds=fit.seconds,
         seconds_to_best_epoch=fit.seconds_to_best_epoch,
@@ -194,6 +205,8 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
         send(Phase(f"playing {N_SESSIONS:,} sessions in the world"))
         values = true_values(task.world, model, split.train.item_ids, task.ks)
         write_true_values(task.folder, values)
+    if _contents(split) != contents:
+        fail(spec.label, "input", WRITES)
     send(Phase("computing intervals"))
     costs = {
         name: float(value)
@@ -225,6 +238,23 @@ def _store_policy(task: TrialTask, model: Recommender, send: Callable[[Message],
         return False
     write_policy(task.folder, columns)
     return True
+
+
+def _check_ranks(check: FutureCheck, split: Split, ranks: Ranks) -> None:
+    """Hold ranks to what the model answered before; raises ConformanceError."""
+    test = split.test
+    of_events = np.zeros(test.log.n_events, dtype=np.int64)
+    of_events[test.is_target] = ranks.ranks[: int(test.is_target.sum())]
+    check.check_ranks(of_events)
+    check.check_scores()
+
+
+def _contents(split: Split) -> list[int]:
+    """Checksums of all that models are given or judged by."""
+    logs = [split.train, split.test.log, split.test.prefixes]
+    if split.valid is not None:
+        logs += [split.valid.log, split.valid.prefixes]
+    return [log.checksum() for log in logs]
 
 
 def _threads() -> int:

@@ -29,6 +29,11 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "session-recommender-bench"
 
 
+def cached_logs() -> Path:
+    """The folder of preprocessed logs."""
+    return cache_folder() / "logs"
+
+
 def cached_dataset(
     build: Callable[[str], Dataset],
     *,
@@ -55,7 +60,7 @@ def cached_dataset(
         ) from error
     facts = [_ENTRY_FORMAT, checksum, loader, version, sorted(options.items())]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    folder = cache_folder() / "logs" / key[:32]
+    folder = cached_logs() / key[:32]
     kept = _read(folder, name, source)
     if kept is not None:
         return kept

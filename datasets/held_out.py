@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +50,23 @@ class HeldOut:
         """Number of sessions with at least one target, missed ones included."""
         absent = self.missed.sessions[self.missed.sessions >= self.log.n_sessions]
         return self.log.n_sessions + len(np.unique(absent))
+
+    @cached_property
+    def prefixes(self) -> SessionLog:
+        """`log` for those who predict: the last event of each session, a part of no prefix, is
+        another one, of an item drawn at random, without a reward, at the time of the one before."""
+        log, last = self.log, self.log.offsets[1:] - 1
+        drawn = np.random.default_rng(log.n_events).integers(0, log.n_items, log.n_sessions)
+        items, rewards, times = log.items.copy(), log.rewards.copy(), log.times
+        items[last], rewards[last] = drawn, 0
+        if times is not None:
+            times = times.copy()
+            times[last] = times[last - 1]
+        propensities = log.propensities
+        if propensities is not None:
+            propensities = propensities.copy()
+            propensities[last] = 1
+        return replace(log, items=items, rewards=rewards, times=times, propensities=propensities)
 
     def fingerprint(self) -> str:
         """SHA-256 over the sessions and what is scored in them."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from datasets.read_only import read_only
 
 IntArray = NDArray[np.int64]
 ItemCodes = NDArray[np.int32]
@@ -22,6 +26,7 @@ class SessionLog:
 
     Session `s` holds events `offsets[s]:offsets[s + 1]`, in the order in which they happened.
     Item codes run from 0 to `n_items - 1`; `item_ids[code]` is the id as the source wrote it.
+    All arrays refuse writes, also through views and bases and in a process that unpickles the log.
     """
 
     items: ItemCodes
@@ -38,6 +43,19 @@ class SessionLog:
     """Time of each event in the source's own unit, int64 or float64, shape (n_events,)."""
     propensities: FloatArray | None = None
     """Logged probability of each event's item under the logging policy, shape (n_events,)."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            column = getattr(self, field.name)
+            if column is not None:
+                object.__setattr__(self, field.name, read_only(column))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def __setstate__(self, columns: dict[str, Any]) -> None:
+        self.__dict__.update(columns)
+        self.__post_init__()
 
     @property
     def n_events(self) -> int:
@@ -71,17 +89,18 @@ class SessionLog:
     @cached_property
     def lengths(self) -> IntArray:
         """Events of each session, shape (n_sessions,)."""
-        return np.diff(self.offsets)
+        return read_only(np.diff(self.offsets))
 
     @cached_property
     def session_of_event(self) -> IntArray:
         """Index of the session of each event, shape (n_events,)."""
-        return np.repeat(np.arange(self.n_sessions), self.lengths)
+        return read_only(np.repeat(np.arange(self.n_sessions), self.lengths))
 
     @cached_property
     def position_in_session(self) -> IntArray:
         """Place of each event in its session, from 0, shape (n_events,)."""
-        return np.arange(self.n_events) - self.offsets[:-1][self.session_of_event]
+        places = np.arange(self.n_events) - self.offsets[:-1][self.session_of_event]
+        return read_only(places)
 
     def item_counts(self) -> IntArray:
         """Support: how many events each item has, shape (n_items,)."""
@@ -133,3 +152,12 @@ class SessionLog:
             digest.update(f"{field.name}:{column.dtype.kind}{len(column)};".encode())
             digest.update(data)
         return digest.hexdigest()
+
+    def checksum(self) -> int:
+        """CRC-32 over every column: cheaper than `fingerprint`, for a log that may have changed."""
+        found = 0
+        for field in fields(self):
+            column = getattr(self, field.name)
+            if column is not None:
+                found = zlib.crc32(np.ascontiguousarray(column).view(np.uint8).data, found)
+        return found

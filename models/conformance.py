@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 
 from datasets.session_log import IntArray, SessionLog
-from models.future_hidden import ConformanceError, check_future_hidden, differing_rows, fail
+from models.future_hidden import (
+    WRITES,
+    ConformanceError,
+    check_future_hidden,
+    differing_rows,
+    fail,
+    refusing_writes,
+)
 from models.recommender import FloatMatrix, Progress
 
 __all__ = ["ConformanceError", "check_future_hidden", "check_recommender", "synthetic_log"]
@@ -41,11 +48,12 @@ def check_recommender(model_class: Any, config: Any = None, *, device: str = "cp
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
         model = model_class(config, seed=1, device=device)
-        for progress in _checked_fit(model, config, train):
-            # As in the harness, which validates after each epoch.
-            if progress.epoch_ended:
-                model.score(test)
-        scores = _checked_scores(model, test)
+        with refusing_writes(model):
+            for progress in _checked_fit(model, config, train):
+                # As in the harness, which validates after each epoch.
+                if progress.epoch_ended:
+                    model.score(test)
+            scores = _checked_scores(model, test)
         _check_other_sessions_ignored(model, test, scores)
         check_future_hidden(model, test, sample=test.n_sessions)
         _check_factors(model, test, scores)
@@ -53,7 +61,7 @@ def check_recommender(model_class: Any, config: Any = None, *, device: str = "cp
         if device == "cpu":
             _check_deterministic(model_class, config, train, test, scores)
     if (train.fingerprint(), test.fingerprint()) != before:
-        fail(model, "input", "the model wrote into the log it was given; copy what you change")
+        fail(model, "input", WRITES)
     if output.getvalue():
         first_line = output.getvalue().strip().partition("\n")[0]
         fail(model, "silence", f"the model printed '{first_line}'; put figures into Progress")

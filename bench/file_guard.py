@@ -1,0 +1,33 @@
+"""Keeps a model from reading the test events in its process, where Python can see that it does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+_MEMORY_SEARCHES = ("gc.get_objects", "gc.get_referrers")
+
+
+def hide(paths: Iterable[Path]) -> None:
+    """From now on this process can neither open what lies at or in `paths` nor search its memory.
+
+    Python offers no way to take the hook back. It sees what Python opens, and no native code: it
+    stops a model that looks for the answers, not one that breaks out.
+    """
+    hidden = [os.path.realpath(path) for path in paths]
+
+    def refuse(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str | bytes | os.PathLike):
+            opened = os.path.realpath(os.fsdecode(arguments[0]))
+            if any(opened == path or opened.startswith(path + os.sep) for path in hidden):
+                raise PermissionError(
+                    f"{opened} holds test events, which a trial may not read; "
+                    "learn from the log given to fit"
+                )
+        elif event in _MEMORY_SEARCHES:
+            raise PermissionError(f"a trial may not call {event}, which finds the test events")
+
+    sys.addaudithook(refuse)
