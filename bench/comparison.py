@@ -100,7 +100,7 @@ def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Diff
             test = SignFlips.of(
                 flipped[:, a, m] - flipped[:, b, m],
                 flipped_events,
-                np.bincount(session_of_event, weights=by_event),
+                np.bincount(session_of_event, weights=by_event).astype(np.float64),
                 events,
             )
             found.append(

@@ -155,7 +155,7 @@ def paired_test(
     return SignFlips.of(
         flipped[:, 0],
         flipped[:, 1],
-        np.bincount(session_of_event, weights=by_event),
+        np.bincount(session_of_event, weights=by_event).astype(np.float64),
         np.bincount(session_of_event).astype(np.float64),
     )
 
