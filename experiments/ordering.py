@@ -186,7 +186,7 @@ def step_table(measured: Iterable[Measured], truth: str) -> str:
         ]
         for group in steps(measured, truth)
     ]
-    header = [f"{model} over {before}" for model, before in STEPS.items()]
+    header = [f"{model} over {before}" for model, before in STEPS]
     return tabulate(
         rows,
         ["logger", "corr.", "sessions", "logs", *header],

@@ -36,6 +36,8 @@ PAGE_COLOURS = {"distinct": "#CC79A7", "greedy": "#0072B2", "duplicates_dropped"
 BARS = "#0072B2"
 PAGE = "distinct"
 """The page of all panels that show one."""
+N_STEPS = 6
+"""Pairs of `STEPS` that are drawn: those that change one thing."""
 
 
 def draw(measured: Sequence[Measured], path: Path) -> None:
@@ -92,18 +94,18 @@ def _draw_regret(axes: Axes, measured: Sequence[Measured]) -> None:
 def _draw_steps(axes: Axes, measured: Sequence[Measured]) -> None:
     largest = max(cell["sessions"] for cell in measured)
     chosen = [c for c in measured if c["sessions"] == largest and c["correlation"] == 0]
-    places = np.arange(len(STEPS))
+    names = [f"{model} over {before}" for model, before in STEPS[:N_STEPS]]
+    places = np.arange(len(names))
     for offset, (page, colour) in zip((-0.27, 0, 0.27), PAGE_COLOURS.items(), strict=True):
         groups = steps(chosen, page)
         logs = [group["logs"] for group in groups]
         gains = [
-            np.average([group["steps"][model]["gain"] for group in groups], weights=logs)
-            for model in STEPS
+            np.average([group["steps"][name]["gain"] for group in groups], weights=logs)
+            for name in names
         ]
         axes.bar(places + offset, gains, 0.26, color=colour, label=page.replace("_", " "))
     axes.axhline(0, color="black", linewidth=0.8)
-    names = [f"{model}\nover\n{before}" for model, before in STEPS.items()]
-    axes.set_xticks(places, [name.replace("behaviour_cloning", "cross-entropy") for name in names])
+    axes.set_xticks(places, [name.replace(" over ", "\nover\n") for name in names])
     axes.tick_params(axis="x", labelsize=8)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set(

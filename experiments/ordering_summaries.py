@@ -12,16 +12,19 @@ Measured = dict[str, Any]
 """What `ordering_cells.measure` found in one cell, of one training."""
 NAMED = ("world", "logger", "correlation", "sessions", "seed")
 """What trainings of one log have in common."""
-STEPS = {
-    "reinforce": "behaviour_cloning",
-    "off-policy": "reinforce",
-    "capped": "off-policy",
-    "tocr": "capped",
-    "distinct": "capped",
-}
-"""From cross-entropy to TOCR, each objective with the one that it changes in one thing: weigh by
-return, by pi / beta, cap the ratio, correct for a page with duplicates dropped or of distinct
-items."""
+STEPS = (
+    ("reinforce", "behaviour_cloning"),
+    ("off-policy", "reinforce"),
+    ("capped", "off-policy"),
+    ("tocr", "capped"),
+    ("distinct", "capped"),
+    ("distinct", "tocr"),
+    ("distinct", "reinforce"),
+    ("distinct", "gru4rec on clicks"),
+)
+"""Objectives that are compared, from cross-entropy to TOCR one change at a time: weigh by return,
+by pi / beta, cap the ratio, correct for a page with duplicates dropped or of distinct items; then
+the last against what it competes with."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def chance_regret(measured: Iterable[Measured], truth: str) -> float | None:
 
 
 def steps(measured: Iterable[Measured], truth: str) -> list[dict[str, Any]]:
-    """What each step of `STEPS` changes in true value, over logs of one logger, size, correlation.
+    """What each pair of `STEPS` differs by in true value, over logs of one kind.
 
     `gain` is the mean over logs of the ratio of mean values, less 1. `rises` counts the logs in
     which every training lies above every training of the objective before, `falls` those in which
@@ -105,10 +108,10 @@ def steps(measured: Iterable[Measured], truth: str) -> list[dict[str, Any]]:
         groups.setdefault(key, []).append(trainings)
     found = []
     for (logger, correlation, sessions), logs in groups.items():
-        rungs: dict[str, dict[str, float]] = {}
-        for model, before in STEPS.items():
+        changes: dict[str, dict[str, float]] = {}
+        for model, before in STEPS:
             pairs = [(trained(log, truth, model), trained(log, truth, before)) for log in logs]
-            rungs[model] = {
+            changes[f"{model} over {before}"] = {
                 "gain": float(np.mean([new.mean / old.mean - 1 for new, old in pairs])),
                 "rises": sum(new.low > old.high for new, old in pairs),
                 "falls": sum(new.high < old.low for new, old in pairs),
@@ -119,7 +122,7 @@ def steps(measured: Iterable[Measured], truth: str) -> list[dict[str, Any]]:
                 "correlation": correlation,
                 "sessions": sessions,
                 "logs": len(logs),
-                "steps": rungs,
+                "steps": changes,
             }
         )
     return found

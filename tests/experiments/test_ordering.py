@@ -152,7 +152,10 @@ def test_the_model_of_clicks_does_not_see_what_was_not_clicked() -> None:
 
 
 def test_summaries_of_cells() -> None:
-    names = ("behaviour_cloning", "reinforce", "off-policy", "capped", "tocr", "distinct")
+    names = (
+        "behaviour_cloning", "reinforce", "off-policy", "capped", "tocr", "distinct",
+        "gru4rec on clicks",
+    )  # fmt: skip
 
     def cell(values: list[float], training: int, part: tuple[str, ...] = ()) -> dict[str, object]:
         truth = dict(zip(names, values, strict=True))
@@ -167,8 +170,8 @@ def test_summaries_of_cells() -> None:
         }  # fmt: skip
 
     cells = [
-        cell([1, 2, 1, 2, 4, 3], 1),
-        cell([2, 4, 4.1, 3, 8, 3], 2, part=("reinforce", "off-policy", "capped")),
+        cell([1, 2, 1, 2, 4, 3, 1], 1),
+        cell([2, 4, 4.1, 3, 8, 3, 2], 2, part=("reinforce", "off-policy", "capped")),
     ]
     found = summarise(cells, "greedy")
     assert found["truth"]["regret"] == 0
@@ -177,18 +180,26 @@ def test_summaries_of_cells() -> None:
     assert found["part"]["trainings"] == 1
     assert found["part"]["policies"] == 3
     assert found["part"]["regret"] == pytest.approx(1 - 4.1 / 8)
-    assert found["lie"]["policies"] == pytest.approx((6 + 3) / 2)
+    assert found["lie"]["policies"] == pytest.approx((7 + 3) / 2)
     assert found["lie"]["regret_where_estimated"] == pytest.approx(np.mean([0.75, 1 - 3 / 8]))
     assert chance_regret(cells, "greedy") == pytest.approx(
-        np.mean([1 - 13 / 6 / 4, 1 - 24.1 / 6 / 8])
+        np.mean([1 - 14 / 7 / 4, 1 - 26.1 / 7 / 8])
     )
     (trainings,) = by_log(cells).values()
     assert trained(trainings, "greedy", "tocr") == Trained(6, 4, 8)
     (group,) = steps(cells, "greedy")
     assert group["logs"] == 1
-    assert group["steps"]["tocr"] == {"gain": pytest.approx(6 / 2.5 - 1), "rises": 1, "falls": 0}
+    assert group["steps"]["tocr over capped"] == {
+        "gain": pytest.approx(6 / 2.5 - 1),
+        "rises": 1,
+        "falls": 0,
+    }
     # The worst training of one equals the best of the other.
-    assert group["steps"]["distinct"] == {"gain": pytest.approx(0.2), "rises": 0, "falls": 0}
+    assert group["steps"]["distinct over capped"] == {
+        "gain": pytest.approx(0.2),
+        "rises": 0,
+        "falls": 0,
+    }
 
 
 def test_a_small_run(tmp_path: Path) -> None:
