@@ -105,7 +105,8 @@ def _draw_steps(axes: Axes, measured: Sequence[Measured]) -> None:
         ]
         axes.bar(places + offset, gains, 0.26, color=colour, label=page.replace("_", " "))
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_xticks(places, [name.replace(" over ", "\nover\n") for name in names])
+    shown = [name.replace("behaviour_cloning", "cross-entropy") for name in names]
+    axes.set_xticks(places, [name.replace(" over ", "\nover\n") for name in shown])
     axes.tick_params(axis="x", labelsize=8)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set(
@@ -143,7 +144,7 @@ def _draw_correlation(axes: Axes, measured: Sequence[Measured]) -> None:
         axes.plot(levels, means, marker + "-", color=colour, label=model)
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set(
-        title=f"Where the well known is worth more: {', '.join(worlds)}",
+        title=f"Where the well known is worth more, mean of {len(worlds)} worlds",
         xlabel="correlation of popularity with worth",
         ylabel="true value of distinct pages over gru4rec on clicks",
         xticks=levels,
