@@ -176,8 +176,8 @@ def step_table(measured: Iterable[Measured], truth: str) -> str:
     rows = [
         [
             group["logger"],
-            f"{group['correlation']:g}",
-            f"{group['sessions']:,}",
+            "" if group["correlation"] is None else f"{group['correlation']:g}",
+            "" if group["sessions"] is None else f"{group['sessions']:,}",
             group["logs"],
             *(
                 f"{step['gain']:+.0%} (+{step['rises']} -{step['falls']})"

@@ -97,12 +97,8 @@ def _draw_steps(axes: Axes, measured: Sequence[Measured]) -> None:
     names = [f"{model} over {before}" for model, before in STEPS[:N_STEPS]]
     places = np.arange(len(names))
     for offset, (page, colour) in zip((-0.27, 0, 0.27), PAGE_COLOURS.items(), strict=True):
-        groups = steps(chosen, page)
-        logs = [group["logs"] for group in groups]
-        gains = [
-            np.average([group["steps"][name]["gain"] for group in groups], weights=logs)
-            for name in names
-        ]
+        of_all_logs = steps(chosen, page)[-1]["steps"]
+        gains = [of_all_logs[name]["gain"] for name in names]
         axes.bar(places + offset, gains, 0.26, color=colour, label=page.replace("_", " "))
     axes.axhline(0, color="black", linewidth=0.8)
     shown = [name.replace("behaviour_cloning", "cross-entropy") for name in names]

@@ -95,7 +95,7 @@ def chance_regret(measured: Iterable[Measured], truth: str) -> float | None:
 
 
 def steps(measured: Iterable[Measured], truth: str) -> list[dict[str, Any]]:
-    """What each pair of `STEPS` differs by in true value, over logs of one kind.
+    """What each pair of `STEPS` differs by in true value, over logs of one kind, and over all.
 
     `gain` is the mean over logs of the ratio of mean values, less 1. `rises` counts the logs in
     which every training lies above every training of the objective before, `falls` those in which
@@ -106,6 +106,8 @@ def steps(measured: Iterable[Measured], truth: str) -> list[dict[str, Any]]:
         of = trainings[0]
         key = (of["logger"], of["correlation"], of["sessions"])
         groups.setdefault(key, []).append(trainings)
+    if len(groups) > 1:
+        groups["all", None, None] = [log for logs in groups.values() for log in logs]
     found = []
     for (logger, correlation, sessions), logs in groups.items():
         changes: dict[str, dict[str, float]] = {}
