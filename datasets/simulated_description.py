@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +70,7 @@ def load(name: str, *, reward: str | None, notify: Callable[[str], None]) -> Dat
         f"{int((log.rewards > 0).sum()):,} of {log.n_events:,} events are clicked or enter"
     )
     if reward == "all":
-        log.rewards[:] = np.float32(1)
+        log = replace(log, rewards=np.ones_like(log.rewards))
     return Dataset(
         name=str(description),
         log=log,

@@ -178,7 +178,7 @@ def test_true_values_are_means_over_seeds_of_what_all_have(tmp_path: Path) -> No
     events, _ = logged()
     for seed, value in ((1, 2.0), (2, 3.0)):
         folder = trial(tmp_path, seed, None, events, False)
-        both = WorldValues(WorldEstimate(value, value - 0.5, value + 0.5), None)
+        both = WorldValues(WorldEstimate(value, value - 0.5, value + 0.5), None, None)
         write_true_values(folder, {1: both, 20: both} if seed == 1 else {1: both})
     found = read_policies({"m": sorted(tmp_path.iterdir())}, events, None)
     assert list(found.true_values["m"]) == [true_value_name(1, "greedy")]

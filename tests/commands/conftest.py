@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,14 +30,14 @@ class Run:
 
     def row(self, model: str) -> list[str]:
         """Cells of the model's row, without the marks of the best value."""
-        (line,) = [line for line in self.table.splitlines() if line.startswith(f"| {model} ")]
+        (line,) = [line for line in self.table.splitlines() if re.match(rf"\| {model}‡? ", line)]
         return [cell.strip().replace("**", "") for cell in line.strip("|").split("|")]
 
     @property
     def models(self) -> list[str]:
-        """Models in the table, in its order."""
+        """Models in the table, in its order, without the mark of those that still improve."""
         lines = [line for line in self.table.splitlines() if line.startswith("| ")]
-        return [line.strip("|").split("|")[0].strip() for line in lines[1:]]
+        return [line.strip("|").split("|")[0].strip().rstrip("‡") for line in lines[1:]]
 
 
 @pytest.fixture

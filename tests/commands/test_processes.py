@@ -108,10 +108,10 @@ def test_embedded_log_end_to_end_with_mlflow_and_a_page_without_a_screen(
     assert "8,322 items" in out
     intervals = {
         model: [float(number) for number in re.findall(r"\d\.\d{4}", row)[:3]]
-        for model, row in re.findall(r"^\| (\w+) +\|(.*)$", out, re.MULTILINE)
+        for model, row in re.findall(r"^\| (\w+)‡? +\|(.*)$", out, re.MULTILINE)
         if model != "model"
     }
-    assert intervals["gru4rec"][1] > intervals["popularity"][2], "the intervals overlap"
+    assert "- gru4rec over popularity: +" in out, "more than chance tells them apart"
 
     runs = runs_in(folder, "ml-latest-small temporal")
     parent = runs.pop("benchmark: popularity, gru4rec, tocr")
