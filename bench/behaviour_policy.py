@@ -89,7 +89,7 @@ def read_behaviour(folder: Path, n_events: int) -> BehaviourPolicy | None:
     Raises InputError where it is damaged or of other events.
     """
     file = folder / BEHAVIOUR
-    mend = "delete it and run the benchmark's own command again"
+    fix = "delete it and run the benchmark's own command again"
     if not file.exists():
         return None
     try:
@@ -105,11 +105,11 @@ def read_behaviour(folder: Path, n_events: int) -> BehaviourPolicy | None:
     except (
         OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip
-        raise InputError(f"{file} cannot be read ({error}); {mend}") from error
+        raise InputError(f"{file} cannot be read ({error}); {fix}") from error
     for column in (log_propensities, logged_rewards):
         if column.shape != (n_events,):
             raise InputError(
-                f"{file} has a column of shape {column.shape} for {n_events} test events; {mend}"
+                f"{file} has a column of shape {column.shape} for {n_events} test events; {fix}"
             )
     return BehaviourPolicy(facts["source"], log_propensities, logged_rewards, report)
 

@@ -115,14 +115,14 @@ def write_benchmark(folder: Path, record: BenchmarkRecord) -> None:
 
 def read_record(folder: Path) -> BenchmarkRecord:
     """Read `benchmark.json`; raises InputError where it is missing, damaged or of another kind."""
-    mend = "run the benchmark's own command again"
+    fix = "run the benchmark's own command again"
     return read_versioned(
         folder / RECORD,
         FORMAT_VERSION,
         lambda content: BenchmarkRecord(**content),
         absent="give the --output folder of a benchmark",
-        other_version=mend,
-        damaged=mend,
+        other_version=fix,
+        damaged=fix,
     )
 
 

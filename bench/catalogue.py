@@ -51,7 +51,7 @@ class Catalogue:
                 return cls(**columns)
         except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
-                f"{file} cannot be read ({error}); run the benchmark's own command again to mend it"
+                f"{file} cannot be read ({error}); run the benchmark's own command again to fix it"
             ) from error
 
 

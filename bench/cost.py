@@ -56,18 +56,18 @@ class Cost:
     @classmethod
     def from_json(cls, text: str, source: str = "cost.json") -> Cost:
         """Read what `to_json` wrote; raises InputError, naming `source`, where it is damaged."""
-        mend = "remove its folder and run again."
+        fix = "remove its folder and run again."
         try:
             record = json.loads(text)
         except ValueError as error:
-            raise InputError(f"{source} is not JSON ({error}); {mend}") from error
+            raise InputError(f"{source} is not JSON ({error}); {fix}") from error
         if not isinstance(record, dict):
-            raise InputError(f"{source} is not a JSON object; {mend}")
+            raise InputError(f"{source} is not a JSON object; {fix}")
         needed = {field.name for field in fields(cls) if field.default is MISSING}
         known = {field.name for field in fields(cls)}
         wrong = sorted((needed - set(record)) | (set(record) - known))
         if wrong:
-            raise InputError(f"{source} has unknown or missing keys {', '.join(wrong)}; {mend}")
+            raise InputError(f"{source} has unknown or missing keys {', '.join(wrong)}; {fix}")
         return cls(**record)
 
 

@@ -179,8 +179,8 @@ def run_trial(
         put_in_place(building, folder)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
-        mend = "make room or choose another --output, and run again"
-        reason = f"its results cannot be written ({error}); {mend}"
+        fix = "make room or choose another --output, and run again"
+        reason = f"its results cannot be written ({error}); {fix}"
         progress.finish(f"{spec.name} FAILED: {reason}")
         tracker.end_trial(spec.id, "FAILED", None, reason)
         return Ended("failed", reason)

@@ -58,7 +58,7 @@ class MlflowStore:
     """
 
     def __init__(self, uri: str | None, experiment: str, warn: Callable[[str], None]) -> None:
-        # A user can mend nothing of what MLflow's own code is warned about.
+        # A user can fix nothing of what MLflow's own code is warned about.
         warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic|pydantic)\b")
         from mlflow.tracking import MlflowClient
 

@@ -158,7 +158,7 @@ def evaluate(
     `cap` clips the weights of clipped IPS and is the threshold of switch-DR; infinity is none. With
     a `set_size` K above 1 the policy shows the set of K draws, and weights are alpha_K/beta (Chen
     et al. 2019, section 4.3): right if a user takes at most one item of a set and an item's reward
-    does not hang on the others. `discount` counts per decision. Intervals at `level` are by a
+    does not depend on the others. `discount` counts per decision. Intervals at `level` are by a
     bootstrap over sessions. Raises ValueError for an option outside its range.
     """
     if not cap > 0:

@@ -184,16 +184,16 @@ def read_policy(folder: Path, n_events: int) -> PolicyColumns | None:
     Raises InputError where it is damaged or of other events.
     """
     file = folder / POLICY
-    mend = "remove its folder and run again"
+    fix = "remove its folder and run again"
     try:
         found = np.load(file, allow_pickle=False)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file} cannot be read ({error}); {mend}") from error
+        raise InputError(f"{file} cannot be read ({error}); {fix}") from error
     if found.ndim != 2 or len(found) != n_events or found.shape[1] not in (2, 3):
         raise InputError(
             f"{file} has the shape {found.shape}, not a row for each of {n_events} events and two "
-            f"or three columns; {mend}"
+            f"or three columns; {fix}"
         )
     return PolicyColumns(found[:, 0], found[:, 1], found[:, 2] if found.shape[1] == 3 else None)

@@ -166,7 +166,7 @@ def _source(file: Path) -> str:
         text = file.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"The model source {file} cannot be read ({error}); mend the file."
+            f"The model source {file} cannot be read ({error}); fix the file."
         ) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -187,7 +187,7 @@ def _imports_of(file: Path, source: str) -> tuple[_Import, ...]:
     except SyntaxError as error:
         raise InputError(
             f"The model source {file}, line {error.lineno}, is not valid Python ({error.msg}); "
-            "mend the line."
+            "fix the line."
         ) from error
 
 

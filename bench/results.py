@@ -245,14 +245,14 @@ def mean_over_seeds(of_seeds: Sequence[tuple[float, float, float]]) -> Estimate:
 
 def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue | None) -> None:
     """Raise InputError where a folder's files are not of these events and this catalogue."""
-    mend = "remove the folder and run again"
+    fix = "remove the folder and run again"
     if len(ranks.ranks) != len(events):
         raise InputError(
-            f"{folder} ranks {len(ranks.ranks)} events where the split has {len(events)}; {mend}"
+            f"{folder} ranks {len(ranks.ranks)} events where the split has {len(events)}; {fix}"
         )
     for times in ranks.exposure.values():
         if catalogue is not None and len(times) != len(catalogue):
             raise InputError(
                 f"{folder} counts the exposure of {len(times)} items where the catalogue has "
-                f"{len(catalogue)}; {mend}"
+                f"{len(catalogue)}; {fix}"
             )

@@ -112,14 +112,14 @@ def is_whole(folder: Path) -> bool:
 
 def read_record(folder: Path) -> TrialRecord:
     """Read `trial.json`; raises InputError where it is missing, damaged or of another version."""
-    mend = "remove its folder and run again"
+    fix = "remove its folder and run again"
     return read_versioned(
         folder / RECORD,
         FORMAT_VERSION,
         lambda content: TrialRecord(**content),
-        absent=mend,
+        absent=fix,
         other_version="use another --output folder or remove this one",
-        damaged=mend,
+        damaged=fix,
     )
 
 

@@ -205,13 +205,13 @@ def _searched(prepared: Prepared, spec: TrialSpec) -> dict[str, SearchRange]:
     try:
         ranges = search_ranges(load_model(spec.reference).model_class.Config)
     except ValueError as error:
-        raise InputError(f"{spec.label}: {error}; mend the range beside the option") from error
+        raise InputError(f"{spec.label}: {error}; fix the range beside the option") from error
     open_ranges = {name: span for name, span in ranges.items() if name not in held}
     for name, span in open_ranges.items():
         if spec.config[name] not in span:
             raise InputError(
                 f"{spec.label}.{name} is {spec.config[name]} by default, outside its range {span}; "
-                "mend the range"
+                "fix the range"
             )
     return open_ranges
 

@@ -45,8 +45,8 @@ class Ratio:
 
         The error of a log counts w^2 x^2, x the outcome (less the value, if self-normalised). The
         few rounds of large weight bear most of it and, where rewards are rare, have mostly met none
-        so far, which makes the log look more exact than it is. If outcomes do not hang on weights,
-        sum w^2 x^2 is about sum w^2 * sum w x^2 / sum w, to which nothing rare is missing.
+        so far, which makes the log look more exact than it is. If outcomes do not depend on
+        weights, sum w^2 x^2 is about sum w^2 * sum w x^2 / sum w, to which nothing rare is missing.
         """
         missed = self.outcomes - self.value if self.denominators is None else self.outcomes
         squares, total = self.weights**2, float(self.weights.sum())

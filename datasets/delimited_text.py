@@ -149,7 +149,7 @@ def _rows(text: DelimitedText) -> Iterator[Iterator[tuple[int, list[str]]]]:
 def _too_many_fields(text: DelimitedText, reason: str) -> InputError:
     return InputError(
         f"{text.label}: {reason[0].lower()}{reason[1:]}; "
-        "mend the line, or put quotes around a field that holds the separator"
+        "fix the line, or put quotes around a field that holds the separator"
     )
 
 

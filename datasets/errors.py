@@ -1,11 +1,11 @@
-"""The error that a person can mend, and the hint that goes with a misspelt name."""
+"""The error that a person can fix, and the hint that goes with a misspelt name."""
 
 import difflib
 from collections.abc import Collection
 
 
 class InputError(Exception):
-    """A wrong option or input: one sentence that names the file, row or option, and the mend."""
+    """A wrong option or input: one sentence that names the file, row or option, and the fix."""
 
 
 def nearest_hint(name: str, known: Collection[str], otherwise: str) -> str:

@@ -52,7 +52,7 @@ def gather_columns(
             if len(filled):
                 raise InputError(
                     f"{label}: {place(n_rows + int(filled[0]))} has not the separators of the "
-                    "others; mend the line"
+                    "others; fix the line"
                 )
         for name, id_column in id_columns.items():
             id_column.add(block[name])
@@ -65,7 +65,7 @@ def gather_columns(
                 found = f"'{error.value}'" if error.value.strip() else "blank"
                 raise InputError(
                     f"{label}: {where} has a {name} that is {found}, not {kind}; "
-                    "mend the value or take the row out"
+                    "fix the value or take the row out"
                 ) from error
         n_rows += len(block)
     for name, id_column in id_columns.items():
@@ -97,7 +97,7 @@ def refuse_rows(columns: TableColumns, name: str, bad: NDArray[np.bool_], fault:
         row = int(rows[0])
         raise InputError(
             f"{columns.label}: {columns.place(row)} has a {name} of {columns.numbers[name][row]} "
-            f"that {fault}; mend the value or take the row out"
+            f"that {fault}; fix the value or take the row out"
         )
 
 

@@ -44,7 +44,7 @@ def _titles_of_csv(text: str, label: str) -> dict[str, str]:
         rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except csv.Error as error:
         raise InputError(
-            f"{label}: its titles cannot be read ({error}); mend the file or remove it"
+            f"{label}: its titles cannot be read ({error}); fix the file or remove it"
         ) from error
     return {row["movieId"]: row["title"] for row in rows if row.get("movieId") and row.get("title")}
 

@@ -36,7 +36,7 @@ class Progress:
 
 
 class DivergedError(ArithmeticError):
-    """Training left the finite numbers; the text names epoch, step and the mend."""
+    """Training left the finite numbers; the text names epoch, step and the fix."""
 
 
 class Factors(NamedTuple):

@@ -166,7 +166,7 @@ def _parse(file: Path) -> ast.Module:
     try:
         return ast.parse(file.read_text(encoding="utf-8"))
     except SyntaxError as error:
-        raise InputError(f"{file}, line {error.lineno}: {error.msg}; mend its source") from error
+        raise InputError(f"{file}, line {error.lineno}: {error.msg}; fix its source") from error
 
 
 def _classes(tree: ast.Module) -> dict[str, ast.ClassDef]:
@@ -263,10 +263,10 @@ def _import_file(path: Path, reference: str) -> ModuleType:
 
 def _import_failed(reference: str, error: BaseException) -> InputError:
     if isinstance(error, ImportError) and getattr(error, "name", None):
-        mend = f"install or correct '{error.name}'"
+        fix = f"install or correct '{error.name}'"
     else:
-        mend = "mend its source"
-    return InputError(f"{reference} cannot be imported ({type(error).__name__}: {error}); {mend}")
+        fix = "fix its source"
+    return InputError(f"{reference} cannot be imported ({type(error).__name__}: {error}); {fix}")
 
 
 def _check(model_class: type[Any], reference: str) -> None:

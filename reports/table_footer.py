@@ -152,10 +152,10 @@ def _floors(benchmark: Benchmark) -> list[str]:
 
 
 def _tie_rules(benchmark: Benchmark) -> list[str]:
-    """A line for each model whose figures hang on the tie rule."""
+    """A line for each model whose scores depend on tie handling."""
     names = [f"{name}@{headline_k(benchmark.record.ks)}" for name in COMPARED]
     return [
-        f"{summary.label}: its figures hang on the tie rule: "
+        f"{summary.label}: scores depend on tie handling: "
         + ", ".join(
             f"{rule} {' '.join(f'{metrics[name]:.4f}' for name in names)}"
             for rule, metrics in summary.by_tie_rule.items()

@@ -14,7 +14,7 @@ from datasets.errors import InputError
 from tests.bench.mlflow_stores import Store, closed
 from tests.bench.trained_trials import FINGERPRINT, PLUGIN, TITLES, trained_trial
 
-# MLflow's own code warns of what a user cannot mend.
+# MLflow's own code warns of what a user cannot fix.
 pytestmark = [
     pytest.mark.usefixtures("clean_surroundings"),
     pytest.mark.filterwarnings(r"ignore:::mlflow"),

@@ -85,7 +85,7 @@ def test_another_table_of_the_same_name_gives_no_titles(tmp_path: Path) -> None:
 def test_titles_that_cannot_be_read_name_their_file(tmp_path: Path) -> None:
     folder = write(tmp_path / "ml", "ratings.csv", titles=False)
     (folder / "movies.csv").write_text(f'movieId,title\n10,"{"x" * 200_000}"\n')
-    with pytest.raises(InputError, match=r"movies\.csv: its titles cannot be read .*; mend"):
+    with pytest.raises(InputError, match=r"movies\.csv: its titles cannot be read .*; fix"):
         load(folder).read_titles()
 
 
