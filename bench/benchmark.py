@@ -33,7 +33,7 @@ class Benchmark:
     events: TestEvents
     catalogue: Catalogue
     summaries: tuple[ModelSummary, ...]
-    """Models with a whole trial, best by the headline first."""
+    """Models with a finished trial, best by the headline first."""
     differences: tuple[Difference, ...]
     """Every pair of models in every compared metric."""
     floors: Mapping[str, Mapping[str, float]]
@@ -142,7 +142,7 @@ def _summarise(
     for folder in folders:
         if not is_whole(folder):
             raise InputError(
-                f"{folder} is not a whole trial; run the benchmark's own command again"
+                f"{folder} is not a finished trial; run the benchmark's own command again"
             )
     return summarise(folders, events, record.ks, record.ties, catalogue)
 

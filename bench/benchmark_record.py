@@ -50,7 +50,7 @@ class BenchmarkRecord:
     parameters: Mapping[str, Any]
     """Those of the benchmark's run in MLflow."""
     trials: Mapping[str, Sequence[str]]
-    """Names of the whole trials of each model, by its label, in the plan's order."""
+    """Names of the finished trials of each model, by its label, in the plan's order."""
     failures: Mapping[str, str]
     """Reason of each failed trial, and of each model whose tuning failed, by its name."""
     tuned: Sequence[str] = ()

@@ -178,7 +178,7 @@ def decision(difference: Difference, first_seconds: float, second_seconds: float
 
 
 def p_text(p: float) -> str:
-    """Two digits, or as many as tell it from LEVEL."""
+    """Two digits, or as many as show on which side of LEVEL it lies."""
     digits = 2
     while (float(f"{p:.{digits}g}") < LEVEL) != (p < LEVEL):
         digits += 1

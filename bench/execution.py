@@ -110,7 +110,7 @@ def _rounds(prepared: Prepared) -> list[list[TrialSpec]]:
 
 
 def _seeds_decide(done: Sequence[TrialOutcome], prepared: Prepared) -> bool:
-    """Whether the whole trials among `done` leave nothing that another seed could decide."""
+    """Whether the finished trials among `done` leave nothing that another seed could decide."""
     plan = prepared.plan
     headline = f"Recall@{headline_k(plan.ks)}"
     values: dict[str, list[NDArray[np.float64]]] = {}
@@ -204,9 +204,10 @@ def run_trial(
 
 def _files_with_test_events(prepared: Prepared) -> tuple[Path, ...]:
     splits = split_folder(prepared.output, prepared.split.fingerprint).parent
+    top_lists = (prepared.output / TRIALS).glob("*/top-*.parquet")
     sources = [prepared.plan.dataset, prepared.plan.test, prepared.dataset.source]
     files = [Path(source) for source in sources if source is not None and Path(source).exists()]
-    return (splits, cached_logs(), *files)
+    return (splits, cached_logs(), *top_lists, *files)
 
 
 def _record_death(task: TrialTask, reason: str | None, started: float) -> None:

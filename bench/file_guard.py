@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _MEMORY_SEARCHES = ("gc.get_objects", "gc.get_referrers")
+_OTHER_NAMES = ("os.link", "os.rename", "os.symlink")
 
 
 def hide(paths: Iterable[Path]) -> None:
@@ -25,6 +26,15 @@ def hide(paths: Iterable[Path]) -> None:
             if any(opened == path or opened.startswith(path + os.sep) for path in hidden):
                 raise PermissionError(
                     f"{opened} holds test events, which a trial may not read; "
+                    "learn from the log given to fit"
+                )
+        elif event in _OTHER_NAMES and isinstance(arguments[0], str | bytes | os.PathLike):
+            source = os.path.realpath(os.fsdecode(arguments[0]))
+            if any((path + os.sep).startswith(source + os.sep) for path in hidden) or any(
+                source.startswith(path + os.sep) for path in hidden
+            ):
+                raise PermissionError(
+                    f"{source} holds test events, to which a trial may give no other name; "
                     "learn from the log given to fit"
                 )
         elif event in _MEMORY_SEARCHES:

@@ -41,7 +41,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class SeedMean:
-    """A figure of whole trials, which no resampling of sessions can give an interval."""
+    """A figure of finished trials, which no resampling of sessions can give an interval."""
 
     value: float
     spread: float | None

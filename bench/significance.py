@@ -15,6 +15,8 @@ MOST_UNITS = 10_000
 """More sessions than these are resampled in random groups."""
 ROUNDING = 1e-9
 """Share of a total by which equal sums may differ, added up in another order."""
+SPREADLESS = 1e-6
+"""Share of its terms below which a resample's error is what rounding leaves of 0."""
 
 
 def bootstrap_interval(
@@ -90,10 +92,12 @@ def _studentised_logits(units: Values, means: Values, resamples: int, seed: int)
         )
         errors = np.sqrt(np.maximum(squares, 0)) / total_weight
         moved = np.clip(means + shifts, 0, 1)
+        spread = errors * total_weight > SPREADLESS * np.sqrt(totals[:, n : 2 * n])
+        spread &= (moved > 0) & (moved < 1)
         with np.errstate(divide="ignore", invalid="ignore"):
             logits = np.log(moved) - np.log1p(-moved)
             distances = np.abs(logits - centre) * moved * (1 - moved) / errors
-        found.append(np.where(errors > ROUNDING * moved, distances, np.inf))
+        found.append(np.where(spread, distances, np.inf))
     return np.concatenate(found)
 
 

@@ -199,7 +199,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
         write_top_lists(task.folder, ranks, split.test)
     write_curve(task.folder, fit.curve)
     (task.folder / COST).write_text(cost.to_json(), encoding="utf-8")
-    stochastic = _store_policy(task, model, send) if task.with_policy else None
+    stochastic = _store_policy(task, model, check, send) if task.with_policy else None
     values: dict[int, WorldValues] = {}
     if task.world is not None:
         send(Phase(f"playing {N_SESSIONS:,} sessions in the world"))
@@ -218,8 +218,16 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     return metrics | true_value_figures(values) | costs, stochastic
 
 
-def _store_policy(task: TrialTask, model: Recommender, send: Callable[[Message], None]) -> bool:
-    """Write `policy.npy` for a model that is a stochastic policy, and say whether it is one."""
+def _store_policy(
+    task: TrialTask,
+    model: Recommender,
+    check: FutureCheck | None,
+    send: Callable[[Message], None],
+) -> bool:
+    """Write `policy.npy` for a model that is a stochastic policy, and say whether it is one.
+
+    Its log-probabilities are held to what the model answered in `check`.
+    """
     temperature = policy_temperature(model)
     if temperature is None:
         return False
@@ -233,9 +241,14 @@ def _store_policy(task: TrialTask, model: Recommender, send: Callable[[Message],
             model_name=task.spec.label,
         )
     except ScoreError as error:
-        # What could be ranked is a whole trial all the same.
+        # What could be ranked is a finished trial all the same.
         send(Phase(str(error)))
         return False
+    if check is not None:
+        test = task.split.test
+        log_policy = np.full(test.log.n_events, np.nan)
+        log_policy[test.is_target] = columns.log_policy[: int(test.is_target.sum())]
+        check.check_policy(log_policy, temperature)
     write_policy(task.folder, columns)
     return True
 

@@ -46,7 +46,7 @@ def cut_log(log: SessionLog, name: str, share: float, *, flag: str, source: str)
         )
     if log.n_sessions < 2:
         raise InputError(
-            f"{source}: {log.n_sessions} session cannot be cut into two parts; {_mend(flag)}"
+            f"{source}: {log.n_sessions} session cannot be cut into two parts; {_fix(flag)}"
         )
     n_held_out = max(1, int(np.floor(share * log.n_sessions + 0.5)))
     if name == "temporal":
@@ -60,7 +60,7 @@ def cut_log(log: SessionLog, name: str, share: float, *, flag: str, source: str)
     if is_held_out.all():
         raise InputError(
             f"{source}: {flag} {share} takes all {log.n_sessions} sessions and leaves none to fit "
-            f"on; {_mend(flag)}"
+            f"on; {_fix(flag)}"
         )
     in_held_out = is_held_out[log.session_of_event]
     return _cut_sessions(log, in_held_out, keep_in_train=~in_held_out)
@@ -83,7 +83,7 @@ def _cut_in_time(log: SessionLog, n_held_out: int, *, flag: str, source: str) ->
             reason = f"all sessions of {part} start at the same time, so it cannot be cut in time"
         else:
             reason = f"{flag} leaves no session of {part} that starts before the cut"
-        raise InputError(f"{source}: {reason}; {_mend(flag)} or use --split session-holdout")
+        raise InputError(f"{source}: {reason}; {_fix(flag)} or use --split session-holdout")
     in_held_out = is_held_out[log.session_of_event]
     return _cut_sessions(log, in_held_out, keep_in_train=~in_held_out & (log.times < cut_time))
 
@@ -115,7 +115,7 @@ def _cut_last_events(log: SessionLog) -> Cut:
     )
 
 
-def _mend(flag: str) -> str:
+def _fix(flag: str) -> str:
     if flag == "--valid-share":
         return "use --valid-share 0"
     return "use a longer log or a smaller --test-share"

@@ -110,7 +110,7 @@ def page_markdown(
         results=results_table(rows),
         missing=f" Not measured: {', '.join(missing)}." if missing else "",
         seeds=_markdown(seeds, SEED_HEADERS),
-        pairs=PAIRS.format(table=_pairs_table(pairs)) if pairs else "",
+        pairs=PAIRS.format(table=_pairs_table(pairs) + _reversals(pairs)) if pairs else "",
         versions="\n".join(versions),
     )
 
@@ -130,6 +130,22 @@ def _pairs_table(pairs: Sequence[Row]) -> str:
         for name, metric in (("recall", "Recall@20"), ("mrr", "MRR@20"))
     ]
     return _markdown(cells, headers)
+
+
+def _reversals(pairs: Sequence[Row]) -> str:
+    """A sentence on differences of which every seed has another sign than the authors'."""
+    found = [
+        f"{' - '.join(pair['settings'])} on {pair['log']} in {metric}"
+        for pair in pairs
+        for name, metric in (("recall", "Recall@20"), ("mrr", "MRR@20"))
+        if all(value * pair[name]["authors"] < 0 for value in pair[name]["by_seed"])
+    ]
+    if not found:
+        return ""
+    return (
+        f"\n\nAll seeds here have the opposite sign of the authors' one training: {'; '.join(found)}. "
+        "The order of these two settings is not reproduced."
+    )
 
 
 def _markdown(cells: Sequence[Sequence[Any]], headers: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """A study: models under one plan and one tuning budget on several data sets, in one report.
 
 There are two plans, for small logs and large ones. Each data set is a run of `run_bench.py` with a
-folder of its own, and the same command again goes on where it ended: whole trials and candidates
+folder of its own, and the same command again goes on where it ended: finished trials and candidates
 are not run again. A data set that fails or is absent is said and the others go on. `--quick` goes
 the same way with three models, three candidates, one seed and one epoch, to see that all of it
 works.

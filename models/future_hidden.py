@@ -23,6 +23,8 @@ from models.rank_agreement import Answer, AnswerError, answer
 TOLERANCE = 1e-4
 """Largest difference of two scores that should be equal, as a share of the row's largest score: it
 finds what ranks do not show, such as another scale, and is asked beside them, never instead."""
+LOG_TOLERANCE = 1e-3
+"""Share of a log-probability, plus 1, by which two of one prefix may differ."""
 FALSE_ALARM = 1e-9
 """Largest probability with which chance alone ranks the random items as high as they rank."""
 
@@ -84,6 +86,21 @@ class FutureCheck:
         moved = np.flatnonzero((found > 0) & ((found < low) | (found > high)))
         if len(moved):
             self._fail_moved(int(moved[0]))
+
+    def check_policy(self, log_policy: NDArray[Any], temperature: float) -> None:
+        """Hold log-probabilities of targets to the answers; raises `ConformanceError`.
+
+        `log_policy` is that of softmax(score / `temperature`) at each event of the sessions,
+        (n_events,), NaN where it has none.
+        """
+        logits = self._answer.scores.astype(np.float64) / temperature
+        own = np.take_along_axis(logits, self._targets[:, None], axis=1)[:, 0]
+        expected = own - np.logaddexp.reduce(logits, axis=1)
+        found = np.asarray(log_policy)[self._events]
+        rounding = self._answer.rounding.max(axis=1) / temperature
+        moved = np.abs(found - expected) > LOG_TOLERANCE * (1 + np.abs(expected)) + 2 * rounding
+        if (moved & np.isfinite(found)).any():
+            self._fail_moved(int(np.flatnonzero(moved & np.isfinite(found))[0]))
 
     def check_scores(self) -> None:
         """Ask about the sessions as they are and compare the ranks of the targets, of the items

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +87,8 @@ def answer(model: Any, log: SessionLog, rows: IntArray) -> Answer:
         if len(inside):
             block = log.sessions(start, stop)
             found.append(_product(model, block, inside) if factored else _row(model, block, inside))
+            if np.isnan(found[-1].scores).any():
+                raise AnswerError("a score is NaN, so its targets cannot be ranked")
         start = stop
     return Answer.joined(found)
 
@@ -106,8 +109,11 @@ def _row(model: Any, log: SessionLog, rows: IntArray) -> Answer:
     scores = np.asarray(model.score(log))
     _check_rows(scores, log)
     scores = scores[rows]
-    usual = np.median(np.abs(scores), axis=1, keepdims=True)
-    return Answer(scores, _steps(np.maximum(np.abs(scores), usual)))
+    sizes = np.where(np.isfinite(scores), np.abs(scores), np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of rows without a finite score
+        usual = np.nan_to_num(np.nanmedian(sizes, axis=1, keepdims=True))
+    return Answer(scores, _steps(np.maximum(np.nan_to_num(sizes), usual)))
 
 
 def _steps(sizes: NDArray[Any]) -> NDArray[Any]:

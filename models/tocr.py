@@ -313,18 +313,20 @@ def action_weight(
 
     The cap acts on the ratio alone, before lambda_K (section 4.4). Normalised, the ratios are
     divided by their mean, so that they sum to their number (the paper's w / sum w, times A).
-    `log_set_factor` (A,) takes the place of log lambda_K for another kind of page; the weight is
-    then at most cap K, as it is with lambda_K, which is never above K.
+    `log_set_factor` (A,) takes the place of log lambda_K for another kind of page; min(pi / beta,
+    cap) times it is then at most cap K, as with lambda_K, which is never above K.
     Computed from logarithms: a ratio beyond the largest float may still have a finite weight.
     """
     log_weight = log_top_k_factor(log_pi, k) if log_set_factor is None else log_set_factor
     if off_policy:
         log_ratio = (log_pi - log_beta).clamp(max=math.log(cap))
+        if log_set_factor is not None:
+            log_weight = torch.minimum(log_weight, math.log(k) + math.log(cap) - log_ratio)
         if normalised and len(log_ratio):
             log_ratio = log_ratio - (torch.logsumexp(log_ratio, dim=0) - math.log(len(log_ratio)))
         log_weight = log_weight + log_ratio
-    if log_set_factor is not None:
-        log_weight = log_weight.clamp(max=math.log(k) + (math.log(cap) if off_policy else 0.0))
+    elif log_set_factor is not None:
+        log_weight = log_weight.clamp(max=math.log(k))
     return log_weight.exp()
 
 
@@ -337,9 +339,11 @@ def diagnostics(columns: Columns, config: TocrConfig) -> dict[str, Tensor]:
     """What tells how the correction acts: a number for each action, or each one of L_pi."""
     log_pi = columns["log pi"]
     ratio = torch.exp((log_pi - columns["log beta of weighted"]).double())
-    return {
+    found = {
         "behaviour loss": -columns["log beta"],
         "pi/beta": ratio,
         "share capped": ratio > config.cap,
-        "lambda_K": top_k_factor(log_pi, config.K),
     }
+    if config.set_correction == "with_replacement":
+        found["lambda_K"] = top_k_factor(log_pi, config.K)
+    return found

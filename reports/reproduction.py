@@ -27,7 +27,7 @@ _SPLIT_OPTIONS = (
     "test_share", "valid_share", "unseen_items", "min_session_length", "min_item_support", "reward",
 )  # fmt: skip
 OUTPUT = "again"
-"""Folder that the commands write to: in the benchmark's own, whole trials would be reused."""
+"""Folder that the commands write to: in the benchmark's own, finished trials would be reused."""
 PLAN_FILE = "plan.toml"
 
 

@@ -55,7 +55,9 @@ def distinct_page_pass(
     pi = softmax.log_probability.exp().unsqueeze(1)
     remaining = torch.cat([left + pi, removed.flip(1)], dim=1).cumsum(dim=1).clamp(min=smallest)
     log_missed = torch.log1p(-(pi / remaining).clamp(max=1)).sum(dim=1)
-    log_factor = log_missed + remaining.reciprocal().sum(dim=1).log()
+    # Places of which float32 holds nothing do not count.
+    inverse = torch.where(remaining > smallest, remaining.reciprocal(), 0)
+    log_factor = log_missed + inverse.sum(dim=1).log()
     return replace(softmax, by_logits=others.scatter_(1, own, -1.0)), log_factor
 
 

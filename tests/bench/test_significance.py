@@ -155,3 +155,26 @@ def test_no_events_and_no_numbers_are_refused() -> None:
         bootstrap_interval([0.5, float("nan")], [0, 1])
     with pytest.raises(ValueError, match="outside"):
         bootstrap_interval([0.5, 1.5], [0, 1])
+
+
+@pytest.mark.parametrize("n_sessions", [5, 20, 61, 1000])
+def test_hardly_a_hit_says_that_anything_may_be_so(n_sessions: int) -> None:
+    rng = np.random.default_rng(n_sessions)
+    lengths = rng.integers(1, 300, n_sessions)
+    sessions = np.repeat(np.arange(n_sessions), lengths)
+    for event in rng.integers(0, len(sessions), 8):
+        hits = np.zeros(len(sessions))
+        hits[event] = 1
+        low, high = bootstrap_interval(hits, sessions, resamples=500)
+        assert 0 <= low < hits.mean() < high <= 1
+
+
+def test_weights_leave_no_interval_without_numbers() -> None:
+    rng = np.random.default_rng(3)
+    for n_sessions in range(2, 9):
+        for _ in range(20):
+            hits = (rng.random(n_sessions) < 0.7).astype(float)
+            low, high = bootstrap_interval(
+                hits, np.arange(n_sessions), weights=rng.uniform(0.1, 1, n_sessions), resamples=200
+            )
+            assert 0 <= low <= high <= 1

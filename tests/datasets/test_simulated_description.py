@@ -77,7 +77,7 @@ def test_all_ones_on_request() -> None:
         ("simulated", "did you mean 'simulated:'?"),
     ],
 )
-def test_refuses_with_the_mend(description: str, message: str) -> None:
+def test_refuses_with_the_fix(description: str, message: str) -> None:
     with pytest.raises(InputError) as caught:
         load(description)
     assert message in str(caught.value)

@@ -29,7 +29,7 @@ def test_share_that_leaves_nothing_before_the_cut_names_the_share() -> None:
         make_split(log_of(STRADDLING), temporal(test_share=0.95), source="log.csv")
 
 
-def test_log_without_times_names_column_and_both_mends(cases_dir: Path) -> None:
+def test_log_without_times_names_column_and_both_fixes(cases_dir: Path) -> None:
     log = case_log(cases_dir / "R068-no-time-column/log.csv")
     with pytest.raises(InputError) as error:
         make_split(log, temporal(), source="log.csv")

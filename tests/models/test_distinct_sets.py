@@ -193,5 +193,11 @@ def test_the_weight_is_bounded_as_with_replacement() -> None:
     log_factor = torch.tensor([2.0, 40.0, 1.0])
     weight = action_weight(log_pi, log_beta, k=5, cap=4.0, log_set_factor=log_factor)
     assert weight.tolist() == pytest.approx([20.0, 20.0, math.e])
+    ratios = log_pi - log_beta
+    normalised = action_weight(
+        log_pi, log_beta, k=5, cap=4.0, log_set_factor=log_factor, normalised=True
+    )
+    mean_ratio = ratios.clamp(max=math.log(4)).exp().mean()
+    torch.testing.assert_close(normalised, weight / mean_ratio)
     unbounded = action_weight(log_pi, log_beta, k=5, cap=math.inf, log_set_factor=log_factor)
     assert unbounded.log().tolist() == pytest.approx([31.0, 45.0, 1.0])

@@ -79,7 +79,7 @@ def ratings(case: Path, reward: str | None = None) -> SessionLog:
     return load_dataset(str(case), reward=reward, notify=lambda line: None).log
 
 
-def test_r094_a_log_without_positive_reward_is_refused_with_the_mend(cases_dir: Path) -> None:
+def test_r094_a_log_without_positive_reward_is_refused_with_the_fix(cases_dir: Path) -> None:
     case = cases_dir / "R094-beta-head-leak"
     log = ratings(case)
     assert (log.n_sessions, log.n_events, float(log.rewards.max())) == (8, 40, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from typing import Any, ClassVar
 
@@ -41,6 +42,17 @@ class HonestOnFewRows(Knowing):
 
     def acts(self, sessions: SessionLog) -> np.ndarray[Any, np.dtype[np.bool_]]:
         return np.full(sessions.n_targets, sessions.n_targets >= 1000)
+
+
+class HonestUntilValued(Knowing):
+    """Is a policy that looks ahead only where its value is computed, after it was ranked"""
+
+    policy_temperature = 50.0
+    bonus = 200.0
+
+    def acts(self, sessions: SessionLog) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        callers = {frame.function for frame in inspect.stack(context=0)}
+        return np.full(sessions.n_targets, "policy_columns" in callers)
 
 
 class AnswersByRow(Honest):

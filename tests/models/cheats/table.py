@@ -45,14 +45,15 @@ What stands against them, in every trial:
 
 - Before the model has met a test target it is asked about copies of up to 64 test sessions, the
   longest always among them, that are true until a cut and go on with random items, in another order
-  and other company. Ranks found later must be those that the copies gave, up to rounding
+  and among other sessions. Ranks found later must be those that the copies gave, up to rounding
   (`models/future_hidden.py`), and the random items must rank as chance ranks them, with a
   probability of a false alarm below 3e-9.
 - The last event of each session is in no prefix, so the log that is scored holds another in its
   place.
 - No array of a log can be made writable, and checksums of all logs are compared at the end.
-- A trial's process cannot open the table, the cached log or the stored test events, nor search its
-  memory by `gc`.
+- Python's own `open` of the table, the cached log, stored test events and other trials' lists is
+  refused in a trial's process, and so are another name for them and a search of memory by `gc`.
+- Log-probabilities, which policy values are computed from, are held to the same answers.
 
 What remains: a look at the next item at fewer than about two places in a hundred can escape the
 sample, as can one that only orders equal scores. Code that breaks out of this (a program that it
