@@ -143,8 +143,8 @@ def _reversals(pairs: Sequence[Row]) -> str:
     if not found:
         return ""
     return (
-        f"\n\nAll seeds here have the opposite sign of the authors' one training: {'; '.join(found)}. "
-        "The order of these two settings is not reproduced."
+        "\n\nAll seeds here have the opposite sign of the authors' one training: "
+        f"{'; '.join(found)}. The order of these two settings is not reproduced."
     )
 
 
