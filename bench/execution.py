@@ -206,7 +206,11 @@ def _files_with_test_events(prepared: Prepared) -> tuple[Path, ...]:
     splits = split_folder(prepared.output, prepared.split.fingerprint).parent
     top_lists = (prepared.output / TRIALS).glob("*/top-*.parquet")
     sources = [prepared.plan.dataset, prepared.plan.test, prepared.dataset.source]
-    files = [Path(source) for source in sources if source is not None and Path(source).exists()]
+    files: list[Path] = []
+    for source in [Path(source) for source in sources if source is not None]:
+        # The files of a folder and not all below it: results and models may lie there.
+        inside = source.iterdir() if source.is_dir() else [source]
+        files += [file for file in inside if file.is_file() and file.suffix != ".py"]
     return (splits, cached_logs(), *top_lists, *files)
 
 

@@ -268,3 +268,22 @@ def test_two_models_of_one_name_are_refused(bench: Bench, log: Path) -> None:
     run = bench("--models", "a=gru4rec,a=tocr", "--dataset", str(log))
     assert run.status == 2
     assert "two models called 'a'; give one an alias, as in other=gru4rec" in run.stderr
+
+
+def test_results_may_lie_in_the_folder_of_the_data_set(
+    bench: Callable[..., Run], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = folder / "ml-latest-small"
+    inside.mkdir()
+    rows = [
+        f"{user},{(user + i) % 7},{3 + i % 3},{100 * user + i}"
+        for user in range(60)
+        for i in range(6)
+    ]
+    (inside / "ratings.csv").write_text(
+        "\n".join(["userId,movieId,rating,timestamp", *rows]) + "\n"
+    )
+    monkeypatch.chdir(inside)
+    run = bench("--models", "popularity", "--dataset", ".", "--tracking-uri", "none")
+    assert run.status == 0, run.stderr
+    assert run.models == ["popularity"]
