@@ -16,7 +16,7 @@ from bench.ranking import PREFIXES_PER_BLOCK, ScoreError, session_blocks
 from datasets.errors import InputError
 from datasets.held_out import HeldOut
 from datasets.session_log import SessionLog
-from models.recommender import Factors, Recommender
+from models.recommender import Factors, Recommender, is_factored
 
 POLICY = "policy.npy"
 TILE_SHAPE = 512, 1024
@@ -72,7 +72,7 @@ def policy_columns(
     a score is NaN or +inf, or all of a prefix are -inf.
     """
     log = held_out.log
-    factored = getattr(model, "factors", None) is not None
+    factored = is_factored(model)
     own_behaviour = None
     if log.propensities is not None:
         own_behaviour = getattr(model, "log_propensities", None)

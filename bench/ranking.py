@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.tile_passes import RowCounts, add_tile
 from datasets.held_out import HeldOut
 from datasets.session_log import IntArray, ItemCodes, SessionLog
-from models.recommender import Factors, Recommender
+from models.recommender import Factors, Recommender, is_factored
 
 PREFIXES_PER_BLOCK = 2**16
 """Prefixes for which a factored model is asked at once: states are narrow, so many fit."""
@@ -107,7 +107,7 @@ def rank_steps(
     log, shown = held_out.log, held_out.prefixes
     n_listed = ranks.first_items.shape[1]
     n_first = min(max([n_listed, *ranks.exposure]), log.n_items)
-    factored = getattr(model, "factors", None) is not None
+    factored = is_factored(model)
     block_prefixes = PREFIXES_PER_BLOCK if factored else block_scores // max(log.n_items, 1)
     done = 0
     for start, stop in session_blocks(log, block_prefixes):

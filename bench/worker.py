@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.cost import Cost, Stopwatch, peak_memory_bytes, synchroniser
 from bench.events import events_from
@@ -245,21 +246,23 @@ def _store_policy(
         send(Phase(str(error)))
         return False
     if check is not None:
-        test = task.split.test
-        log_policy = np.full(test.log.n_events, np.nan)
-        log_policy[test.is_target] = columns.log_policy[: int(test.is_target.sum())]
-        check.check_policy(log_policy, temperature)
+        check.check_policy(_at_events(task.split, columns.log_policy, np.nan), temperature)
     write_policy(task.folder, columns)
     return True
 
 
 def _check_ranks(check: FutureCheck, split: Split, ranks: Ranks) -> None:
     """Hold ranks to what the model answered before; raises ConformanceError."""
-    test = split.test
-    of_events = np.zeros(test.log.n_events, dtype=np.int64)
-    of_events[test.is_target] = ranks.ranks[: int(test.is_target.sum())]
-    check.check_ranks(of_events)
+    check.check_ranks(_at_events(split, ranks.ranks, 0))
     check.check_scores()
+
+
+def _at_events(split: Split, figures: NDArray[Any], absent: float) -> NDArray[Any]:
+    """Figures of the test's targets at their events, (n_events,), `absent` at all others."""
+    test = split.test
+    of_events = np.full(test.log.n_events, absent, dtype=figures.dtype)
+    of_events[test.is_target] = figures[: int(test.is_target.sum())]
+    return of_events
 
 
 def _contents(split: Split) -> list[int]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from datasets.session_log import IntArray, SessionLog
 from datasets.simulated_sessions import item_ids
 from datasets.simulated_worlds import Table, World, draw_items
-from models.recommender import Factors, Recommender, policy_temperature
+from models.recommender import Factors, Recommender, is_factored, policy_temperature
 
 PREFIXES_PER_BLOCK = 2**16
 """Prefixes for which a factored model is asked at once."""
@@ -160,7 +160,7 @@ def _scores_after(
 ) -> Iterator[tuple[slice, Table]]:
     """Scores of every item after each whole history, in blocks of histories, (n_block, n_items)."""
     length = items.shape[1]
-    factored = getattr(model, "factors", None) is not None
+    factored = is_factored(model)
     scored = world.n_items * (1 if factored else length)
     block = max(1, min(PREFIXES_PER_BLOCK // length, SCORES_PER_BLOCK // scored))
     for start in range(0, len(items), block):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from datasets.session_log import IntArray, SessionLog
+from models.recommender import is_factored
 
 SCORES_SAMPLED = 2**22
 """About how many scores are compared: of large catalogues fewer sessions are taken."""
@@ -31,7 +32,7 @@ class Copies:
 
 def affordable_rows(model: Any, n_items: int) -> int:
     """For how many prefixes `model` may be asked, beside those of one session."""
-    factored = getattr(model, "factors", None) is not None
+    factored = is_factored(model)
     return STATES_SAMPLED if factored else max(SCORES_SAMPLED // n_items, 1)
 
 

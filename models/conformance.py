@@ -25,7 +25,7 @@ from models.future_hidden import (
     fail,
     refusing_writes,
 )
-from models.recommender import FloatMatrix, Progress
+from models.recommender import FloatMatrix, Progress, is_factored
 
 __all__ = ["ConformanceError", "check_future_hidden", "check_recommender", "synthetic_log"]
 
@@ -187,7 +187,7 @@ def _check_other_sessions_ignored(model: Any, log: SessionLog, scores: FloatMatr
 
 
 def _check_factors(model: Any, log: SessionLog, scores: FloatMatrix) -> None:
-    if getattr(model, "factors", None) is None:
+    if not is_factored(model):
         return
     states, items, bias = (np.asarray(part) for part in model.factors(log))
     width = states.shape[-1]

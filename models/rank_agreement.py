@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.session_log import IntArray, SessionLog
-from models.recommender import Factors
+from models.recommender import Factors, is_factored
 
 ROUNDING = 64
 """Float32 steps by which a score may differ between two calls: what sums of other order give."""
@@ -74,7 +74,7 @@ def answer(model: Any, log: SessionLog, rows: IntArray) -> Answer:
     The log is asked for in blocks of sessions, and only what `rows` names is kept. Raises
     AnswerError where the model does not return a row for each prefix.
     """
-    factored = getattr(model, "factors", None) is not None
+    factored = is_factored(model)
     at_once = PREFIXES_AT_ONCE if factored else SCORES_AT_ONCE // log.n_items
     before = np.concatenate([[0], np.cumsum(np.maximum(log.lengths - 1, 0))])
     nothing = np.empty((0, log.n_items), dtype=np.float32)

@@ -96,6 +96,11 @@ class FactoredRecommender(Recommender, Protocol):
         ...
 
 
+def is_factored(model: object) -> bool:
+    """Whether a model offers its scores in factored form; a plugin may set `factors` to None."""
+    return getattr(model, "factors", None) is not None
+
+
 @runtime_checkable
 class StochasticPolicy(Recommender, Protocol):
     """A recommender that is also a policy: softmax of its scores over a temperature."""
