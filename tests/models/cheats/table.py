@@ -57,8 +57,9 @@ What stands against them, in every trial:
 
 What remains: a look at the next item at fewer than about two places in a hundred can escape the
 sample, as can one that only orders equal scores. Code that breaks out of this (a program that it
-starts, a library of its own, the stack frames of its caller) finds what the process of its user may
-read. Read the source of a model whose figures you publish.
+starts, a library of its own, `os.open` relative to a folder's descriptor, copies of top lists in
+MLflow, the stack frames of its caller) finds what the process of its user may read. Read the source
+of a model whose figures you publish.
 """
 
 
