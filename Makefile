@@ -18,7 +18,7 @@ test: $(VENV)/dev-installed  ## lint, format check, type check and tests
 	@$(VENV)/bin/python -m pytest
 
 parity: $(VENV)/runtime-installed  ## hold gru4rec against its authors' figures on the logs in BENCH_DATA_DIR and write docs/parity.md; hours
-	@$(VENV)/bin/python experiments/parity.py
+	@$(VENV)/bin/python experiments/published/parity.py
 
 ui: $(VENV)/runtime-installed  ## browse the runs at http://127.0.0.1:5000
 	@$(VENV)/bin/mlflow ui --host 127.0.0.1 --workers 1

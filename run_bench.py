@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import VERSION
-from bench.arguments import run_parser
+from bench.planning.arguments import run_parser
 from datasets.errors import InputError, nearest_hint
 
 if TYPE_CHECKING:
-    from bench.benchmark import Benchmark
+    from bench.figures.benchmark import Benchmark
 
 EXIT_FAILED_TRIAL, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 TRACKING_TIMEOUT = 120.0
@@ -50,31 +50,31 @@ def _run(arguments: list[str]) -> int:
     settings, config = given.pop("set", []), given.pop("config", None)
     print(f"run_bench.py {VERSION}: loading", file=sys.stderr, flush=True)
 
-    from bench.plan import make_plan
+    from bench.planning.plan import make_plan
 
     plan = make_plan(given, settings, config)
 
-    from bench.fork_server import start_fork_server
+    from bench.processes.fork_server import start_fork_server
 
     start_fork_server()
 
-    from bench.benchmark import gather
-    from bench.benchmark_record import (
+    from bench.figures.benchmark import gather
+    from bench.mlflow_mirror.tracking import RunStatus, browse_hint, make_tracker
+    from bench.running.execution import execute
+    from bench.running.preparation import prepare
+    from bench.running.progress import TrialProgress
+    from bench.store.benchmark_record import (
         benchmark_name,
         benchmark_parameters,
         record_benchmark,
         write_benchmark,
     )
-    from bench.execution import execute
-    from bench.preparation import prepare
-    from bench.progress import TrialProgress
-    from bench.tracking import RunStatus, browse_hint, make_tracker
     from reports.report import report_markdown, report_paths, write_tables
 
     progress = TrialProgress(sys.stderr)
     prepared = prepare(plan, progress.message)
     if plan.tune is not None:
-        from bench.tuning import tune
+        from bench.tuning.search import tune
 
         prepared = tune(prepared, progress)
     with make_tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
@@ -107,7 +107,7 @@ def _run(arguments: list[str]) -> int:
 
 def _make_page(benchmarks: Sequence[Benchmark], folder: Path, warn: Callable[[str], None]) -> bool:
     """Draw the page of a run, and whether it was; what goes wrong takes no result with it."""
-    from reports.page import write_page
+    from reports.page.page import write_page
 
     warn("drawing plots and report.html")
     try:
@@ -135,8 +135,8 @@ def _report(arguments: list[str]) -> int:
     if options.output is None and len(options.folders) > 1:
         raise InputError("report on several folders needs a folder to write to; add --output DIR")
 
-    from bench.benchmark import read_benchmarks
-    from reports.page import write_page
+    from bench.figures.benchmark import read_benchmarks
+    from reports.page.page import write_page
     from reports.report import report_markdown, write_tables
 
     output = options.output or options.folders[0]
@@ -171,9 +171,9 @@ def _sync(arguments: list[str]) -> int:
     parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's address")
     options = parser.parse_args(arguments)
 
-    from bench.benchmark_record import read_record
-    from bench.mlflow_sync import sync_mlflow
-    from bench.tracking import browse_hint
+    from bench.mlflow_mirror.sync import sync_mlflow
+    from bench.mlflow_mirror.tracking import browse_hint
+    from bench.store.benchmark_record import read_record
     from reports.report import report_paths
 
     record = read_record(options.folder)
@@ -203,9 +203,9 @@ def _recommend(arguments: list[str]) -> int:
     parser.add_argument("--count", metavar="N", default="20", help="length of the list (20)")
     options = parser.parse_args(arguments)
 
-    from bench.options import convert
-    from bench.recommendation import load_trial, recommend
-    from reports.recommendations import recommendations_markdown
+    from bench.planning.options import convert
+    from bench.serving.recommendation import load_trial, recommend
+    from reports.tables.recommendations import recommendations_markdown
 
     try:
         count = convert(options.count, int)

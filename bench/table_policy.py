@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from datasets.session_log import SessionLog
-from datasets.simulated_sessions import observed_classes
-from datasets.simulated_worlds import Table, World
+from datasets.simulation.sessions import observed_classes
+from datasets.simulation.worlds import Table, World
 from models.recommender import FloatMatrix
 
 

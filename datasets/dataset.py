@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from datasets.session_log import SessionLog
-from datasets.simulated_loggers import Logger
-from datasets.simulated_worlds import World
+from datasets.simulation.loggers import Logger
+from datasets.simulation.worlds import World
 
 Order = Literal["time", "position", "file"]
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.archive import members, open_member
-from datasets.cache import cached_dataset
 from datasets.dataset import Dataset
-from datasets.delimited_text import (
+from datasets.errors import InputError
+from datasets.reading.archive import members, open_member
+from datasets.reading.cache import cached_dataset
+from datasets.reading.delimited_text import (
     DelimitedText,
     Opener,
     blocks,
@@ -23,11 +24,10 @@ from datasets.delimited_text import (
     line_of_row,
     open_file,
 )
-from datasets.errors import InputError
-from datasets.event_columns import gather_columns
-from datasets.movielens_archives import movielens_archive
-from datasets.movielens_titles import read_titles
-from datasets.ordering import EventColumns, order_events
+from datasets.reading.event_columns import gather_columns
+from datasets.reading.movielens_archives import movielens_archive
+from datasets.reading.movielens_titles import read_titles
+from datasets.reading.ordering import EventColumns, order_events
 
 NAMES: dict[str, str] = {
     "ml-latest-small": "MovieLens latest-small: 100,836 ratings by 610 users (comes with the code)",

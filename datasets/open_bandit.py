@@ -3,7 +3,7 @@
 A round is one item shown in one of the three places of a fashion shop's page, drawn with a
 probability that is logged, and whether it was clicked. Rounds name no user and no session, and the
 items drawn do not hang on one another, so there is no sequence to predict: this is a reader of
-rounds for off-policy evaluation (`experiments/open_bandit.py`), not a log to train models on.
+rounds for off-policy evaluation (`experiments/science/open_bandit.py`), not a log to train on.
 """
 
 from __future__ import annotations
@@ -18,9 +18,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from datasets.delimited_text import DelimitedText, blocks, column_names, line_of_row, open_file
 from datasets.errors import InputError
-from datasets.event_columns import TableColumns, gather_columns, refuse_rows
+from datasets.reading.delimited_text import (
+    DelimitedText,
+    blocks,
+    column_names,
+    line_of_row,
+    open_file,
+)
+from datasets.reading.event_columns import TableColumns, gather_columns, refuse_rows
 from datasets.session_log import IntArray, StringArray
 
 NAMES: dict[str, str] = {}
@@ -102,7 +108,7 @@ def load_path(path: Path, *, reward: str | None, notify: Callable[[str], None]) 
     read_rounds(path)
     raise InputError(
         f"{path}: Open Bandit rounds name no session, so no model of sequences can learn from "
-        "them; `python experiments/open_bandit.py` evaluates their policies"
+        "them; `python experiments/science/open_bandit.py` evaluates their policies"
     )
 
 

@@ -43,8 +43,8 @@ def load_dataset(
 
 
 def load_event_table(path: Path, *, reward: str | None, notify: Callable[[str], None]) -> Dataset:
-    """Load a table of events (see `datasets.event_table`)."""
-    from datasets import event_table
+    """Load a table of events (see `datasets.reading.event_table`)."""
+    from datasets.reading import event_table
 
     return event_table.load_event_table(path, reward=reward, notify=notify)
 

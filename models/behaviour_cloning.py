@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from datasets.session_log import SessionLog
-from models.common.policy_config import PolicyConfig
-from models.common.policy_recommender import PolicyRecommender
-from models.common.policy_training import train_policies
-from models.common.softmax_policy import PolicyStep, run_head
+from models.common.policy.config import PolicyConfig
+from models.common.policy.recommender import PolicyRecommender
+from models.common.policy.softmax_policy import PolicyStep, run_head
+from models.common.policy.training import train_policies
 from models.recommender import Progress
 
 

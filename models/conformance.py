@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from datasets.session_log import IntArray, SessionLog
-from models.future_hidden import (
+from models.checks.future_hidden import (
     WRITES,
     ConformanceError,
     check_future_hidden,

@@ -18,26 +18,30 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from datasets.session_log import SessionLog
-from models.common.adagrad import Adagrad, TouchedRows, touch
-from models.common.adagrad_kernel import compiled_row_update
-from models.common.bpr_kernel import compiled_bpr_gradient
-from models.common.cells import GruCell, SessionEncoder
-from models.common.distinct import compiled_first_places, distinct
-from models.common.initialisation import uniform_matrix
-from models.common.negative_sampler import NegativeSampler
-from models.common.option_ranges import require_not_negative, require_positive, require_share
-from models.common.ranking_losses import (
+from models.common.options.option_ranges import (
+    require_not_negative,
+    require_positive,
+    require_share,
+)
+from models.common.options.search_ranges import Choices, LogRange, Range
+from models.common.recurrent.cells import GruCell, SessionEncoder
+from models.common.recurrent.session_states import session_states
+from models.common.sampling.bpr_kernel import compiled_bpr_gradient
+from models.common.sampling.distinct import compiled_first_places, distinct
+from models.common.sampling.negative_sampler import NegativeSampler
+from models.common.sampling.ranking_losses import (
     Columns,
     bpr_max,
     cross_entropy,
     exact_logq,
     official_logq,
 )
-from models.common.search_ranges import Choices, LogRange, Range
-from models.common.session_batches import SessionBatches, Window
-from models.common.session_states import session_states
-from models.common.training_log import TrainingLog
-from models.common.transfer import on_device
+from models.common.sessions.session_batches import SessionBatches, Window
+from models.common.training.adagrad import Adagrad, TouchedRows, touch
+from models.common.training.adagrad_kernel import compiled_row_update
+from models.common.training.initialisation import uniform_matrix
+from models.common.training.training_log import TrainingLog
+from models.common.training.transfer import on_device
 from models.recommender import Factors, FloatMatrix, Progress
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.session_log import IntArray, ItemCodes, SessionLog
-from models.common.popularity_ties import popularity_levels, ranks_in_rows
-from models.common.prefixes import Prefixes
-from models.common.ragged import ranges
+from models.common.neighbours.popularity_ties import popularity_levels, ranks_in_rows
+from models.common.sessions.prefixes import Prefixes
+from models.common.sessions.ragged import ranges
 from models.recommender import FloatMatrix, Progress
 
 

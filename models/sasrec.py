@@ -19,13 +19,17 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from datasets.session_log import SessionLog
-from models.common.negative_sampler import NegativeSampler
-from models.common.option_ranges import require_not_negative, require_positive, require_share
-from models.common.sampled_softmax import log_probability, sampled_items
-from models.common.search_ranges import Choices, LogRange, Range
-from models.common.session_chunks import events_of_chunks, session_chunks, similar_lengths
-from models.common.training_log import TrainingLog
-from models.common.transfer import on_device
+from models.common.options.option_ranges import (
+    require_not_negative,
+    require_positive,
+    require_share,
+)
+from models.common.options.search_ranges import Choices, LogRange, Range
+from models.common.sampling.negative_sampler import NegativeSampler
+from models.common.sampling.sampled_softmax import log_probability, sampled_items
+from models.common.sessions.session_chunks import events_of_chunks, session_chunks, similar_lengths
+from models.common.training.training_log import TrainingLog
+from models.common.training.transfer import on_device
 from models.recommender import Factors, FloatMatrix, Progress
 
 INITIAL_DEVIATION = 0.02

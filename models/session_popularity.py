@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from datasets.session_log import IntArray, SessionLog
-from models.common.popularity_ties import popularity_levels, ranks_in_rows
-from models.common.prefixes import Prefixes, occurrences
-from models.common.ragged import blocks
+from models.common.neighbours.popularity_ties import popularity_levels, ranks_in_rows
+from models.common.sessions.prefixes import Prefixes, occurrences
+from models.common.sessions.ragged import blocks
 from models.recommender import FloatMatrix, Progress
 
 EVENTS_PER_BLOCK = 2**20

@@ -18,14 +18,18 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from datasets.session_log import SessionLog
-from models.common.cells import GruCell, SessionEncoder
-from models.common.initialisation import uniform_matrix
-from models.common.option_ranges import require_not_negative, require_positive, require_share
-from models.common.search_ranges import Choices, LogRange, Range
-from models.common.session_batches import SessionBatches, Window
-from models.common.session_states import session_states
-from models.common.training_log import TrainingLog
-from models.common.transfer import on_device
+from models.common.options.option_ranges import (
+    require_not_negative,
+    require_positive,
+    require_share,
+)
+from models.common.options.search_ranges import Choices, LogRange, Range
+from models.common.recurrent.cells import GruCell, SessionEncoder
+from models.common.recurrent.session_states import session_states
+from models.common.sessions.session_batches import SessionBatches, Window
+from models.common.training.initialisation import uniform_matrix
+from models.common.training.training_log import TrainingLog
+from models.common.training.transfer import on_device
 from models.recommender import Factors, FloatMatrix, Progress
 
 

@@ -12,9 +12,9 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from models.common.log_scores import shares_of_best, sums_of_logs
-from models.common.neighbour_recommender import NeighbourRecommender
-from models.common.neighbour_sessions import (
+from models.common.neighbours.log_scores import shares_of_best, sums_of_logs
+from models.common.neighbours.neighbour_recommender import NeighbourRecommender
+from models.common.neighbours.neighbour_sessions import (
     Float64Array,
     ItemScores,
     NeighbourItems,
@@ -22,9 +22,9 @@ from models.common.neighbour_sessions import (
     largest_of_pairs,
     nearest,
 )
-from models.common.option_ranges import require_not_negative, require_positive
-from models.common.prefixes import Prefixes
-from models.common.search_ranges import Choices, LogRange
+from models.common.options.option_ranges import require_not_negative, require_positive
+from models.common.options.search_ranges import Choices, LogRange
+from models.common.sessions.prefixes import Prefixes
 
 WIDEST = 600.0
 """Largest difference of a prefix's logarithms whose exponentials stand beside each other."""

@@ -18,24 +18,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datasets.session_log import IntArray, SessionLog
-from models.common.baselines import Baseline, BaselineKind
-from models.common.boltzmann import boltzmann_sets
-from models.common.distinct_sets import distinct_page_pass, first_arrivals
-from models.common.option_ranges import require_not_negative, require_positive
-from models.common.policy_config import RewardedPolicyConfig
-from models.common.policy_recommender import PolicyRecommender
-from models.common.policy_training import BehaviourDraws, train_policies
-from models.common.returns import rewarded_returns
-from models.common.sampled_softmax import ScoredItems, log_probability
-from models.common.search_ranges import LogRange
-from models.common.softmax_policy import (
+from models.common.options.option_ranges import require_not_negative, require_positive
+from models.common.options.search_ranges import LogRange
+from models.common.policy.baselines import Baseline, BaselineKind
+from models.common.policy.boltzmann import boltzmann_sets
+from models.common.policy.config import RewardedPolicyConfig
+from models.common.policy.distinct_sets import distinct_page_pass, first_arrivals
+from models.common.policy.recommender import PolicyRecommender
+from models.common.policy.returns import rewarded_returns
+from models.common.policy.softmax_policy import (
     HeadPass,
     PolicyStep,
     SoftmaxPolicy,
     run_head,
 )
-from models.common.training_log import Columns
-from models.common.transfer import on_device
+from models.common.policy.training import BehaviourDraws, train_policies
+from models.common.sampling.sampled_softmax import ScoredItems, log_probability
+from models.common.training.training_log import Columns
+from models.common.training.transfer import on_device
 from models.recommender import Progress
 
 PROPENSITY_ROWS = 512
@@ -224,7 +224,7 @@ class Tocr(PolicyRecommender):
         """Sets of `k` items to show after every prefix, (n_prefixes, k), as served (section 5).
 
         The first `greedy` by rank, the rest drawn from the policy over the best `candidates`:
-        `models.common.boltzmann.boltzmann_sets`. Raises ValueError where these do not fit.
+        `models.common.policy.boltzmann.boltzmann_sets`. Raises ValueError where these do not fit.
         """
         sets = boltzmann_sets(
             torch.from_numpy(self.score(sessions)),
@@ -290,7 +290,7 @@ def distinct_page(
 ) -> tuple[HeadPass, Tensor]:
     """`policy`, over the states in `rows`, with the gradient of a page of k distinct items.
 
-    Returns it with log lambda of each action, (A,): `models.common.distinct_sets`.
+    Returns it with log lambda of each action, (A,): `models.common.policy.distinct_sets`.
     """
     targets = scored.targets.index_select(0, rows)
     arrivals = first_arrivals(policy.softmax, targets, k)

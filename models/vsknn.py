@@ -13,16 +13,16 @@ from typing import Annotated, Literal
 import numpy as np
 
 from datasets.session_log import IntArray
-from models.common.neighbour_recommender import NeighbourRecommender
-from models.common.neighbour_sessions import (
+from models.common.neighbours.neighbour_recommender import NeighbourRecommender
+from models.common.neighbours.neighbour_sessions import (
     Float64Array,
     ItemScores,
     largest_of_pairs,
     nearest,
 )
-from models.common.option_ranges import require_not_negative, require_positive
-from models.common.prefixes import Prefixes
-from models.common.search_ranges import Choices, LogRange, Range
+from models.common.options.option_ranges import require_not_negative, require_positive
+from models.common.options.search_ranges import Choices, LogRange, Range
+from models.common.sessions.prefixes import Prefixes
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from datasets.session_log import SessionLog
-from models.common.policy_config import RewardedPolicyConfig
-from models.common.policy_recommender import PolicyRecommender
-from models.common.policy_training import train_policies
-from models.common.returns import rewarded_returns
-from models.common.search_ranges import LogRange
-from models.common.softmax_policy import PolicyStep, run_head
-from models.common.transfer import on_device
+from models.common.options.search_ranges import LogRange
+from models.common.policy.config import RewardedPolicyConfig
+from models.common.policy.recommender import PolicyRecommender
+from models.common.policy.returns import rewarded_returns
+from models.common.policy.softmax_policy import PolicyStep, run_head
+from models.common.policy.training import train_policies
+from models.common.training.transfer import on_device
 from models.recommender import Progress
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.benchmark import Benchmark
-from bench.benchmark_record import BenchmarkRecord
-from bench.files import write_whole
-from reports.benchmark_table import benchmark_csv, benchmark_latex, benchmark_markdown
-from reports.dataset_table import dataset_markdown
-from reports.policy_value_table import POLICY_VALUES, policy_values_csv
+from bench.figures.benchmark import Benchmark
+from bench.store.benchmark_record import BenchmarkRecord
+from bench.store.files import write_whole
+from reports.tables.benchmark_table import benchmark_csv, benchmark_latex, benchmark_markdown
+from reports.tables.dataset_table import dataset_markdown
+from reports.tables.policy_value_table import POLICY_VALUES, policy_values_csv
 
 
 def report_markdown(benchmarks: Sequence[Benchmark]) -> str:

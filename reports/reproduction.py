@@ -10,9 +10,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.benchmark_record import BenchmarkRecord
-from bench.plan import Plan
-from bench.trial import TrialRecord, json_numbers
+from bench.planning.plan import Plan
+from bench.store.benchmark_record import BenchmarkRecord
+from bench.store.trial import TrialRecord, json_numbers
 from datasets.errors import InputError
 from models.registry import list_options
 

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.benchmark import read_benchmarks
-from bench.benchmark_record import read_record
-from bench.catalogue import Catalogue, split_folder
-from bench.events import TestEvents
-from bench.ranking import MISSED_RANK, Ranks
-from bench.results import POPULARITY_NORMALISED, trial_metrics
-from bench.trial import TRIALS, read_ranks
-from bench.trial import read_record as read_trial
+from bench.figures.benchmark import read_benchmarks
+from bench.figures.results import POPULARITY_NORMALISED, trial_metrics
+from bench.ranking.rank_targets import MISSED_RANK, Ranks
+from bench.store.benchmark_record import read_record
+from bench.store.catalogue import Catalogue, split_folder
+from bench.store.events import TestEvents
+from bench.store.trial import TRIALS, read_ranks
+from bench.store.trial import read_record as read_trial
 from datasets.errors import InputError
-from reports.benchmark_table import benchmark_csv
-from reports.policy_value_table import POLICY_VALUES, policy_values_csv
+from reports.tables.benchmark_table import benchmark_csv
+from reports.tables.policy_value_table import POLICY_VALUES, policy_values_csv
 
 RELATIVE_ERROR = 1e-9
 """Sums of another version of NumPy may round otherwise."""

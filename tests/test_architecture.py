@@ -33,7 +33,7 @@ def imported_modules(file: Path) -> set[str]:
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{file} imports by dots; write the plain name"
-            # `from datasets import splits` takes a module, `from datasets.splits import f` a name.
+            # `from datasets import errors` takes a module, `from datasets.errors import f` a name.
             in_package = {f"{node.module}.{alias.name}" for alias in node.names}
             modules |= in_package if node.module in ORDER else {str(node.module)}
     return modules
@@ -71,7 +71,7 @@ def test_data_and_models_know_neither_mlflow_nor_the_command_line(folder: str) -
 
 @pytest.mark.parametrize("folder", ORDER[:-1])
 def test_every_folder_has_tests(folder: str) -> None:
-    assert list((REPOSITORY / "tests" / folder).glob("test_*.py"))
+    assert list((REPOSITORY / "tests" / folder).rglob("test_*.py"))
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--list"], ["--list", "tocr"], ["--version"]])

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench.benchmark import Benchmark
-from bench.calibration import CalibrationBin, calibration_by_truth
-from bench.policy_columns import read_policy
+from bench.figures.benchmark import Benchmark
+from bench.policy_value.calibration import CalibrationBin, calibration_by_truth
+from bench.policy_value.policy_columns import read_policy
 from reports.palette import THEME, Style
 from reports.plots.drawing import (
     MUTED,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from matplotlib.ticker import MaxNLocator
 
-from bench.benchmark import Benchmark
-from bench.trial import CURVE
+from bench.figures.benchmark import Benchmark
+from bench.store.trial import CURVE
 from datasets.errors import InputError
 from reports.palette import Style
 from reports.plots.drawing import Plot, drawing, entries, legend, panel, rendered

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from matplotlib.ticker import MaxNLocator
 
-from bench.benchmark import Benchmark
-from bench.training import VALIDATION_RECALL
-from bench.trial import CURVE
+from bench.figures.benchmark import Benchmark
+from bench.running.training import VALIDATION_RECALL
+from bench.store.trial import CURVE
 from datasets.errors import InputError
 from reports.palette import Style
 from reports.plots.drawing import (

@@ -7,10 +7,10 @@ from typing import Literal
 
 from matplotlib.ticker import PercentFormatter
 
-from bench.benchmark import Benchmark
-from bench.exposure_metrics import TARGET_POPULARITY
-from bench.plan import headline_k
-from bench.results import ModelSummary
+from bench.figures.benchmark import Benchmark
+from bench.figures.results import ModelSummary
+from bench.planning.plan import headline_k
+from bench.stats.exposure_metrics import TARGET_POPULARITY
 from reports.palette import Style
 from reports.plots.drawing import INK, MUTED, ROW, Plot, drawing, name_rows, panel, rendered
 

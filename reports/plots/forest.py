@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.benchmark import Benchmark
-from bench.comparison import Difference
+from bench.figures.benchmark import Benchmark
+from bench.stats.comparison import Difference
 from reports.palette import Style
 from reports.plots.drawing import (
     INK,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from bench.benchmark import Benchmark
+from bench.figures.benchmark import Benchmark
 from reports.palette import Style
 from reports.plots.drawing import (
     MUTED,
@@ -21,7 +21,7 @@ from reports.plots.drawing import (
     short,
     time_axis,
 )
-from reports.table_footer import others_load
+from reports.tables.table_footer import others_load
 
 
 def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:

@@ -8,14 +8,14 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from bench.benchmark import Benchmark
-from bench.off_policy_evaluation import CAP
-from bench.plan import headline_k
-from bench.policy_columns import read_policy
-from bench.policy_values import log_weights
-from bench.results import Estimate
-from bench.true_values import true_value_name
-from bench.world_value import PAGES, Page
+from bench.figures.benchmark import Benchmark
+from bench.figures.results import Estimate
+from bench.planning.plan import headline_k
+from bench.policy_value.off_policy_evaluation import CAP
+from bench.policy_value.policy_columns import read_policy
+from bench.policy_value.policy_values import log_weights
+from bench.policy_value.true_values import true_value_name
+from bench.policy_value.world_value import PAGES, Page
 from reports.palette import Style
 from reports.plots.drawing import (
     MUTED,
@@ -28,7 +28,7 @@ from reports.plots.drawing import (
     rendered,
     short,
 )
-from reports.policy_value_table import SHOWN, VALUE
+from reports.tables.policy_value_table import SHOWN, VALUE
 
 MOST_MODELS = 6
 """Models whose weights are drawn, the best by the headline: more would hide each other."""

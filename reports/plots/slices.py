@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.benchmark import Benchmark
-from bench.slices import Slice, slices
+from bench.figures.benchmark import Benchmark
+from bench.figures.slices import Slice, slices
 from reports.palette import Style
 from reports.plots.drawing import INK, MUTED, Plot, drawing, entries, legend, panel, plain, rendered
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.mlflow_stores import (
+from tests.bench.mlflow_mirror.mlflow_stores import (
     REPOSITORY,
     FirstRun,
     Store,
@@ -30,7 +30,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
     folder.mkdir()
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
-        "from bench.tracking import make_tracker; imported = 'mlflow' in sys.modules;"
+        "from bench.mlflow_mirror.tracking import make_tracker; imported = 'mlflow' in sys.modules;"
         "t = make_tracker(None, 'log temporal', print); t.mirror_trial(Path(sys.argv[2]));"
         "t.close(900); sys.exit(imported)"
     )

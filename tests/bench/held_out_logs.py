@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from datasets.held_out import HeldOut, MissedTargets
 from datasets.session_log import SessionLog
+from datasets.splitting.held_out import HeldOut, MissedTargets
 
 
 def log_of(sessions: list[list[int]], n_items: int) -> SessionLog:

@@ -8,9 +8,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ranking import Ranks, rank_targets
-from datasets.held_out import HeldOut
+from bench.ranking.rank_targets import Ranks, rank_targets
 from datasets.session_log import SessionLog
+from datasets.splitting.held_out import HeldOut
 from models.recommender import Factors, Recommender
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import run_bench
-from bench.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED
+from bench.policy_value.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED
 from tests.commands.conftest import Run
 
 SIMULATED = "simulated:world=static,logger=popularity,sessions=3000,items=30,interests=3"

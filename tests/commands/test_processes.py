@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import run_bench
-from reports.tables import escape_markdown
+from reports.tables.formats import escape_markdown
 from tests.commands.conftest import start
 from tests.commands.serving import invoke, served
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.commands.conftest import Run
 
-MODELS = Path(__file__).parents[1] / "bench" / "tunable_models.py"
+MODELS = Path(__file__).parents[1] / "bench" / "tuning" / "tunable_models.py"
 
 
 def test_tuned_table_and_the_preset_that_repeats_it(bench: Callable[..., Run], log: Path) -> None:

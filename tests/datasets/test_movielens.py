@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datasets import movielens_archives
-from datasets.download import Checksum
 from datasets.errors import InputError
+from datasets.reading import movielens_archives
+from datasets.reading.download import Checksum
 from datasets.registry import load_dataset
 from datasets.session_log import SessionLog
 

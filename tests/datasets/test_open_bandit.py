@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from datasets.errors import InputError
-from datasets.event_table import load_event_table
 from datasets.open_bandit import read_rounds, recognises
+from datasets.reading.event_table import load_event_table
 from datasets.registry import load_dataset
 
 HEADER = ",timestamp,item_id,position,click,propensity_score,user_feature_0"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from models.common import adagrad, distinct
+from models.common.sampling import distinct
+from models.common.training import adagrad
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.common.sampled_softmax import log_probability
+from models.common.sampling.sampled_softmax import log_probability
 
 
 def _identity(logits: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from datasets.session_log import SessionLog
-from datasets.splits import Split, SplitOptions, make_split
+from datasets.splitting.splits import Split, SplitOptions, make_split
 from models.recommender import Progress, Recommender
 
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench.ranking import rank_targets
-from datasets.event_table import load_event_table
+from bench.ranking.rank_targets import rank_targets
+from datasets.reading.event_table import load_event_table
 from datasets.session_log import SessionLog
-from models.common.ranking_losses import Columns, cross_entropy
-from models.common.sampled_softmax import (
+from models.common.sampling.ranking_losses import Columns, cross_entropy
+from models.common.sampling.sampled_softmax import (
     draw_log_weights,
     log_probability,
 )

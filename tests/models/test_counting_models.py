@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.common.popularity_ties import popularity_levels, ranks_in_rows
+from models.common.neighbours.popularity_ties import popularity_levels, ranks_in_rows
 from models.conformance import check_recommender
 from models.markov import Markov, MarkovConfig
 from models.session_popularity import SessionPopularity, SessionPopularityConfig

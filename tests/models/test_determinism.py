@@ -21,9 +21,9 @@ RUN = """
 import sys
 from pathlib import Path
 import torch
-from bench.ranking import rank_targets
-from datasets.event_table import load_event_table
-from datasets.splits import SplitOptions, make_split
+from bench.ranking.rank_targets import rank_targets
+from datasets.reading.event_table import load_event_table
+from datasets.splitting.splits import SplitOptions, make_split
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.tocr import Tocr, TocrConfig
 torch.set_num_threads(1)

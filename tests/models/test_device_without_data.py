@@ -20,8 +20,8 @@ from torch.utils._pytree import tree_leaves
 
 from datasets.session_log import SessionLog
 from models.behaviour_cloning import BehaviourCloning, BehaviourCloningConfig
-from models.common import training_log, transfer
-from models.common.distinct import distinct
+from models.common.sampling.distinct import distinct
+from models.common.training import training_log, transfer
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.recommender import Progress
 from models.reinforce import Reinforce, ReinforceConfig

@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.common import ranking_losses
-from models.common.negative_sampler import NegativeSampler
-from models.common.ranking_losses import Columns
+from models.common.sampling import ranking_losses
+from models.common.sampling.negative_sampler import NegativeSampler
+from models.common.sampling.ranking_losses import Columns
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from tests.models.logs import make_log, trained, weights
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bench.metrics import recall_at, reciprocal_rank_at
-from bench.ranking import rank_targets
+from bench.ranking.rank_targets import rank_targets
+from bench.stats.metrics import recall_at, reciprocal_rank_at
 from datasets.registry import load_event_table
-from datasets.splits import Split
+from datasets.splitting.splits import Split
 from models.markov import Markov
 from models.popularity import Popularity
 from models.session_popularity import SessionPopularity

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from datasets.session_log import SessionLog
-from models.common.ranking_losses import Columns, exact_logq
-from models.common.session_batches import SessionBatches
+from models.common.sampling.ranking_losses import Columns, exact_logq
+from models.common.sessions.session_batches import SessionBatches
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.sasrec import SasRec, SasRecConfig
 from models.tocr import Tocr, TocrConfig

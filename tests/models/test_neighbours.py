@@ -213,7 +213,7 @@ def test_the_size_of_a_block_changes_no_score(
 ) -> None:
     model, _ = trained(model_class, model_class.Config(), TRAIN)
     scores = model.score(TEST)
-    monkeypatch.setattr("models.common.neighbour_recommender.COST_PER_BLOCK", cost)
+    monkeypatch.setattr("models.common.neighbours.neighbour_recommender.COST_PER_BLOCK", cost)
     np.testing.assert_array_equal(model.score(TEST), scores)
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from models.behaviour_cloning import BehaviourCloning, BehaviourCloningConfig
-from models.common.policy_config import PolicyConfig
-from models.common.session_batches import SessionBatches
+from models.common.policy.config import PolicyConfig
+from models.common.sessions.session_batches import SessionBatches
 from models.reinforce import Reinforce, ReinforceConfig
 from models.tocr import Tocr, TocrConfig
 from models.tocr_replica import TocrReplica, TocrReplicaConfig, sampled_action_weight

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from datasets.session_log import SessionLog
-from models.common.returns import discounted_returns, reward_unit, rewarded_returns
+from models.common.policy.returns import discounted_returns, reward_unit, rewarded_returns
 from models.reinforce import Reinforce, ReinforceConfig
 from models.sqn import Sqn, SqnConfig
 from models.tocr import Tocr, TocrConfig

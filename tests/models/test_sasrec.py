@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.ranking import rank_targets
+from bench.ranking.rank_targets import rank_targets
 from datasets.session_log import SessionLog
-from models.common.negative_sampler import NegativeSampler
+from models.common.sampling.negative_sampler import NegativeSampler
 from models.conformance import check_recommender
 from models.recommender import DivergedError, FactoredRecommender
 from models.sasrec import SasRec, SasRecConfig, Transformer

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.metrics import recall_at, reciprocal_rank_at
-from bench.ranking import rank_targets
+from bench.ranking.rank_targets import rank_targets
+from bench.stats.metrics import recall_at, reciprocal_rank_at
 from datasets.session_log import SessionLog
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.markov import Markov, MarkovConfig

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.ranking import rank_targets
-from models.common.session_batches import SessionBatches
-from models.common.session_states import session_states
+from bench.ranking.rank_targets import rank_targets
+from models.common.recurrent.session_states import session_states
+from models.common.sessions.session_batches import SessionBatches
 from models.conformance import check_recommender
 from models.recommender import DivergedError, FactoredRecommender
 from models.sqn import Head, Sqn, SqnConfig, td_targets

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.common.negative_sampler import NegativeSampler
+from models.common.sampling.negative_sampler import NegativeSampler
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.tocr import Tocr, TocrConfig
 from tests.models.logs import make_log, trained, weights

@@ -1,4 +1,4 @@
-"""A benchmark in memory, as `bench.benchmark` would read it from a folder."""
+"""A benchmark in memory, as `bench.figures.benchmark` would read it from a folder."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.benchmark import Benchmark
-from bench.benchmark_record import BenchmarkRecord
-from bench.catalogue import Catalogue
-from bench.comparison import Difference
-from bench.cost import Cost
-from bench.events import TestEvents
-from bench.results import ModelSummary
+from bench.figures.benchmark import Benchmark
+from bench.figures.results import ModelSummary
+from bench.stats.comparison import Difference
+from bench.store.benchmark_record import BenchmarkRecord
+from bench.store.catalogue import Catalogue
+from bench.store.cost import Cost
+from bench.store.events import TestEvents
 
 COUNTS = {
     "train_sessions": 30, "train_events": 90, "valid_sessions": 3, "valid_events": 6,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.benchmark import Benchmark
+from bench.figures.benchmark import Benchmark
 from tests.reports.policies import with_policies
 from tests.reports.written import written_benchmark
 
@@ -34,7 +34,7 @@ def written_page(tmp_path_factory: pytest.TempPathFactory) -> WrittenPage:
 
     Two of them are policies in a simulated world.
     """
-    from reports.page import write_page
+    from reports.page.page import write_page
 
     models = {"gru4rec": (0.1, 0.3, 0.2), "tocr": (0.1, 0.15)}
     models |= dict.fromkeys((*AWKWARD, *(f"model{i}" for i in range(5))), (0.1,))

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from bench.benchmark import Benchmark
-from bench.tuning_records import Candidate, Tuning
+from bench.figures.benchmark import Benchmark
+from bench.store.tuning_records import Candidate, Tuning
 from datasets.errors import InputError
 from reports.palette import styles
 from reports.plots.curves import draw_curves, read_curves

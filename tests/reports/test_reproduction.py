@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from bench.arguments import run_parser
-from bench.options import build_config
-from bench.plan import Plan, make_plan
-from bench.trial import TrialRecord, json_numbers
+from bench.planning.arguments import run_parser
+from bench.planning.options import build_config
+from bench.planning.plan import Plan, make_plan
+from bench.store.trial import TrialRecord, json_numbers
 from models.vsknn import VSkNNConfig
 from reports.reproduction import command, model_options
 from tests.reports.benchmarks import benchmark

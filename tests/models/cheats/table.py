@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.trial import TRIALS, read_record
+from bench.store.trial import TRIALS, read_record
 from tests.models.cheats import (
     broken,
     company,
@@ -46,7 +46,7 @@ What stands against them, in every trial:
 - Before the model has met a test target it is asked about copies of up to 64 test sessions, the
   longest always among them, that are true until a cut and go on with random items, in another order
   and among other sessions. Ranks found later must be those that the copies gave, up to rounding
-  (`models/future_hidden.py`), and the random items must rank as chance ranks them, with a
+  (`models/checks/future_hidden.py`), and the random items must rank as chance ranks them, with a
   probability of a false alarm below 3e-9.
 - The last event of each session is in no prefix, so the log that is scored holds another in its
   place.

@@ -1,0 +1,1 @@
+"""From stored ranks to the figures that tables and plots show."""

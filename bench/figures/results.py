@@ -1,0 +1,258 @@
+"""From ranks to figures: metrics of a trial, and of a model over its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.ranking.rank_targets import Ranks
+from bench.stats.comparison import EventValues
+from bench.stats.exposure_metrics import exposure_figures
+from bench.stats.metrics import COMPARED, METRICS, RECALL, TIE_RULES, apply_ties
+from bench.stats.significance import bootstrap_interval
+from bench.store.catalogue import Catalogue
+from bench.store.cost import Cost
+from bench.store.events import TestEvents
+from bench.store.trial import read_cost, read_ranks, read_record
+from datasets.errors import InputError
+from datasets.session_log import IntArray
+
+POSITIVE = " (positive)"
+REWARD_WEIGHTED = " (reward-weighted)"
+POPULARITY_NORMALISED = " (popularity-normalised)"
+TIE_DIGITS = 4
+"""Decimals at which tie rules are held beside each other: those of the table."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval over test sessions, and its spread over seeds."""
+
+    value: float
+    low: float
+    high: float
+    spread: float | None
+    """Standard deviation over seeds; None for a single seed."""
+
+
+@dataclass(frozen=True)
+class SeedMean:
+    """A figure of finished trials, which no resampling of sessions can give an interval."""
+
+    value: float
+    spread: float | None
+    """Standard deviation over seeds; None for a single seed."""
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """One model's row: means over its seeds."""
+
+    label: str
+    seeds: tuple[int, ...]
+    metrics: dict[str, Estimate]
+    """By table name: "Recall@20" and so on over all events; "Recall@20 (positive)" over those of
+    positive reward, and "Recall@20 (reward-weighted)", both absent without any; "Recall@20
+    (popularity-normalised)", absent without a catalogue."""
+    costs: tuple[Cost, ...]
+    """One a seed."""
+    tied_share: float
+    """Share of test events whose target ties with another item."""
+    event_values: dict[str, NDArray[np.float64]]
+    """Mean over seeds of each test event's compared metrics, by table name, (n_events,)."""
+    folders: tuple[Path, ...] = ()
+    """The trials' folders, one a seed, in the order of `seeds`."""
+    exposure: dict[str, SeedMean] = field(default_factory=dict)
+    """Figures of what is recommended, "Coverage@20" and so on; absent without a catalogue, and for
+    a K that a seed's trial was not run with."""
+    by_tie_rule: dict[str, dict[str, float]] = field(default_factory=dict)
+    """For each tie rule the compared metrics over all events, by table name."""
+
+    @property
+    def ties_matter(self) -> bool:
+        """Whether the tie rules disagree about any compared metric, at the table's digits."""
+        rules = list(self.by_tie_rule.values())
+        shown = [
+            {name: f"{value:.{TIE_DIGITS}f}" for name, value in rule.items()} for rule in rules
+        ]
+        return any(rule != shown[0] for rule in shown[1:])
+
+
+def summarise(
+    folders: Sequence[Path],
+    events: TestEvents,
+    ks: Sequence[int],
+    ties: str,
+    catalogue: Catalogue | None = None,
+) -> ModelSummary:
+    """Summary of the finished trials of one model, one folder a seed.
+
+    With the split's `catalogue` it has figures of exposure. Raises InputError if a folder's ranks
+    are not of these test events, or its exposure not of this catalogue.
+    """
+    records = [read_record(folder) for folder in folders]
+    all_ranks = [read_ranks(folder) for folder in folders]
+    for folder, ranks in zip(folders, all_ranks, strict=True):
+        _check(folder, ranks, events, catalogue)
+    values = [event_values(ranks, ks, ties) for ranks in all_ranks]
+    compared = [f"{name}@{k}" for name in COMPARED for k in ks]
+    return ModelSummary(
+        label=records[0].model,
+        seeds=tuple(record.seed for record in records),
+        metrics=_estimates(values, events, None if catalogue is None else catalogue.support),
+        costs=tuple(read_cost(folder) for folder in folders),
+        tied_share=float(np.mean([(ranks.ties > 0).mean() for ranks in all_ranks])),
+        event_values={
+            name: np.mean([of_trial[name] for of_trial in values], axis=0) for name in compared
+        },
+        folders=tuple(folders),
+        exposure={} if catalogue is None else _exposure(all_ranks, events, ks, catalogue),
+        by_tie_rule=_by_tie_rule(all_ranks, ks),
+    )
+
+
+def trial_metrics(
+    ranks: Ranks, events: TestEvents, ks: Sequence[int], support: IntArray
+) -> dict[str, float]:
+    """Metrics of one trial under conservative ties, each with the ends of its interval.
+
+    `support` counts the training events of each item, (n_items,).
+    """
+    found: dict[str, float] = {}
+    values = event_values(ranks, ks, "conservative")
+    for name, estimate in _estimates([values], events, support).items():
+        found |= {
+            name: estimate.value,
+            f"{name} low": estimate.low,
+            f"{name} high": estimate.high,
+        }
+    return found
+
+
+def event_values(ranks: Ranks, ks: Sequence[int], ties: str) -> dict[str, NDArray[np.float64]]:
+    """Every metric of every event, by table name, shape (n_events,)."""
+    effective = apply_ties(ranks.ranks, ranks.ties, ties)
+    return {f"{name}@{k}": metric(effective, k) for name, metric in METRICS.items() for k in ks}
+
+
+@dataclass(frozen=True, eq=False)
+class Average:
+    """One way to average the metrics of events."""
+
+    suffix: str
+    """What a table's names have after the metric's."""
+    rows: NDArray[np.bool_]
+    """Events that count, (n_events,)."""
+    weights: NDArray[np.float64] | None
+    """Weight of each event that counts, above 0; None if all weigh the same."""
+    names: tuple[str, ...]
+    """Metrics that are averaged so."""
+
+
+def averages(
+    events: TestEvents, names: Sequence[str], support: IntArray | None
+) -> Iterator[Average]:
+    """How the metrics `names` of `events` are averaged: each way that has events.
+
+    Over all events; over those of positive reward; and Recall with the reward for weight, which is
+    sum of reward * hit / sum of reward. A reward of 0 or below has no weight in it: a loss avoided
+    is not what a hit measures. With the `support` of the items in training, (n_items,), also Recall
+    with 1 / support of the target for weight, which is sum of hit / support over sum of 1 / support
+    (Steck, RecSys 2011, with the exponent 1): an item that came ten times as often counts no more.
+    A target that only validation has weighs like one with a single training event; one that neither
+    has is left out, as no model can hit it and it would weigh most.
+    """
+    recalls = tuple(name for name in names if name.startswith(f"{RECALL}@"))
+    rewards = np.asarray(events.rewards, dtype=np.float64)
+    positive = rewards > 0
+    all_events = np.ones(len(events), dtype=np.bool_)
+    yield Average("", all_events, None, tuple(names))
+    known = np.asarray(events.targets) >= 0
+    if support is not None and known.any():
+        times = np.maximum(support[events.targets[known]], 1)
+        yield Average(POPULARITY_NORMALISED, known, 1 / times, recalls)
+    if positive.any():
+        yield Average(POSITIVE, positive, None, tuple(names))
+        yield Average(REWARD_WEIGHTED, positive, rewards[positive], recalls)
+
+
+def _estimates(
+    trials: Sequence[EventValues], events: TestEvents, support: IntArray | None
+) -> dict[str, Estimate]:
+    """Mean over trials and events; the interval resamples sessions of the mean over trials."""
+    found = {}
+    for way in averages(events, list(trials[0]), support):
+        by_trial = np.array([[trial[name][way.rows] for name in way.names] for trial in trials])
+        per_event = by_trial.mean(axis=0).T
+        sessions = events.sessions[way.rows]
+        lows, highs = bootstrap_interval(per_event, sessions, weights=way.weights)
+        seeds = np.average(by_trial, axis=2, weights=way.weights)
+        for i, name in enumerate(way.names):
+            found[name + way.suffix] = Estimate(
+                value=float(np.average(per_event[:, i], weights=way.weights)),
+                low=float(lows[i]),
+                high=float(highs[i]),
+                spread=spread_over_seeds(seeds[:, i]),
+            )
+    return found
+
+
+def _by_tie_rule(all_ranks: Sequence[Ranks], ks: Sequence[int]) -> dict[str, dict[str, float]]:
+    """Mean over events and trials of each compared metric, by tie rule and table name."""
+    found = {}
+    for rule in TIE_RULES:
+        effective = [apply_ties(ranks.ranks, ranks.ties, rule) for ranks in all_ranks]
+        found[rule] = {
+            f"{name}@{k}": float(np.mean([METRICS[name](ranks, k).mean() for ranks in effective]))
+            for name in COMPARED
+            for k in ks
+        }
+    return found
+
+
+def _exposure(
+    all_ranks: Sequence[Ranks], events: TestEvents, ks: Sequence[int], catalogue: Catalogue
+) -> dict[str, SeedMean]:
+    """Figures of exposure that every trial has, mean over trials."""
+    kept = [k for k in ks if all(k in ranks.exposure for ranks in all_ranks)]
+    trials = [
+        exposure_figures({k: ranks.exposure[k] for k in kept}, catalogue.support, events.targets)
+        for ranks in all_ranks
+    ]
+    found = {}
+    for name in trials[0]:
+        of_seeds = np.array([trial[name] for trial in trials])
+        found[name] = SeedMean(float(of_seeds.mean()), spread_over_seeds(of_seeds))
+    return found
+
+
+def spread_over_seeds(of_seeds: NDArray[np.float64]) -> float | None:
+    """Standard deviation of a figure over seeds, (n_seeds,); None for a single one."""
+    return float(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else None
+
+
+def mean_over_seeds(of_seeds: Sequence[tuple[float, float, float]]) -> Estimate:
+    """Mean of value, low and high over seeds: on the wide side, as no interval of a mean is wider
+    than the mean of the intervals."""
+    rows = np.array(of_seeds)
+    value, low, high = rows.mean(axis=0).tolist()
+    return Estimate(value, low, high, spread_over_seeds(rows[:, 0]))
+
+
+def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue | None) -> None:
+    """Raise InputError where a folder's files are not of these events and this catalogue."""
+    fix = "remove the folder and run again"
+    if len(ranks.ranks) != len(events):
+        raise InputError(
+            f"{folder} ranks {len(ranks.ranks)} events where the split has {len(events)}; {fix}"
+        )
+    for times in ranks.exposure.values():
+        if catalogue is not None and len(times) != len(catalogue):
+            raise InputError(
+                f"{folder} counts the exposure of {len(times)} items where the catalogue has "
+                f"{len(catalogue)}; {fix}"
+            )

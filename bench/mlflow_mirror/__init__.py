@@ -1,0 +1,1 @@
+"""Shows in MLflow what an output folder holds."""

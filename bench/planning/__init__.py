@@ -1,0 +1,1 @@
+"""What a user asks for, from options and TOML to a checked plan."""

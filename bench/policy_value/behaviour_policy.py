@@ -1,0 +1,120 @@
+"""The behaviour policy of a split: how likely the logger was to show what it showed.
+
+Logged propensities where the test events have them, else one estimate for all models, stored once
+beside the test events.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.policy_value.behaviour_model import BehaviourReport, estimated_behaviour
+from bench.policy_value.calibration import CalibrationBin
+from bench.policy_value.policy_columns import item_reward_model
+from bench.store.events import TestEvents
+from datasets.errors import InputError
+from datasets.splitting.splits import Split
+
+BEHAVIOUR = "behaviour.npz"
+Source = Literal["logged", "simulated", "estimated"]
+
+
+@dataclass(frozen=True, eq=False)
+class BehaviourPolicy:
+    """The logger on the test events in their order; shapes are (n_events,)."""
+
+    source: Source
+    """logged: as the log has it; simulated: as the world has it; estimated: by counts, so that
+    whatever is computed from it is a diagnostic and no measurement."""
+    log_propensities: NDArray[np.float64]
+    """log beta(a|s) of the logged item, finite."""
+    logged_rewards: NDArray[np.float64]
+    """q(a) of the logged item by the item reward model, (n_events,); a missed event has the mean
+    over the catalogue."""
+    report: BehaviourReport | None = None
+    """How good the estimate is; None where nothing was estimated."""
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether the propensities are no fact of the log."""
+        return self.source == "estimated"
+
+
+def behaviour_policy(split: Split, events: TestEvents, *, simulated: bool) -> BehaviourPolicy:
+    """The behaviour policy of `events`, which are those of the split's test.
+
+    `simulated` says that propensities, if there are any, come of a world that made the log.
+    """
+    rewards = item_reward_model(split.train)
+    targets = np.asarray(events.targets)
+    logged_rewards = np.where(targets >= 0, rewards[targets], rewards.mean())
+    if events.propensities is not None:
+        log_propensities = np.log(np.asarray(events.propensities, dtype=np.float64))
+        source: Source = "simulated" if simulated else "logged"
+        return BehaviourPolicy(source, log_propensities, logged_rewards)
+    log_propensities, report = estimated_behaviour(split.train, split.valid, split.test)
+    return BehaviourPolicy("estimated", log_propensities, logged_rewards, report)
+
+
+def store_behaviour(behaviour: BehaviourPolicy, folder: Path) -> None:
+    """Write `behaviour.npz` into the existing `folder`; a reader sees the whole file or none."""
+    report = None if behaviour.report is None else asdict(behaviour.report)
+    partial = folder / f".{BEHAVIOUR}.{os.getpid()}.partial"
+    try:
+        with partial.open("wb") as file:
+            np.savez_compressed(
+                file,
+                allow_pickle=False,
+                log_propensities=behaviour.log_propensities,
+                logged_rewards=behaviour.logged_rewards,
+                facts=np.array(json.dumps({"source": behaviour.source, "report": report})),
+            )
+        partial.replace(folder / BEHAVIOUR)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_behaviour(folder: Path, n_events: int) -> BehaviourPolicy | None:
+    """What `store_behaviour` wrote for `n_events` events; None where a split has no such file.
+
+    Raises InputError where it is damaged or of other events.
+    """
+    file = folder / BEHAVIOUR
+    fix = "delete it and run the benchmark's own command again"
+    if not file.exists():
+        return None
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as columns:
+            facts = json.loads(str(columns["facts"]))
+            log_propensities, logged_rewards = (
+                columns["log_propensities"],
+                columns["logged_rewards"],
+            )
+        if facts["source"] not in get_args(Source):
+            raise ValueError(f"its source is {facts['source']}")
+        report = None if facts["report"] is None else _report(facts["report"])
+    except (
+        OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
+        raise InputError(f"{file} cannot be read ({error}); {fix}") from error
+    for column in (log_propensities, logged_rewards):
+        if column.shape != (n_events,):
+            raise InputError(
+                f"{file} has a column of shape {column.shape} for {n_events} test events; {fix}"
+            )
+    return BehaviourPolicy(facts["source"], log_propensities, logged_rewards, report)
+
+
+def _report(fields: dict[str, Any]) -> BehaviourReport:
+    bins = tuple(CalibrationBin(*values) for values in fields.pop("calibration"))
+    smallest = tuple((share, value) for share, value in fields.pop("smallest"))
+    return BehaviourReport(calibration=bins, smallest=smallest, **fields)

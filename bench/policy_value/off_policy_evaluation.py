@@ -1,0 +1,272 @@
+"""The value of a policy from the log of another one, and whether it can be believed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.policy_value.overlap import Overlap, log_set_probability, measure_overlap, refusal
+from bench.policy_value.per_decision import (
+    SelfNormalisedPerDecision,
+    SessionWeights,
+    session_weights,
+)
+from bench.policy_value.value_estimators import (
+    Ratios,
+    clipped_ips,
+    direct_method,
+    doubly_robust,
+    ips,
+    per_decision,
+    self_normalised_doubly_robust,
+    snips,
+    switch_doubly_robust,
+)
+from bench.policy_value.value_intervals import (
+    RatioSum,
+    SessionStatistic,
+    resampling_units,
+    studentised_intervals,
+)
+
+Values = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+CAP = math.exp(3)
+"""The paper's cap on a weight."""
+
+SWEPT_CAPS = (1.0, math.e, math.exp(2), math.exp(3), math.exp(4), math.exp(5), math.inf)
+"""Caps of the clip sweep."""
+
+ROUNDING = 1e-5
+"""By which the log of a probability that is 1 may exceed 0 in 32 bits."""
+
+ESTIMATORS = (
+    "ips", "clipped_ips", "snips", "dm", "dr", "sndr", "switch_dr", "pdis", "snpdis",
+)  # fmt: skip
+"""Names of all estimators, in the order of tables."""
+
+PER_SESSION = ("pdis", "snpdis")
+"""Estimators of a whole session's value; the others are of a round's."""
+
+Unit = Literal["round", "session"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rounds:
+    """Logged actions as columns, each of shape (n_rounds,), in any order.
+
+    Raises ValueError for a column of another length, without rounds, for a NaN or a value outside
+    its range.
+    """
+
+    log_policy: Values
+    """log pi of the logged action under the policy under test, at most 0; minus infinity for one
+    that it never takes."""
+    log_behaviour: Values
+    """log beta: of the logged action under the logger, finite and at most 0."""
+    rewards: Values
+    """Reward of the logged action."""
+    sessions: NDArray[np.generic]
+    """Which session the round lies in: any integers or texts."""
+    positions: NDArray[np.generic]
+    """Order inside the session."""
+    logged_reward_model: Values | None = None
+    """q(s, a): a reward model's guess for the logged action, learnt from other rounds."""
+    policy_reward_model: Values | None = None
+    """sum_a pi(a|s) q(s, a); for sets of K, sum_a alpha_K(a|s) q(s, a)."""
+    expected_set_sizes: Values | None = None
+    """sum_a alpha_K(a|s), the expected number of items in a sampled set; for sets alone."""
+
+    def __post_init__(self) -> None:
+        n_rounds = len(self.rewards)
+        if n_rounds == 0:
+            raise ValueError("no rounds, so no value")
+        for column in fields(self):
+            values = getattr(self, column.name)
+            if values is None:
+                continue
+            if np.shape(values) != (n_rounds,):
+                raise ValueError(
+                    f"{column.name} has shape {np.shape(values)}, rewards ({n_rounds},)"
+                )
+            if column.name in ("sessions", "positions"):
+                continue
+            values = np.asarray(values, dtype=np.float64)
+            if column.name.startswith("log_"):
+                _refuse(values > ROUNDING, column.name, values, "is the log of no probability")
+                values = np.minimum(values, 0)
+            finite = np.isfinite(values)
+            if column.name == "log_policy":
+                finite |= values == -np.inf
+            _refuse(~finite, column.name, values, "is no finite number")
+            object.__setattr__(self, column.name, values)
+
+
+@dataclass(frozen=True)
+class ValueEstimate:
+    """An estimated value with its interval."""
+
+    value: float
+    low: float
+    high: float
+    per: Unit
+    """Mean reward of a round at the states that the logger came to, or summed reward of a session
+    at those that the policy would come to."""
+
+
+@dataclass(frozen=True)
+class ClippedValue:
+    """One point of a clip sweep."""
+
+    cap: float
+    value: float
+    clipped_share: float
+    """Share of the weights above the cap."""
+
+
+@dataclass(frozen=True)
+class OffPolicyValues:
+    """What the log says of the policy's value, or why it says nothing."""
+
+    estimates: Mapping[str, ValueEstimate]
+    """By name of `ESTIMATORS`, those that can be given."""
+    overlap: Overlap
+    session_overlap: Overlap | None
+    """Of the weights of whole sessions, which per-decision estimates rest on; None for sets."""
+    refusal: str | None
+    """Why no value is given; None if there are values."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Why an estimator is not among the estimates, by name, where others are."""
+    clip_sweep: tuple[ClippedValue, ...] = ()
+    """Clipped IPS by cap; empty where values are refused or too few rounds give an interval."""
+
+
+def evaluate(
+    rounds: Rounds,
+    *,
+    cap: float = CAP,
+    set_size: int = 1,
+    discount: float = 1.0,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> OffPolicyValues:
+    """Every estimate of the policy's value that the rounds allow.
+
+    `cap` clips the weights of clipped IPS and is the threshold of switch-DR; infinity is none. With
+    a `set_size` K above 1 the policy shows the set of K draws, and weights are alpha_K/beta (Chen
+    et al. 2019, section 4.3): right if a user takes at most one item of a set and an item's reward
+    does not depend on the others. `discount` counts per decision. Intervals at `level` are by a
+    bootstrap over sessions. Raises ValueError for an option outside its range.
+    """
+    if not cap > 0:
+        raise ValueError(f"cap must be above 0 (inf for none), not {cap}")
+    if set_size < 1:
+        raise ValueError(f"set_size must be at least 1, not {set_size}")
+    if not 0 <= discount <= 1:
+        raise ValueError(f"discount must be from 0 to 1, not {discount}")
+    sessions = np.unique(rounds.sessions, return_inverse=True)[1].astype(np.int64)
+    log_weights = log_set_probability(rounds.log_policy, set_size) - rounds.log_behaviour
+    expected = np.ones(len(sessions)) if set_size == 1 else rounds.expected_set_sizes
+    overlap = measure_overlap(log_weights, sessions, cap)
+    whole = session_overlap = None
+    if set_size == 1:
+        whole = session_weights(log_weights, sessions, np.asarray(rounds.positions))
+        session_overlap = measure_overlap(whole.final_log_weights, np.arange(whole.n_sessions), cap)
+    reason = refusal(overlap, None if expected is None else float(expected.mean()))
+    if reason is not None:
+        return OffPolicyValues({}, overlap, session_overlap, reason)
+    weights = np.exp(log_weights)
+    if not (weights * rounds.rewards).any():
+        reason = "no action that the policy would take has a reward in the log"
+        return OffPolicyValues({}, overlap, session_overlap, reason)
+    units = resampling_units(sessions, overlap.sessions, seed)
+    ratios, missing = _by_round(rounds, weights, expected, cap)
+    statistics: dict[str, SessionStatistic] = {
+        name: RatioSum.of(terms, units) for name, terms in ratios.items()
+    }
+    if whole is None or session_overlap is None:
+        missing |= dict.fromkeys(PER_SESSION, "weights of single items say nothing of sets in turn")
+    elif reason := refusal(session_overlap, 1.0, "sessions"):
+        missing |= dict.fromkeys(PER_SESSION, reason)
+    else:
+        statistics |= _by_session(rounds, whole, units[whole.order], discount)
+    intervals = studentised_intervals(
+        statistics, int(units.max()) + 1, resamples=resamples, seed=seed, level=level
+    )
+    estimates = {}
+    for name in ESTIMATORS:
+        if name in intervals and np.isfinite(intervals[name]).all():
+            unit: Unit = "session" if name in PER_SESSION else "round"
+            estimates[name] = ValueEstimate(statistics[name].value, *intervals[name], unit)
+        elif name in intervals:
+            missing[name] = "too few rounds have weight and reward for an interval"
+    return OffPolicyValues(
+        estimates=estimates,
+        overlap=overlap,
+        session_overlap=session_overlap,
+        refusal=None,
+        missing=missing,
+        clip_sweep=clip_sweep(weights, rounds.rewards) if "clipped_ips" in estimates else (),
+    )
+
+
+def clip_sweep(weights: Values, rewards: Values) -> tuple[ClippedValue, ...]:
+    """Clipped IPS and the share of clipped weights at each of `SWEPT_CAPS`."""
+    return tuple(
+        ClippedValue(
+            cap,
+            value=clipped_ips(weights, rewards, cap)[0].value,
+            clipped_share=float((weights > cap).mean()),
+        )
+        for cap in SWEPT_CAPS
+    )
+
+
+def _by_round(
+    rounds: Rounds, weights: Values, expected: Values | None, cap: float
+) -> tuple[dict[str, Ratios], dict[str, str]]:
+    """Estimators over rounds by name, and why the others cannot be had."""
+    rewards, guesses = rounds.rewards, rounds.policy_reward_model
+    found = {"ips": ips(weights, rewards), "clipped_ips": clipped_ips(weights, rewards, cap)}
+    missing: dict[str, str] = {}
+    if expected is not None:
+        found["snips"] = snips(weights, rewards, expected)
+    else:
+        missing |= dict.fromkeys(("snips", "sndr"), "the expected size of the sets is not known")
+    if guesses is not None:
+        found["dm"] = direct_method(guesses)
+    if guesses is not None and rounds.logged_reward_model is not None:
+        residuals = rewards - rounds.logged_reward_model
+        found["dr"] = doubly_robust(weights, residuals, guesses)
+        found["switch_dr"] = switch_doubly_robust(weights, residuals, guesses, cap)
+        if expected is not None:
+            found["sndr"] = self_normalised_doubly_robust(weights, residuals, guesses, expected)
+    for name in ("dm", "dr", "sndr", "switch_dr"):
+        if name not in found:
+            missing.setdefault(name, "there is no reward model")
+    return found, missing
+
+
+def _by_session(
+    rounds: Rounds, whole: SessionWeights, units: Codes, discount: float
+) -> dict[str, SessionStatistic]:
+    """Estimators over whole sessions by name."""
+    rewards = rounds.rewards[whole.order]
+    discounted = np.power(discount, whole.steps) * np.exp(whole.log_products)
+    return {
+        "pdis": RatioSum.of(per_decision(discounted, rewards, whole.is_first), units),
+        "snpdis": SelfNormalisedPerDecision.of(whole, units, rewards, discount),
+    }
+
+
+def _refuse(bad: NDArray[np.bool_], name: str, values: Values, fault: str) -> None:
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise ValueError(f"{name} of round {row} is {values[row]}, which {fault}")

@@ -1,0 +1,105 @@
+"""True values of a trial's model in the world that drew its log, stored with the trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.figures.results import Estimate, mean_over_seeds
+from bench.policy_value.world_value import PAGES, Page, WorldEstimate, WorldValues, world_values
+from datasets.errors import InputError
+from datasets.session_log import StringArray
+from datasets.simulation.worlds import World
+from models.recommender import Recommender
+
+TRUE_VALUES = "true-values.json"
+N_SESSIONS = 5000
+"""Simulated for each value; interests and entry items are the same for all models and seeds."""
+SEED = 20190211
+
+
+def true_values(
+    world: World, model: Recommender, item_ids: StringArray, ks: Sequence[int]
+) -> dict[int, WorldValues]:
+    """Value of `model` with sets of 1 and of each K of `ks` that the catalogue can fill.
+
+    `item_ids` is the catalogue that the model was trained on.
+    """
+    known = world.catalogue(item_ids)
+    return {
+        k: world_values(known, model, set_size=k, n_sessions=N_SESSIONS, seed=SEED)
+        for k in sorted({1, *ks})
+        if k <= known.n_items
+    }
+
+
+def write_true_values(folder: Path, values: Mapping[int, WorldValues]) -> None:
+    """Write `true-values.json`: by K and page the value and the ends of its 95 % interval."""
+    content = {str(k): asdict(of_k) for k, of_k in values.items()}
+    (folder / TRUE_VALUES).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def read_true_values(folder: Path) -> dict[int, WorldValues]:
+    """What `write_true_values` wrote; empty where the log was no world's.
+
+    Raises InputError where the file is damaged.
+    """
+    file = folder / TRUE_VALUES
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return {
+            int(k): WorldValues(**{page: _estimate(of) for page, of in of_k.items()})
+            for k, of_k in content.items()
+        }
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{file} cannot be read ({error}); remove its folder and run again"
+        ) from error
+
+
+def _estimate(content: Any) -> Any:
+    return None if content is None else WorldEstimate(**content)
+
+
+def true_value_name(k: int, page: Page) -> str:
+    """Name of a column of tables."""
+    return f"true value@{k} ({page.replace('_', ' ')})"
+
+
+def true_value_figures(values: Mapping[int, WorldValues]) -> dict[str, float]:
+    """Each value with the ends of its interval by name, as a trial's metrics have them."""
+    return {
+        f"{name}{end}": number
+        for name, of in _named(values).items()
+        for end, number in (("", of.value), (" low", of.low), (" high", of.high))
+    }
+
+
+def over_seeds(folders: Sequence[Path]) -> dict[str, Estimate]:
+    """True values by column, mean over trials, one folder a seed; those that every trial has.
+
+    The ends of intervals are means too. Raises InputError as `read_true_values` does.
+    """
+    by_seed = [_named(read_true_values(folder)) for folder in folders]
+    found = {}
+    for name in by_seed[0]:
+        if all(name in of_seed for of_seed in by_seed):
+            rows = [of_seed[name] for of_seed in by_seed]
+            found[name] = mean_over_seeds([(row.value, row.low, row.high) for row in rows])
+    return found
+
+
+def _named(values: Mapping[int, WorldValues]) -> dict[str, WorldEstimate]:
+    return {
+        true_value_name(k, page): estimate
+        for k, of_k in values.items()
+        for page in PAGES
+        # A page of one item is the same, drawn either way.
+        if not (k == 1 and page == "duplicates_dropped")
+        if (estimate := getattr(of_k, page)) is not None
+    }

@@ -1,0 +1,214 @@
+"""True value of a trained model in a simulated world: what a session pays that it serves.
+
+At every step the model shows a page: its first K items (greedy); K distinct items, drawn from its
+policy softmax(score / T) one after another without replacement (distinct); or K independent draws
+with duplicates dropped, so that the page is shorter than K (duplicates_dropped; what eq. 8 of Chen
+et al., WSDM 2019, assumes). The session likes each item of the page or not, independently, and
+clicks one of those that it likes, at random: at most one item a page, as the paper's top-K
+correction assumes. One event enters the history: the click, else one of the items shown, with
+reward 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.session_log import IntArray, SessionLog
+from datasets.simulation.sessions import item_ids
+from datasets.simulation.worlds import Table, World, draw_items
+from models.recommender import Factors, Recommender, is_factored, policy_temperature
+
+PREFIXES_PER_BLOCK = 2**16
+"""Prefixes for which a factored model is asked at once."""
+SCORES_PER_BLOCK = 2**22
+"""Scores that are held at once, at least those of one history."""
+Page = Literal["greedy", "distinct", "duplicates_dropped"]
+PAGES: tuple[Page, ...] = get_args(Page)
+"""How a model fills a page of K."""
+
+
+@dataclass(frozen=True)
+class WorldEstimate:
+    """Mean of what a session pays, with its 95 % interval over simulated sessions."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class WorldValues:
+    """True value of one model by how it fills a page; drawn pages need a stochastic policy."""
+
+    greedy: WorldEstimate
+    """Of the first K items, those of lower codes first where scores tie."""
+    distinct: WorldEstimate | None
+    """Of K distinct items drawn from the policy."""
+    duplicates_dropped: WorldEstimate | None
+    """Of K draws from the policy with replacement, each item shown once."""
+
+
+def world_values(
+    world: World, model: Recommender, *, set_size: int, n_sessions: int, seed: int
+) -> WorldValues:
+    """Value of `model` in `world`, by `n_sessions` simulated sessions for each way to show.
+
+    Models that are given the same seed meet users of the same interests and entry items; what
+    happens later is drawn for each.
+
+    Args:
+        world: of the catalogue that the model was trained on: see `World.catalogue`.
+        model: trained.
+        set_size: K.
+        n_sessions: at least 2.
+        seed: of the sessions.
+
+    Raises:
+        ValueError: if scores are NaN or of another catalogue than the world's, if the world has
+            fewer items than K, or there are fewer than 2 sessions.
+    """
+    temperature = policy_temperature(model)
+
+    def value(page: Page) -> WorldEstimate:
+        return estimate(
+            rollout(world, model, page, set_size=set_size, n_sessions=n_sessions, seed=seed)
+        )
+
+    return WorldValues(
+        value("greedy"),
+        None if temperature is None else value("distinct"),
+        None if temperature is None else value("duplicates_dropped"),
+    )
+
+
+def estimate(sums: Table) -> WorldEstimate:
+    """Mean of independent sessions' sums, (n,), and its normal 95 % interval."""
+    mean, error = float(sums.mean()), float(sums.std(ddof=1)) / len(sums) ** 0.5
+    return WorldEstimate(mean, mean - 1.96 * error, mean + 1.96 * error)
+
+
+def rollout(
+    world: World,
+    model: Recommender,
+    page: Page,
+    *,
+    set_size: int,
+    n_sessions: int,
+    seed: int,
+) -> Table:
+    """What each of `n_sessions` simulated sessions pays, (n_sessions,).
+
+    Raises ValueError as `world_values` does, and if a page is to be drawn from a model that is not
+    a stochastic policy.
+    """
+    temperature = policy_temperature(model)
+    if temperature is None and page != "greedy":
+        raise ValueError(f"a {page} page needs a stochastic policy, with a policy_temperature")
+    if n_sessions < 2 or not 1 <= set_size <= world.n_items:
+        raise ValueError(
+            f"a rollout needs 2 sessions or more and 1 to {world.n_items} items in a set, "
+            f"not {n_sessions} and {set_size}"
+        )
+    rng = np.random.default_rng(seed)
+    interests, entries = world.begin(n_sessions, rng)
+    items = np.empty((n_sessions, world.horizon + 1), dtype=np.int64)
+    rewards = np.zeros((n_sessions, world.horizon + 1))
+    items[:, 0], rewards[:, 0] = entries, 1.0
+    alive = np.arange(n_sessions)
+    for step in range(world.horizon):
+        shown = np.empty((len(alive), set_size), dtype=np.int64)
+        histories = items[alive, : step + 1], rewards[alive, : step + 1]
+        for rows, scores in _scores_after(world, model, *histories):
+            shown[rows] = _fill_page(page, scores / (temperature or 1.0), set_size, rng)
+        liked = world.likes(interests, shown, step, rng)
+        # In random order, those liked first; an item that was drawn twice is shown once.
+        order = np.where(_repeated(shown), -1.0, rng.random(shown.shape) + liked)
+        chosen = order.argmax(axis=1)
+        taken = np.arange(len(alive)), chosen
+        clicked = np.asarray(liked[taken])
+        items[alive, step + 1] = shown[taken]
+        rewards[alive, step + 1] = np.where(clicked, world.values[shown[taken]], 0.0)
+        interests, goes_on = world.move(interests, shown[taken], clicked, rng)
+        alive, interests = alive[goes_on], interests[goes_on]
+    return np.asarray(rewards[:, 1:].sum(axis=1))
+
+
+def histories_log(world: World, items: IntArray, rewards: Table) -> SessionLog:
+    """Histories of equal length, both (n, t), as sessions with one event more, for `score`.
+
+    The last event is no part of any prefix, so it may be any item.
+    """
+    n, length = items.shape
+    padded = np.concatenate([items, items[:, -1:]], axis=1)
+    paid = np.concatenate([rewards, np.zeros((n, 1))], axis=1)
+    return SessionLog(
+        items=padded.ravel().astype(np.int32),
+        rewards=paid.ravel().astype(np.float32),
+        offsets=np.arange(n + 1, dtype=np.int64) * (length + 1),
+        item_ids=item_ids(world.n_items),
+        session_ids=item_ids(n),
+    )
+
+
+def _scores_after(
+    world: World, model: Recommender, items: IntArray, rewards: Table
+) -> Iterator[tuple[slice, Table]]:
+    """Scores of every item after each whole history, in blocks of histories, (n_block, n_items)."""
+    length = items.shape[1]
+    factored = is_factored(model)
+    scored = world.n_items * (1 if factored else length)
+    block = max(1, min(PREFIXES_PER_BLOCK // length, SCORES_PER_BLOCK // scored))
+    for start in range(0, len(items), block):
+        rows = slice(start, start + block)
+        log = histories_log(world, items[rows], rewards[rows])
+        yield rows, last_scores(world, model, log, length)
+
+
+def last_scores(world: World, model: Recommender, log: SessionLog, length: int) -> Table:
+    """Scores after the last prefix of sessions of `length` prefixes each, (n_sessions, n_items)."""
+    last = slice(length - 1, None, length)
+    ask = getattr(model, "factors", None)
+    if ask is None:
+        scores = np.asarray(model.score(log))[last].astype(np.float64)
+    else:
+        factors: Factors = ask(log)
+        scores = (factors.states[last] @ factors.items.T + factors.bias).astype(np.float64)
+    if scores.shape != (log.n_sessions, world.n_items):
+        raise ValueError(
+            f"scores have shape {scores.shape}, expected {(log.n_sessions, world.n_items)}; "
+            "give the world of the model's catalogue"
+        )
+    if np.isnan(scores).any():
+        raise ValueError("a score is NaN, so no set can be shown")
+    return scores
+
+
+def policy(logits: Table) -> Table:
+    """Softmax of each row, (n, n_items)."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _fill_page(page: Page, logits: Table, k: int, rng: np.random.Generator) -> IntArray:
+    """k items for each row of logits, an item that was drawn again among them, (n, k)."""
+    if page == "duplicates_dropped":
+        rows = np.repeat(np.arange(len(logits)), k)
+        return draw_items(policy(logits), rows, rng).reshape(-1, k)
+    if page == "distinct":
+        # The order of logits with Gumbel noise is one of draws without replacement.
+        logits = logits + rng.gumbel(size=logits.shape)
+    return np.argsort(-logits, axis=1, kind="stable")[:, :k]
+
+
+def _repeated(shown: IntArray) -> NDArray[np.bool_]:
+    """Whether the same item stands earlier in its row, shape of `shown`."""
+    order = np.argsort(shown, axis=1, kind="stable")
+    ordered = np.take_along_axis(shown, order, axis=1)
+    again = np.zeros(shown.shape, dtype=np.bool_)
+    np.put_along_axis(again, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
+    return again

@@ -1,0 +1,1 @@
+"""How child processes start and end, what they may open, and who else uses the machine."""

@@ -1,0 +1,118 @@
+"""The training loop: it holds the clock, validates, and stops early."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.planning.plan import HEADLINE_K
+from bench.ranking.rank_targets import rank_targets
+from bench.stats.metrics import recall_at, reciprocal_rank_at
+from bench.store.cost import Stopwatch
+from datasets.splitting.splits import Split
+from models.recommender import Progress, Recommender
+
+VALIDATION_RECALL = f"Recall@{HEADLINE_K}"
+VALIDATION_MRR = f"MRR@{HEADLINE_K}"
+
+CurveRow = Mapping[str, float | int | None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a fit stands between two epochs."""
+
+    progress: Progress
+    epoch_events: int
+    """Targets trained on in this epoch so far."""
+    events_per_second: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fit that has ended; the model holds the weights of its best epoch."""
+
+    curve: list[CurveRow]
+    """A row an epoch: epoch, train_seconds, loss, validation metrics and diagnostics."""
+    best_epoch: int
+    seconds: float
+    """Seconds inside the model, from its first step to its last."""
+    seconds_to_best_epoch: float
+    events: int
+    """Targets trained on."""
+
+
+def fit_model(
+    model: Recommender,
+    split: Split,
+    *,
+    label: str,
+    patience: int,
+    weights: Path,
+    watch: Stopwatch,
+    report: Callable[[Step | CurveRow], None],
+) -> Fit:
+    """Fit `model` and leave it with the weights of its best epoch, which `weights` holds too.
+
+    After each epoch the validation part is ranked; `patience` epochs without a higher Recall@20
+    end the fit. Without a validation part all epochs run and the last one's weights stay. Epochs in
+    which the model says that it is warming up are shown and never kept.
+
+    Args:
+        model: a fresh model.
+        split: training and validation parts.
+        label: the model's name, for messages.
+        patience: epochs.
+        weights: folder for the weights; made anew.
+        watch: runs only while the model trains.
+        report: is given a step now and then, and a row of the curve after each epoch.
+
+    Raises:
+        ValueError: if the model ends without having ended an epoch.
+    """
+    curve: list[CurveRow] = []
+    best_recall, best_epoch, seconds_to_best, events, epoch_events = -1.0, 0, 0.0, 0, 0
+    warm_until = 0
+    fit = iter(model.fit(split.train))
+    while True:
+        with watch:
+            progress = next(fit, None)
+        if progress is None:
+            break
+        events += progress.events
+        epoch_events += progress.events
+        speed = events / max(watch.elapsed, 1e-9)
+        report(Step(progress, epoch_events, speed))
+        if not progress.epoch_ended:
+            continue
+        epoch_events = 0
+        row: dict[str, float | int | None] = {
+            "epoch": progress.epoch,
+            "train_seconds": watch.elapsed,
+            "loss": progress.loss,
+        }
+        if split.valid is not None:
+            ranks = rank_targets(model, split.valid, model_name=label).ranks
+            row[VALIDATION_RECALL] = float(recall_at(ranks, HEADLINE_K).mean())
+            row[VALIDATION_MRR] = float(reciprocal_rank_at(ranks, HEADLINE_K).mean())
+        row["events_per_second"] = speed
+        row |= {name: float(value) for name, value in progress.diagnostics.items()}
+        curve.append(row)
+        recall = row.get(VALIDATION_RECALL)
+        if progress.warming_up:
+            warm_until = progress.epoch
+        elif recall is None or recall > best_recall:
+            best_recall = best_recall if recall is None else recall
+            best_epoch, seconds_to_best = progress.epoch, watch.elapsed
+            shutil.rmtree(weights, ignore_errors=True)
+            weights.mkdir(parents=True)
+            model.save(weights)
+        report(row)
+        if progress.epoch - max(best_epoch, warm_until) >= patience:
+            break
+    if best_epoch == 0:
+        raise ValueError(f"{label}: fit ended without yielding the end of an epoch to keep")
+    model.load(weights)
+    return Fit(curve, best_epoch, watch.elapsed, seconds_to_best, events)

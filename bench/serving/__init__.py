@@ -1,0 +1,1 @@
+"""A finished trial that recommends: from the command line, and loaded by MLflow."""

@@ -1,0 +1,1 @@
+"""Metrics of ranks, intervals and paired tests. Knows neither files nor models."""

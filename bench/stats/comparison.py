@@ -1,0 +1,196 @@
+"""Pairs of models on the very same test events: is a difference real, and how large is it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bench.stats.sign_flips import LEVEL, SignFlips, holm, holm_levels, sign_flipped_totals
+
+EventValues = Mapping[str, NDArray[np.float64]]
+"""Values of a model's test events by metric, each (n_events,); means over its seeds."""
+PERMUTATIONS = 9999
+POWER = 0.8
+NORMAL = NormalDist()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of two models."""
+
+    metric: str
+    first: str
+    second: str
+    value: float
+    """Mean over events of the first less the second."""
+    low: float
+    high: float
+    """The differences that the corrected test does not reject: 0 is in it unless `decided`."""
+    level: float
+    """At which Holm tests this one; the interval is one of 1 - `level`."""
+    p: float
+    """Two-sided, of a paired permutation of sessions."""
+    adjusted_p: float
+    """By Holm over all that is compared beside it."""
+    family: int
+    """How many comparisons that are."""
+    won: float
+    tied: float
+    lost: float
+    """Shares of events on which the first is better, as good, and worse."""
+    n_sessions: int
+    test: SignFlips = field(repr=False, compare=False)
+    """Of which p and interval are."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether the difference is significant, corrected for all that is compared beside it."""
+        return self.adjusted_p < LEVEL
+
+    @property
+    def detectable(self) -> float:
+        """The smallest difference that a test of as many sessions finds with probability POWER.
+
+        (z_{1 - LEVEL / 2} + z_POWER) standard errors (Cohen 1988, section 2.4); before Holm.
+        """
+        z, z_power = NORMAL.inv_cdf(1 - LEVEL / 2), NORMAL.inv_cdf(POWER)
+        return (z + z_power) * self.test.standard_error
+
+    @property
+    def sessions_needed(self) -> int | None:
+        """Sessions, about, with which the difference is `detectable`; None if no number would do.
+
+        Standard errors shrink with the root of the number of sessions.
+        """
+        if self.value == 0:
+            return None
+        return math.ceil(self.n_sessions * (self.detectable / abs(self.value)) ** 2)
+
+
+def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Difference]:
+    """The difference of every pair of `models` in every metric, pair by pair in their order.
+
+    Their `adjusted_p` and intervals are for these alone; `adjusted` is for more of them. All models
+    have the same metrics of the same events, whose sessions are `sessions`, (n_events,); values lie
+    in [0, 1]. Every pair and metric sees the same permutations. Raises ValueError without events,
+    and where a value is no number.
+    """
+    names, metrics = list(models), list(next(iter(models.values()), {}))
+    if len(names) < 2 or not metrics:
+        return []
+    columns = [models[name][metric] for name in names for metric in metrics]
+    unique, session_of_event = np.unique(sessions, return_inverse=True)
+    ones = np.ones(len(session_of_event))
+    flipped = sign_flipped_totals(
+        np.column_stack([*columns, ones]), sessions, permutations=PERMUTATIONS
+    )
+    flipped_events = flipped[:, -1]
+    flipped = flipped[:, :-1].reshape(-1, len(names), len(metrics))
+    events = np.bincount(session_of_event).astype(np.float64)
+    found = []
+    for a, b in itertools.combinations(range(len(names)), 2):
+        for m, metric in enumerate(metrics):
+            by_event = models[names[a]][metric] - models[names[b]][metric]
+            test = SignFlips.of(
+                flipped[:, a, m] - flipped[:, b, m],
+                flipped_events,
+                np.bincount(session_of_event, weights=by_event).astype(np.float64),
+                events,
+            )
+            found.append(
+                Difference(
+                    metric=metric,
+                    first=names[a],
+                    second=names[b],
+                    value=float(by_event.mean()),
+                    low=math.nan,
+                    high=math.nan,
+                    level=math.nan,
+                    p=test.p,
+                    adjusted_p=math.nan,
+                    family=0,
+                    won=float((by_event > 0).mean()),
+                    tied=float((by_event == 0).mean()),
+                    lost=float((by_event < 0).mean()),
+                    n_sessions=len(unique),
+                    test=test,
+                )
+            )
+    return adjusted(found)
+
+
+def adjusted(differences: Sequence[Difference]) -> list[Difference]:
+    """The same with `adjusted_p`, and the intervals that belong to it, by Holm over all of them."""
+    p_values = [difference.p for difference in differences]
+    found = []
+    for difference, p, level in zip(
+        differences, holm(p_values), holm_levels(p_values), strict=True
+    ):
+        low, high = difference.test.interval(level)
+        found.append(
+            replace(
+                difference,
+                adjusted_p=p,
+                family=len(differences),
+                level=level,
+                low=max(low, -1.0),
+                high=min(high, 1.0),
+            )
+        )
+    return found
+
+
+def decision(difference: Difference, first_seconds: float, second_seconds: float) -> str:
+    """One sentence: which model is better, by how much and at what cost, or what is missing.
+
+    A pure function of the figures: the difference, and the training times of its models.
+    """
+    better, worse, sign = difference.first, difference.second, 1
+    cost, other_cost = first_seconds, second_seconds
+    if difference.value < 0:
+        better, worse, sign = worse, better, -1
+        cost, other_cost = other_cost, cost
+    low, high = sorted((sign * difference.low, sign * difference.high))
+    figures = (
+        f"{abs(difference.value):+.4f} {difference.metric} [{_end(low)}, {_end(high)}], "
+        f"p {p_text(difference.adjusted_p)}"
+    )
+    if difference.decided:
+        times = (
+            f" at {_two_digits(cost / other_cost)} times the training time"
+            if other_cost > 0
+            else ""
+        )
+        return f"{better} over {worse}: {figures}{times}"
+    needed = difference.sessions_needed
+    if needed is None:
+        return f"{better} and {worse} are alike: {figures}"
+    more = needed - difference.n_sessions
+    noun = "session is" if more == 1 else "sessions are"
+    missing = f"; about {more:,} more {noun} needed" if more > 0 else ""
+    return f"undecided between {better} and {worse}: {figures}{missing}"
+
+
+def p_text(p: float) -> str:
+    """Two digits, or as many as show on which side of LEVEL it lies."""
+    digits = 2
+    while (float(f"{p:.{digits}g}") < LEVEL) != (p < LEVEL):
+        digits += 1
+    return f"{p:.{digits}g}"
+
+
+def _end(end: float) -> str:
+    """An interval's end with four decimals, or with one digit that is not 0."""
+    text = f"{end:.4f}"
+    return f"{end:.1g}" if end != 0 and float(text) == 0 else text
+
+
+def _two_digits(factor: float) -> str:
+    """A factor to two digits, written out: 0.54, 1.2, 270, 99,000."""
+    return f"{factor:.2g}" if factor < 10 else f"{float(f'{factor:.1e}'):,.0f}"

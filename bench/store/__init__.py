@@ -1,0 +1,1 @@
+"""What an output folder holds, file by file. Loads neither torch nor MLflow."""

@@ -1,0 +1,113 @@
+"""Test events as columns: what all trials on a split rank, stored once beside them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.errors import InputError
+from datasets.session_log import FloatArray, IntArray, ItemCodes, SessionLog, TimeArray
+from datasets.splitting.held_out import HeldOut
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, eq=False)
+class TestEvents:
+    """The scored targets in the order of the held-out log, then the missed ones in theirs.
+
+    A trial's ranks stand in the same order. All shapes are (n_events,).
+    """
+
+    __test__: ClassVar[bool] = False  # pytest would take the name for a class of tests
+
+    sessions: IntArray
+    """Session of each event; only equality means something."""
+    positions: IntArray
+    """Events that the model sees of the session before this one."""
+    targets: ItemCodes
+    """Item code, -1 for an item that training never saw."""
+    rewards: FloatArray
+    repeats: NDArray[np.bool_]
+    """Whether the item stands in the prefix already."""
+    immediate_repeats: NDArray[np.bool_]
+    """Whether the item is the one just before."""
+    times: TimeArray | None = None
+    propensities: FloatArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def save(self, folder: Path) -> None:
+        """Write a `.npy` for each column into the existing `folder`, the manifest last."""
+        columns = {}
+        for field in fields(self):
+            column = getattr(self, field.name)
+            if column is not None:
+                np.save(folder / f"{field.name}.npy", column, allow_pickle=False)
+                columns[field.name] = str(column.dtype)
+        manifest = {"format_version": FORMAT_VERSION, "n_events": len(self), "columns": columns}
+        partial = folder / f"{MANIFEST}.partial"
+        partial.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        partial.replace(folder / MANIFEST)
+
+    @classmethod
+    def load(cls, folder: Path) -> TestEvents:
+        """Read what `save` wrote; raises `InputError` where it is incomplete or of another kind."""
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(
+                f"{folder / MANIFEST} is missing, so the stored test events are incomplete; "
+                "delete the folder and run again"
+            ) from None
+        if manifest["format_version"] != FORMAT_VERSION:
+            raise InputError(
+                f"{folder / MANIFEST} has format_version {manifest['format_version']}, this code "
+                f"reads {FORMAT_VERSION}; delete the folder and run again"
+            )
+        columns: dict[str, Any] = {
+            name: np.load(folder / f"{name}.npy", allow_pickle=False)
+            for name in manifest["columns"]
+        }
+        return cls(**columns)
+
+
+def events_from(held_out: HeldOut) -> TestEvents:
+    """The targets of `held_out` as columns, scored ones first, then missed ones."""
+    log, scored, missed = held_out.log, held_out.is_target, held_out.missed
+    n_missed = len(missed)
+    previous = np.concatenate([log.items[:1], log.items[:-1]])
+    never = np.zeros(n_missed, dtype=np.bool_)
+    times = None
+    if log.times is not None and missed.times is not None:
+        times = np.concatenate([log.times[scored], missed.times])
+    propensities = None
+    if log.propensities is not None and missed.propensities is not None:
+        propensities = np.concatenate([log.propensities[scored], missed.propensities])
+    return TestEvents(
+        sessions=np.concatenate([log.session_of_event[scored], missed.sessions]),
+        positions=np.concatenate([log.position_in_session[scored], missed.positions]),
+        targets=np.concatenate([log.items[scored], np.full(n_missed, -1, dtype=np.int32)]),
+        rewards=np.concatenate([log.rewards[scored], missed.rewards]),
+        repeats=np.concatenate([_repeats(log)[scored], never]),
+        immediate_repeats=np.concatenate([(log.items == previous)[scored], never]),
+        times=times,
+        propensities=propensities,
+    )
+
+
+def _repeats(log: SessionLog) -> NDArray[np.bool_]:
+    """Whether an event's item stands earlier in its session, shape (n_events,)."""
+    session_and_item = log.session_of_event * log.n_items + log.items
+    order = np.argsort(session_and_item, kind="stable")
+    ordered = session_and_item[order]
+    repeats = np.zeros(log.n_events, dtype=np.bool_)
+    repeats[order[1:]] = ordered[1:] == ordered[:-1]
+    return repeats

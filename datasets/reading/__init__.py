@@ -1,0 +1,1 @@
+"""From files to columns in order: downloads, archives, text, the cache."""

@@ -1,0 +1,1 @@
+"""Worlds whose users are known, and the loggers that record them."""

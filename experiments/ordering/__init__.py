@@ -1,0 +1,1 @@
+"""Which figures from a log order models as their true value does."""

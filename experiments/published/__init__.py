@@ -1,0 +1,1 @@
+"""Published figures beside this program's own."""

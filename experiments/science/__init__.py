@@ -1,0 +1,1 @@
+"""What the statistics and the models promise, tried where the truth is known."""

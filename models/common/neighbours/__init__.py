@@ -1,0 +1,1 @@
+"""Nearest-neighbour and counting recommenders, and scores that keep their order."""

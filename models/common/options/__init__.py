@@ -1,0 +1,1 @@
+"""What a model's options may be, and where tuning may look."""

@@ -1,0 +1,1 @@
+"""Softmax policies on a recurrent user state: options, training, returns."""

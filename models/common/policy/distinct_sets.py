@@ -1,0 +1,72 @@
+"""Policy gradient of pages of K distinct items, drawn from a policy without replacement.
+
+Draws without replacement (Plackett-Luce) are a race: item i arrives at an exponential time of rate
+pi_i, and the first K arrivals are the page. Of the items other than a let q_1, ..., q_{K-1} be the
+first to arrive, and D_i = 1 - pi(q_1) - ... - pi(q_{i-1}). Given these, a is on the page with
+probability 1 - prod_i (1 - pi_a / D_i) over i = 1, ..., K, and the gradient of
+alpha_a = P(a on the page), taken through the arrival times, has the conditional expectation
+
+    pi_a lambda (grad o_a - sum_j s_j grad o_j),   lambda = prod_i (1 - pi_a / D_i) sum_i 1 / D_i,
+
+where o are the logits and s is the softmax over all items but a and q_1, ..., q_{K-1}. So one race
+for each action gives an unbiased gradient. For K = 1 it is the exact gradient of pi_a.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from models.common.sampling.sampled_softmax import SoftmaxPass
+
+
+@torch.no_grad()
+def distinct_page_pass(
+    softmax: SoftmaxPass, targets: Tensor, log_weights: Tensor | None, arrivals: Tensor
+) -> tuple[SoftmaxPass, Tensor]:
+    """The pass with the direction above in place of the gradient of log pi_a, and log lambda.
+
+    With `log_weights` the scored items stand for the whole catalogue, as in `sampled_softmax`; an
+    item that arrives takes its own probability from what its weight stands for.
+
+    Args:
+        softmax: of R rows over C scored items.
+        targets: place of each row's action a among them, (R,).
+        log_weights: as `run_softmax` was given, (C,).
+        arrivals: places of q_1, ..., q_{K-1}, in this order, (R, K - 1).
+
+    Returns:
+        a pass whose `by_logits` is -grad o_a + sum_j s_j grad o_j, and log lambda, (R,).
+    """
+    own = targets.unsqueeze(1)
+    others = softmax.by_logits.scatter(1, own, 0.0)
+    smallest = torch.finfo(others.dtype).tiny
+    arrived = others.gather(1, arrivals)
+    removed = arrived
+    if log_weights is not None:
+        stands_for = log_weights.index_select(0, arrivals.flatten()).exp().view_as(arrived)
+        removed = arrived / stands_for.clamp(min=1)
+    others.scatter_(1, arrivals, arrived - removed)
+    left = others.sum(dim=1, keepdim=True)
+    others /= left.clamp(min=smallest)
+    # Summed from D_K backwards: 1 minus what has arrived would lose all digits on a sure page.
+    pi = softmax.log_probability.exp().unsqueeze(1)
+    remaining = torch.cat([left + pi, removed.flip(1)], dim=1).cumsum(dim=1).clamp(min=smallest)
+    log_missed = torch.log1p(-(pi / remaining).clamp(max=1)).sum(dim=1)
+    # Places of which float32 holds nothing do not count.
+    inverse = torch.where(remaining > smallest, remaining.reciprocal(), 0)
+    log_factor = log_missed + inverse.sum(dim=1).log()
+    return replace(softmax, by_logits=others.scatter_(1, own, -1.0)), log_factor
+
+
+@torch.no_grad()
+def first_arrivals(softmax: SoftmaxPass, targets: Tensor, k: int) -> Tensor:
+    """One race a row: the first K - 1 arrivals among the items other than its action, (R, K - 1).
+
+    Fewer columns where fewer items are scored. Drawn from torch's global generator.
+    """
+    rates = softmax.by_logits.scatter(1, targets.unsqueeze(1), 0.0)
+    arrival_rank = rates / torch.empty_like(rates).exponential_()
+    return arrival_rank.topk(min(k, rates.shape[1]) - 1, dim=1).indices

@@ -1,0 +1,1 @@
+"""Recurrent cells over windows of sessions, and the states that they reach."""

@@ -1,0 +1,1 @@
+"""Negatives, and losses over a target and its negatives."""

@@ -1,0 +1,1 @@
+"""Sessions cut into what models train on: windows, chunks, prefixes."""

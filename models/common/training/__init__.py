@@ -1,0 +1,1 @@
+"""The step of a fit: optimiser, initial weights, compiled loops, progress."""

@@ -1,0 +1,1 @@
+"""Tables in markdown, CSV and LaTeX, and the lines below them."""

@@ -1,0 +1,126 @@
+"""Tracking where the store is off, absent, broken, silent, or dies while trials run."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.mlflow_mirror.address import without_password
+from bench.mlflow_mirror.tracking import make_tracker
+from tests.bench.mlflow_mirror.mlflow_stores import (
+    FINAL_METRICS,
+    STARTED,
+    Store,
+    closed,
+    kill_group,
+    record_live,
+    trial_folder,
+    wait_until,
+)
+
+pytestmark = pytest.mark.usefixtures("clean_surroundings")
+
+
+def test_none_tracks_nothing(tmp_path: Path) -> None:
+    folder = trial_folder(tmp_path)
+    warnings: list[str] = []
+    with make_tracker("none", "log temporal", warnings.append) as tracker:
+        record_live(tracker, folder)
+        tracker.mirror_trial(folder)
+    assert warnings == []
+    assert [path.name for path in tmp_path.iterdir()] == ["trials"]
+
+
+def test_nothing_listens_at_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
+    warnings: list[str] = []
+    with make_tracker(None, "log temporal", warnings.append) as tracker:
+        for _ in range(100):
+            record_live(tracker, trial_folder(tmp_path / str(_)))
+    (warning,) = warnings
+    assert "http://127.0.0.1:9 " in warning
+    assert "same command run again fills MLflow" in warning
+    assert "secret" not in warning
+
+
+@pytest.mark.parametrize("uri", ["nonsense://host", "sqlite:///{folder}", "sqlite:///{file}"])
+def test_store_that_cannot_be_opened_is_one_warning(tmp_path: Path, uri: str) -> None:
+    (tmp_path / "text").write_text("no database at all, but long enough to have a header\n" * 9)
+    uri = uri.format(folder=tmp_path, file=tmp_path / "text")
+    warnings: list[str] = []
+    tracker = make_tracker(uri, "log temporal", warnings.append)
+    record_live(tracker, trial_folder(tmp_path))
+    closed(tracker)
+    (warning,) = warnings
+    assert uri in warning
+
+
+def test_store_that_hangs_does_not_keep_the_benchmark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "600")
+    warnings: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        tracker = make_tracker(uri, "log temporal", warnings.append)
+        record_live(tracker, trial_folder(tmp_path))
+        tracker.close(0.2)
+        tracker.close(0.2)
+    (warning,) = warnings
+    assert uri in warning
+    assert "did not take everything" in warning
+
+
+def test_server_holds_a_trial_and_its_death_is_one_warning_that_a_later_run_mends(
+    server: tuple[str, subprocess.Popen[bytes]],
+    database: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    uri, process = server
+    store = Store(uri, "over http")
+    folder = trial_folder(tmp_path)
+    tracker = store.tracker()
+    record_live(tracker, folder)
+    tracker.start_trial("second", "tocr seed 1", {}, {}, STARTED)
+    wait_until(lambda: tracker_has_sent(store, 2))
+    finished = next(run for run in store.runs() if run.info.status == "FINISHED")
+    assert finished.data.metrics == FINAL_METRICS
+    assert store.artifacts(finished) == ["cost.json", "curve.csv", "trial.json"]
+    assert store.warnings == []
+
+    kill_group(process)
+    tracker.log_epoch("second", 1, {"loss": 1.0})
+    tracker.log_epoch("second", 2, {"loss": 1.0})
+    second = trial_folder(tmp_path / "second", id="second", model="tocr")
+    tracker.end_trial("second", "FINISHED", second, None)
+    closed(tracker)
+    (warning,) = store.warnings
+    assert uri in warning
+    assert capfd.readouterr() == ("", "")
+
+    mended = Store(database, "over http")
+    tracker = mended.tracker()
+    tracker.mirror_trial(folder)
+    tracker.mirror_trial(second)
+    closed(tracker)
+    found = [(run.info.run_name, run.info.status) for run in mended.runs()]
+    assert sorted(found, key=str) == [
+        ("gru4rec seed 1", "FINISHED"),
+        ("tocr seed 1", "FINISHED"),
+        # What wrote it has ended with the server that it could not reach.
+        ("tocr seed 1", "KILLED"),
+    ]
+
+
+def tracker_has_sent(store: Store, n_runs: int) -> bool:
+    runs = store.runs()
+    return len(runs) == n_runs and any(run.info.status == "FINISHED" for run in runs)
+
+
+def test_password_is_taken_out_of_an_address() -> None:
+    assert without_password("at https://a:b@host/x?y=1, no") == "at https://host/x?y=1, no"
+    assert without_password("sqlite:////data/m.db") == "sqlite:////data/m.db"

@@ -1,0 +1,79 @@
+"""The speed script runs on a small log and prints its figures; no time is asserted."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments.speed.ranking_speed import distinct_state_share
+from tests.bench.held_out_logs import log_of
+
+REPOSITORY = Path(__file__).parents[3]
+POSITIVE = (
+    "events_per_second",
+    "events_per_second_with_exposure",
+    "plain_product_events_per_second",
+    "tiled_product_events_per_second",
+    "gemm_fraction",
+    "gemm_fraction_with_exposure",
+    "distinct_state_share",
+    "peak_mb",
+)
+
+
+def printed(folder: Path, *arguments: str) -> tuple[list[str], dict[str, Any]]:
+    script = [sys.executable, "experiments/speed/ranking_speed.py", "--rounds", "1", *arguments]
+    done = subprocess.run(
+        script,
+        cwd=REPOSITORY,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "BENCH_CACHE_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *lines, last = done.stdout.splitlines()
+    return lines, json.loads(last)
+
+
+def test_one_round_on_a_small_log(small_table: Path, tmp_path: Path) -> None:
+    lines, figures = printed(tmp_path, "--dataset", str(small_table))
+    assert all(figures[name] > 0 for name in POSITIVE)
+    assert all(any(name in line for line in lines) for name in POSITIVE)
+    run = [figures[name] for name in ("items", "hidden", "k", "threads", "rounds")]
+    assert run == [30, 100, 20, 1, 1]
+
+
+def test_a_test_table_and_a_catalogue_of_another_size(small_table: Path, tmp_path: Path) -> None:
+    test = tmp_path / "test.csv"
+    test.write_text("session_id,item_id,time\na,item-1,1\na,item-2,2\na,item-3,3\n")
+    sizes = ("--test", str(test), "--items", "2500", "--hidden", "7")
+    _, figures = printed(tmp_path, "--dataset", str(small_table), *sizes)
+    assert (figures["items"], figures["hidden"], figures["distinct_state_share"]) == (2500, 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "share"),
+    [
+        ([[0, 1, 2], [0, 1, 3], [0, 2]], 2 / 5),  # 0 three times, and 0 1 twice
+        ([[0, 1], [1, 0]], 1),
+        ([[1, 0, 2], [0, 0, 2]], 1),
+        ([[2], [0, 1], [2, 2, 2, 2], [2, 2, 2]], 4 / 6),
+    ],
+)
+def test_distinct_states_are_distinct_prefixes(sessions: list[list[int]], share: float) -> None:
+    assert distinct_state_share(log_of(sessions, 4)) == pytest.approx(share)
+
+
+def test_distinct_states_agree_with_counting_tuples() -> None:
+    rng = np.random.default_rng(3)
+    sessions = [rng.integers(0, 3, rng.integers(1, 8)).tolist() for _ in range(200)]
+    prefixes = [tuple(s[:end]) for s in sessions for end in range(1, len(s))]
+    expected = len(set(prefixes)) / len(prefixes)
+    assert distinct_state_share(log_of(sessions, 3)) == pytest.approx(expected)
