@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from datasets.session_log import SessionLog
 from models.common.policy.config import PolicyConfig
 from models.common.policy.recommender import PolicyRecommender
-from models.common.policy.softmax_policy import PolicyStep, run_head
-from models.common.policy.training import train_policies
+from models.common.policy.training import PolicyStep, train_policies
+from models.common.training.training_log import Columns
 from models.recommender import Progress
 
 
@@ -34,11 +33,8 @@ class BehaviourCloning(PolicyRecommender):
         """Train on -log pi; yields about twenty times an epoch."""
         self._begin(train)
 
-        def learn(epoch: int, step: PolicyStep) -> Tensor:
-            policy = run_head(
-                self._policy.states(step), self._policy.head("policy", step.scored), step.scored
-            )
-            weight = torch.ones_like(policy.log_probability)
-            return self._policy.learn(policy, weight, step.share)
+        def loss(step: PolicyStep) -> tuple[Tensor, Columns]:
+            """-sum log pi over all actions."""
+            return -self._policy.log_probability("policy", step.states[0], step.scored).sum(), {}
 
-        return train_policies([self._policy], train, self.config, learn, seed=self._seed)
+        return train_policies([self._policy], train, self.config, loss, seed=self._seed)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from datasets.session_log import SessionLog
-from models.common.options.option_ranges import (
+from models.common.options.checks import (
     require_not_negative,
     require_positive,
     require_share,
@@ -28,9 +27,10 @@ from models.common.options.search_ranges import Choices, LogRange, Range
 from models.common.sampling.negative_sampler import NegativeSampler
 from models.common.sampling.sampled_softmax import log_probability, sampled_items
 from models.common.sessions.session_chunks import events_of_chunks, session_chunks, similar_lengths
+from models.common.training.torch_recommender import TorchRecommender
 from models.common.training.training_log import TrainingLog
 from models.common.training.transfer import on_device
-from models.recommender import Factors, FloatMatrix, Progress
+from models.recommender import Factors, Progress
 
 INITIAL_DEVIATION = 0.02
 """Standard deviation of initial embeddings, as in the code of Klenitskiy & Vasilev."""
@@ -78,16 +78,13 @@ class SasRecConfig:
             raise ValueError(f"heads ({self.heads}) must divide width ({self.width})")
 
 
-class SasRec:
+class SasRec(TorchRecommender):
     """Item table shared by input and output, and the blocks between."""
 
     Config = SasRecConfig
-
-    def __init__(self, config: SasRecConfig, *, seed: int, device: str) -> None:
-        self.config = config
-        self.device = torch.device(device)
-        self._seed = seed
-        self._network: Transformer
+    config: SasRecConfig
+    item_weights = "items"
+    _network: Transformer
 
     def fit(self, train: SessionLog) -> Iterator[Progress]:
         """Minimise cross-entropy at every position; yields about twenty times an epoch."""
@@ -143,11 +140,6 @@ class SasRec:
         """1, as the scores are logits of a cross-entropy."""
         return 1.0
 
-    def score(self, sessions: SessionLog) -> FloatMatrix:
-        """Logit of every item after every prefix, shape (n_prefixes, n_items)."""
-        states, items, bias = self.factors(sessions)
-        return states @ items.T + bias
-
     @torch.no_grad()
     def factors(self, sessions: SessionLog) -> Factors:
         """States after the last layer normalisation, item table, and no bias.
@@ -182,21 +174,13 @@ class SasRec:
         table = self._network.items.detach().cpu().numpy()
         return Factors(rows, table, np.zeros(len(table), dtype=np.float32))
 
-    def save(self, folder: Path) -> None:
-        """Write all weights to `weights.pt`, plain tensors only."""
-        torch.save(self._network.state_dict(), folder / "weights.pt")
-
-    def load(self, folder: Path) -> None:
-        """Read the weights that `save` wrote."""
-        weights = torch.load(folder / "weights.pt", weights_only=True, map_location=self.device)
-        self._build(len(weights["items"]))
-        self._network.load_state_dict(weights)
+    def _weights(self) -> dict[str, Tensor]:
+        return self._network.state_dict()
 
     def _tensor(self, array: ArrayLike) -> Tensor:
         return on_device(array, self.device)
 
     def _build(self, n_items: int) -> None:
-        """Fresh weights, drawn from torch's global generator."""
         self._network = Transformer(self.config, n_items).to(self.device)
 
 

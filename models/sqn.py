@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -18,7 +17,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from datasets.session_log import SessionLog
-from models.common.options.option_ranges import (
+from models.common.options.checks import (
     require_not_negative,
     require_positive,
     require_share,
@@ -28,9 +27,10 @@ from models.common.recurrent.cells import GruCell, SessionEncoder
 from models.common.recurrent.session_states import session_states
 from models.common.sessions.session_batches import SessionBatches, Window
 from models.common.training.initialisation import uniform_matrix
+from models.common.training.torch_recommender import TorchRecommender
 from models.common.training.training_log import TrainingLog
 from models.common.training.transfer import on_device
-from models.recommender import Factors, FloatMatrix, Progress
+from models.recommender import Factors, Progress
 
 
 @dataclass(frozen=True)
@@ -104,16 +104,13 @@ class Network(nn.Module):
         return states, after
 
 
-class Sqn:
+class Sqn(TorchRecommender):
     """GRU on the session; cross-entropy ranks, Q-learning shapes the state."""
 
     Config = SqnConfig
-
-    def __init__(self, config: SqnConfig, *, seed: int, device: str) -> None:
-        self.config = config
-        self.device = torch.device(device)
-        self._seed = seed
-        self._network: Network
+    config: SqnConfig
+    item_weights = "inputs"
+    _network: Network
 
     def fit(self, train: SessionLog) -> Iterator[Progress]:
         """Minimise cross-entropy + q_weight * Q-learning loss; yields about 20 times an epoch.
@@ -195,11 +192,6 @@ class Sqn:
         """1, as the scores are the logits of the supervised head."""
         return 1.0
 
-    def score(self, sessions: SessionLog) -> FloatMatrix:
-        """Logit of every item after every prefix, shape (n_prefixes, n_items)."""
-        states, items, bias = self.factors(sessions)
-        return states @ items.T + bias
-
     def factors(self, sessions: SessionLog) -> Factors:
         """Session states, and matrix and bias of the head that ranks."""
         network = self._network
@@ -207,21 +199,13 @@ class Sqn:
         items, bias = (part.detach().cpu().numpy() for part in network.ranking.parameters())
         return Factors(states, items, bias)
 
-    def save(self, folder: Path) -> None:
-        """Write all weights to `weights.pt`, plain tensors only."""
-        torch.save(self._network.state_dict(), folder / "weights.pt")
-
-    def load(self, folder: Path) -> None:
-        """Read the weights that `save` wrote."""
-        weights = torch.load(folder / "weights.pt", weights_only=True, map_location=self.device)
-        self._build(len(weights["inputs"]))
-        self._network.load_state_dict(weights)
+    def _weights(self) -> dict[str, Tensor]:
+        return self._network.state_dict()
 
     def _tensor(self, array: ArrayLike) -> Tensor:
         return on_device(array, self.device)
 
     def _build(self, n_items: int) -> None:
-        """Fresh weights, drawn from torch's global generator."""
         self._network = Network(n_items, self.config.width).to(self.device)
 
 

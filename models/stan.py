@@ -22,7 +22,7 @@ from models.common.neighbours.neighbour_sessions import (
     largest_of_pairs,
     nearest,
 )
-from models.common.options.option_ranges import require_not_negative, require_positive
+from models.common.options.checks import require_not_negative, require_positive
 from models.common.options.search_ranges import Choices, LogRange
 from models.common.sessions.prefixes import Prefixes
 

@@ -9,33 +9,41 @@ not reproduce the replication's figures; docs/models/tocr_replica.md has what wa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from datasets.session_log import SessionLog
-from models.common.options.option_ranges import require_positive
-from models.common.policy.config import RewardedPolicyConfig
+from models.common.options.checks import require_positive
+from models.common.options.search_ranges import Range
+from models.common.policy.config import PolicyConfig
 from models.common.policy.recommender import PolicyRecommender
-from models.common.policy.returns import rewarded_returns
-from models.common.policy.softmax_policy import PolicyStep
-from models.common.policy.training import train_policies
+from models.common.policy.returns import require_return_options, rewarded_returns
+from models.common.policy.training import PolicyStep, train_policies
 from models.common.sampling.sampled_softmax import ScoredItems, log_probability
+from models.common.training.training_log import Columns
 from models.common.training.transfer import on_device
 from models.recommender import Progress
 
 
 @dataclass(frozen=True)
-class TocrReplicaConfig(RewardedPolicyConfig):
+class TocrReplicaConfig(PolicyConfig):
     """Options of the replica; no cap, as the replication has none."""
 
+    discount: Annotated[float, Range(0.0, 1.0)] = 0.9
+    """gamma of the return; ours, as Chen et al. give none."""
+    horizon: float = math.inf
+    """Rewards later than this, in the log's unit of time, are no part of an action's return."""
     K: int = 16
     """Size of the recommended set in lambda_K."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_return_options(self)
         require_positive(self, "K")
 
 
@@ -43,6 +51,7 @@ class TocrReplica(PolicyRecommender):
     """Both heads on one state, weighted at sampled actions."""
 
     Config = TocrReplicaConfig
+    config: TocrReplicaConfig
     note = "faulty on purpose, after published code whose figures it does not reproduce; use tocr"
     heads = ("policy", "behaviour")
 
@@ -56,41 +65,40 @@ class TocrReplica(PolicyRecommender):
             ValueError: if no training event has a positive reward, one has a negative reward, or a
                 horizon lacks times.
         """
-        config: TocrReplicaConfig = self.config
+        config = self.config
         _, returns = rewarded_returns(
             train, discount=config.discount, horizon=config.horizon, model="tocr_replica"
         )
         self._begin(train)
         catalogue = torch.arange(train.n_items, device=self.device)
 
-        def learn(epoch: int, step: PolicyStep) -> Tensor:
-            states = self._policy.states(step).requires_grad_()
+        def loss(step: PolicyStep) -> tuple[Tensor, Columns]:
+            (states,) = step.states
             scored = _over(catalogue, step.scored)
-            policy = self._policy.head("policy", scored)
-            behaviour = self._policy.head("behaviour", scored)
+            for head in self._policy.heads.values():
+                head.use(catalogue)
+            policy, behaviour = (head.rows() for head in self._policy.heads.values())
             weight = sampled_action_weight(
-                torch.log_softmax(states @ policy.values.t(), dim=1),
-                torch.log_softmax(states @ behaviour.values.t(), dim=1),
+                torch.log_softmax(states @ policy.t(), dim=1),
+                torch.log_softmax(states @ behaviour.t(), dim=1),
                 k=config.K,
             )
             value = on_device(returns[step.actions], self.device)
-            log_pi = log_probability(states, policy.values, scored.targets, scored.log_weights)
+            log_pi = log_probability(states, policy, scored.targets, scored.log_weights)
             log_beta = log_probability(
-                states.detach(), behaviour.values, scored.targets, scored.log_weights
+                states.detach(), behaviour, scored.targets, scored.log_weights
             )
-            step.columns["behaviour loss"] = -log_beta.detach()
-            step.columns["pi(a')/beta(a'') lambda_K"] = weight.detach()
-            loss = -(weight * value * log_pi).sum() - log_beta.sum()
-            (loss * step.share).backward()
-            assert states.grad is not None
-            self._policy.back_through(states.grad)
-            return loss.detach()
+            columns = {
+                "behaviour loss": -log_beta.detach(),
+                "pi(a')/beta(a'') lambda_K": weight.detach(),
+            }
+            return -(weight * value * log_pi).sum() - log_beta.sum(), columns
 
-        return train_policies([self._policy], train, config, learn, seed=self._seed)
+        return train_policies([self._policy], train, config, loss, seed=self._seed)
 
 
 def sampled_action_weight(log_pi: Tensor, log_beta: Tensor, *, k: int) -> Tensor:
-    """pi(a') / beta(a'') lambda_K(a') with a' ~ pi and a'' ~ beta, nothing cut, (A,).
+    """pi(a') / beta(a'') lambda_K(a') with a' ~ pi and a'' ~ beta, nothing detached, (A,).
 
     Args:
         log_pi: of every item, (A, n_items).

@@ -7,6 +7,7 @@ is REINFORCE without correction, R log pi, the simplest lower bound of Liang and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
@@ -16,25 +17,30 @@ import torch
 from torch import Tensor
 
 from datasets.session_log import SessionLog
-from models.common.options.search_ranges import LogRange
-from models.common.policy.config import RewardedPolicyConfig
+from models.common.options.search_ranges import LogRange, Range
+from models.common.policy.config import PolicyConfig
 from models.common.policy.recommender import PolicyRecommender
-from models.common.policy.returns import rewarded_returns
-from models.common.policy.softmax_policy import PolicyStep, run_head
-from models.common.policy.training import train_policies
+from models.common.policy.returns import require_return_options, rewarded_returns
+from models.common.policy.training import PolicyStep, train_policies
+from models.common.training.training_log import Columns
 from models.common.training.transfer import on_device
 from models.recommender import Progress
 
 
 @dataclass(frozen=True)
-class WeightedLikelihoodConfig(RewardedPolicyConfig):
+class WeightedLikelihoodConfig(PolicyConfig):
     """Options of weighted likelihood."""
 
+    discount: Annotated[float, Range(0.0, 1.0)] = 0.9
+    """gamma of the return; ours, as Chen et al. give none."""
+    horizon: float = math.inf
+    """Rewards later than this, in the log's unit of time, are no part of an action's return."""
     floor: Annotated[float, LogRange(0.0001, 1.0)] = 0.01
     """Propensities below this count as this, so that no weight is above 1 / floor."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_return_options(self)
         if not 0 < self.floor <= 1:
             raise ValueError(f"floor must be above 0 and at most 1, not {self.floor}")
 
@@ -46,6 +52,7 @@ class WeightedLikelihood(PolicyRecommender):
     """
 
     Config = WeightedLikelihoodConfig
+    config: WeightedLikelihoodConfig
     heads = ("policy", "behaviour")
 
     def fit(self, train: SessionLog) -> Iterator[Progress]:
@@ -55,30 +62,35 @@ class WeightedLikelihood(PolicyRecommender):
             ValueError: if no training event has a positive reward, one has a negative reward, or a
                 horizon lacks times.
         """
-        config: WeightedLikelihoodConfig = self.config
+        config = self.config
         rewarded, returns = rewarded_returns(
             train, discount=config.discount, horizon=config.horizon, model="weighted_likelihood"
         )
         self._begin(train)
 
-        def learn(epoch: int, step: PolicyStep) -> Tensor:
-            states = self._policy.states(step)
-            log_beta = self._policy.learn_cut_off(
-                "behaviour", states, step.behaviour_scored, step.share
+        def loss(step: PolicyStep) -> tuple[Tensor, Columns]:
+            """-sum w R log pi over the rewarded actions, and -sum log beta over all."""
+            (states,) = step.states
+            log_beta = self._policy.log_probability(
+                "behaviour", states.detach(), step.behaviour_scored
             )
             rewarded_actions = np.flatnonzero(rewarded[step.actions])
             rows = on_device(rewarded_actions, self.device)
-            policy = run_head(states, self._policy.head("policy", step.scored), step.scored, rows)
+            log_pi = self._policy.log_probability(
+                "policy", states.index_select(0, rows), step.scored.of_rows(rows)
+            )
             weight = propensity_weight(log_beta[rows], floor=config.floor)
-            step.columns["behaviour loss"] = -log_beta
-            step.columns["share at the floor"] = weight >= 1 / config.floor
             value = on_device(returns[step.actions[rewarded_actions]], self.device)
-            return self._policy.learn(policy, weight * value, step.share) - log_beta.sum()
+            columns = {
+                "behaviour loss": -log_beta.detach(),
+                "share at the floor": weight >= 1 / config.floor,
+            }
+            return -(weight * value * log_pi).sum() - log_beta.sum(), columns
 
-        return train_policies([self._policy], train, config, learn, seed=self._seed)
+        return train_policies([self._policy], train, config, loss, seed=self._seed)
 
 
 @torch.no_grad()
 def propensity_weight(log_beta: Tensor, *, floor: float) -> Tensor:
-    """1 / max(beta, floor) of each logged action, cut from any graph, (A,)."""
+    """1 / max(beta, floor) of each logged action, detached, (A,)."""
     return 1 / log_beta.exp().clamp(min=floor)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models import tocr
+from models.common.policy import importance_weights
 
 N_ACTIONS = 10
 DESCENT_STEPS = 2000
@@ -67,7 +67,7 @@ def policy_gradient(
     """
     theta = logits.detach().requires_grad_()
     log_pi = torch.log_softmax(theta, dim=0)
-    weight = tocr.action_weight(
+    weight = importance_weights.action_weight(
         log_pi,
         simulation.behaviour.log(),
         k=objective.k,
@@ -205,4 +205,4 @@ def expected_reward(policy: Tensor, simulation: Simulation) -> float:
 
 def set_value(policy: Tensor, simulation: Simulation, k: int) -> float:
     """Mean total reward of the set that K draws make, the sum of alpha_K r (section 4.3)."""
-    return float((tocr.top_k_inclusion(policy.log(), k) * simulation.rewards).sum())
+    return float((importance_weights.top_k_inclusion(policy.log(), k) * simulation.rewards).sum())

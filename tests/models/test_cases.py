@@ -14,14 +14,14 @@ from torch import Tensor
 from bench.ranking.rank_targets import rank_targets
 from datasets.reading.event_table import load_event_table
 from datasets.session_log import SessionLog
-from models.common.sampling.ranking_losses import Columns, cross_entropy
+from models.common.sampling.ranking_losses import ScoreColumns, cross_entropy
 from models.common.sampling.sampled_softmax import (
     draw_log_weights,
     log_probability,
 )
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.tocr import Tocr, TocrConfig
-from tests.models.logits import full_of_logits, sampled_of_logits
+from tests.models.logits import full_of_logits, of_scores, sampled_of_logits
 from tests.models.logs import fixed_split, make_log, trained
 
 
@@ -93,8 +93,10 @@ def corrected_by_sampled_softmax(logits: Tensor, q: Tensor) -> Tensor:
 
 def corrected_by_gru4rec(logits: Tensor, q: Tensor) -> Tensor:
     """What the softmax of cross-entropy is taken of, up to its constant."""
-    columns = Columns(torch.arange(len(q)), torch.arange(len(q)), 1, len(q))
-    _, gradient = cross_entropy(logits.unsqueeze(0).clone(), columns, q.log())
+    columns = ScoreColumns(torch.arange(len(q)), torch.arange(len(q)), 1, len(q))
+    scores = logits.unsqueeze(0).clone().requires_grad_()
+    cross_entropy(*of_scores(scores), columns, q.log()).backward()
+    gradient = scores.grad
     probabilities = gradient[0] + torch.tensor([1.0] + [0.0] * (len(q) - 1))
     corrected = probabilities.log()
     return corrected - corrected[0] + logits[0] - q[0].log()
@@ -118,8 +120,8 @@ def test_r091_the_whole_catalogue_once_is_the_full_softmax(cases_dir: Path) -> N
     np.testing.assert_allclose(found, full, rtol=0, atol=1e-6)
     for row, target in enumerate(targets.tolist()):
         order = [target, *(item for item in range(n) if item != target)]
-        columns = Columns(torch.tensor(order), torch.tensor(order), 1, n)
-        loss, _ = cross_entropy(logits[row : row + 1].clone(), columns, uniform.log())
+        columns = ScoreColumns(torch.tensor(order), torch.tensor(order), 1, n)
+        loss = cross_entropy(*of_scores(logits[row : row + 1]), columns, uniform.log())
         np.testing.assert_allclose(-loss, full[row : row + 1], rtol=0, atol=1e-6)
 
 

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from models.common.sampling import ranking_losses
 from models.common.sampling.negative_sampler import NegativeSampler
-from models.common.sampling.ranking_losses import Columns
+from models.common.sampling.ranking_losses import ScoreColumns
 from models.gru4rec import Gru4Rec, Gru4RecConfig
+from tests.models.logits import of_scores
 from tests.models.logs import make_log, trained, weights
 
 N_ITEMS = 40
@@ -201,9 +202,12 @@ def test_bpr_max_holds_a_target_down_that_is_its_own_negative() -> None:
 
     def slope(items: list[int]) -> float:
         """Of the loss by the target's score, item 0; the other columns follow it."""
-        columns = Columns(torch.tensor(items), torch.tensor(items), 1, 3)
+        columns = ScoreColumns(torch.tensor(items), torch.tensor(items), 1, 3)
         scores = torch.tensor([[2.0, 0.1, -0.3]])
-        return float(ranking_losses.bpr_max(scores, columns, elu=0, bpreg=1.0)[1][0, 0])
+        leaf = scores.clone().requires_grad_()
+        ranking_losses.bpr_max(*of_scores(leaf), columns, elu=0, bpreg=1.0).sum().backward()
+        assert leaf.grad is not None
+        return float(leaf.grad[0, 0])
 
     assert slope([0, 1, 1, 2]) < 0 < slope([0, 1, 0, 2])
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from datasets.session_log import SessionLog
-from models.common.sampling.ranking_losses import Columns, exact_logq
+from models.common.sampling.ranking_losses import ScoreColumns, exact_logq
 from models.common.sessions.session_batches import SessionBatches
 from models.gru4rec import Gru4Rec, Gru4RecConfig
 from models.sasrec import SasRec, SasRecConfig
@@ -73,7 +73,7 @@ def test_the_softmax_of_the_scores_is_the_shares_of_the_next_items(
 def test_counts_over_expected_counts_average_to_one_beside_any_target() -> None:
     """Over all ways to fill a step of four from the other targets: no estimate of it is needed."""
     target_counts, drawing, n_drawn = torch.tensor([6, 3, 1]), torch.tensor([0.2, 0.3, 0.5]), 5
-    columns = Columns(torch.arange(9) % 3, torch.arange(9) % 3, n_targets=4, n_distinct=3)
+    columns = ScoreColumns(torch.arange(9) % 3, torch.arange(9) % 3, n_targets=4, n_distinct=3)
     expected = exact_logq(columns, target_counts, drawing)[:3].exp().numpy()
     targets = np.repeat(range(3), target_counts.numpy())
     for own in range(len(targets)):

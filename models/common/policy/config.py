@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from models.common.options.option_ranges import (
+from models.common.options.checks import (
     require_not_negative,
     require_positive,
     require_share,
@@ -52,19 +51,3 @@ class PolicyConfig:
         )
         require_not_negative(self, "negative_alpha")
         require_share(self, "dropout_embedding", "dropout_hidden", "momentum")
-
-
-@dataclass(frozen=True)
-class RewardedPolicyConfig(PolicyConfig):
-    """The same, and how the rewards of a session become the return of an action."""
-
-    discount: Annotated[float, Range(0.0, 1.0)] = 0.9
-    """gamma of the return; ours, as Chen et al. give none."""
-    horizon: float = math.inf
-    """Rewards later than this, in the log's unit of time, are no part of an action's return."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_positive(self, "horizon")
-        if not 0 <= self.discount <= 1:
-            raise ValueError(f"discount must be from 0 to 1, not {self.discount}")

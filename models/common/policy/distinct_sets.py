@@ -14,34 +14,58 @@ for each action gives an unbiased gradient. For K = 1 it is the exact gradient o
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
-from models.common.sampling.sampled_softmax import SoftmaxPass
+from models.common.sampling.row_losses import losses_of_scores
+from models.common.sampling.sampled_softmax import ScoredItems, softmax_of_targets
+
+
+def distinct_page(
+    states: Tensor, items: Tensor, scored: ScoredItems, k: int
+) -> tuple[Tensor, Tensor]:
+    """log pi of each action, and log lambda of one race each, detached, both (R,).
+
+    The backward pass of log pi goes along grad o_a - sum_j s_j grad o_j, in place of its own
+    gradient. Races are drawn from torch's global generator.
+
+    Args:
+        states: before each action, (R, width).
+        items: rows of the scored items, (C, width).
+        scored: what is scored, and the place of each action in it.
+        k: K; fewer items arrive where fewer are scored.
+    """
+    targets = scored.targets
+    log_pi, grad_logits = softmax_of_targets(states, items, targets, scored.log_weights)
+    arrivals = first_arrivals(grad_logits, targets, k)
+    direction, log_factor = page_direction(
+        log_pi, grad_logits, targets, scored.log_weights, arrivals
+    )
+    return -losses_of_scores(-log_pi, direction, states, items), log_factor
 
 
 @torch.no_grad()
-def distinct_page_pass(
-    softmax: SoftmaxPass, targets: Tensor, log_weights: Tensor | None, arrivals: Tensor
-) -> tuple[SoftmaxPass, Tensor]:
-    """The pass with the direction above in place of the gradient of log pi_a, and log lambda.
+def page_direction(
+    log_pi: Tensor,
+    grad_logits: Tensor,
+    targets: Tensor,
+    log_weights: Tensor | None,
+    arrivals: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """-grad o_a + sum_j s_j grad o_j, (R, C), and log lambda, (R,).
 
     With `log_weights` the scored items stand for the whole catalogue, as in `sampled_softmax`; an
     item that arrives takes its own probability from what its weight stands for.
 
     Args:
-        softmax: of R rows over C scored items.
-        targets: place of each row's action a among them, (R,).
-        log_weights: as `run_softmax` was given, (C,).
+        log_pi: of each row's action a, (R,).
+        grad_logits: softmax over the scored items, less 1 at the action, (R, C).
+        targets: place of each row's action among them, (R,).
+        log_weights: as `softmax_of_targets` was given, (C,).
         arrivals: places of q_1, ..., q_{K-1}, in this order, (R, K - 1).
-
-    Returns:
-        a pass whose `by_logits` is -grad o_a + sum_j s_j grad o_j, and log lambda, (R,).
     """
     own = targets.unsqueeze(1)
-    others = softmax.by_logits.scatter(1, own, 0.0)
+    others = grad_logits.scatter(1, own, 0.0)
     smallest = torch.finfo(others.dtype).tiny
     arrived = others.gather(1, arrivals)
     removed = arrived
@@ -52,21 +76,21 @@ def distinct_page_pass(
     left = others.sum(dim=1, keepdim=True)
     others /= left.clamp(min=smallest)
     # Summed from D_K backwards: 1 minus what has arrived would lose all digits on a sure page.
-    pi = softmax.log_probability.exp().unsqueeze(1)
+    pi = log_pi.exp().unsqueeze(1)
     remaining = torch.cat([left + pi, removed.flip(1)], dim=1).cumsum(dim=1).clamp(min=smallest)
     log_missed = torch.log1p(-(pi / remaining).clamp(max=1)).sum(dim=1)
     # Places of which float32 holds nothing do not count.
     inverse = torch.where(remaining > smallest, remaining.reciprocal(), 0)
     log_factor = log_missed + inverse.sum(dim=1).log()
-    return replace(softmax, by_logits=others.scatter_(1, own, -1.0)), log_factor
+    return others.scatter_(1, own, -1.0), log_factor
 
 
 @torch.no_grad()
-def first_arrivals(softmax: SoftmaxPass, targets: Tensor, k: int) -> Tensor:
+def first_arrivals(grad_logits: Tensor, targets: Tensor, k: int) -> Tensor:
     """One race a row: the first K - 1 arrivals among the items other than its action, (R, K - 1).
 
-    Fewer columns where fewer items are scored. Drawn from torch's global generator.
+    Fewer columns where fewer items are scored.
     """
-    rates = softmax.by_logits.scatter(1, targets.unsqueeze(1), 0.0)
+    rates = grad_logits.scatter(1, targets.unsqueeze(1), 0.0)
     arrival_rank = rates / torch.empty_like(rates).exponential_()
     return arrival_rank.topk(min(k, rates.shape[1]) - 1, dim=1).indices

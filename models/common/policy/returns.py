@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datasets.session_log import FloatArray, SessionLog
+from models.common.options.checks import require_positive
 
 
 def discounted_returns(
@@ -101,6 +103,30 @@ def rewarded_returns(
     return rewarded, returns / reward_unit(log)
 
 
+def weighted_returns(
+    log: SessionLog, config: Any, *, model: str
+) -> tuple[NDArray[np.bool_], FloatArray]:
+    """Which events a policy loss weighs, bool (n_events,), and by which return, (n_events,).
+
+    With a `baseline` all events are weighed, those without reward by a return of 0; where
+    `reward_weighted` is off, all by 1. Raises ValueError as `rewarded_returns` does.
+    """
+    everything = np.ones(log.n_events, dtype=np.bool_)
+    if not config.reward_weighted:
+        return everything, everything.astype(np.float32)
+    has_baseline = config.baseline != "none"
+    rewarded, returns = rewarded_returns(
+        log,
+        discount=config.discount,
+        horizon=config.horizon,
+        model=model,
+        negative=has_baseline,
+    )
+    if has_baseline:
+        return everything, np.where(rewarded, returns, np.float32(0))
+    return rewarded, returns
+
+
 def reward_unit(log: SessionLog) -> float:
     """Mean size of the rewards that are not 0; 1 where every reward is 0 or 1.
 
@@ -109,3 +135,10 @@ def reward_unit(log: SessionLog) -> float:
     """
     sizes = np.abs(np.asarray(log.rewards, dtype=np.float64))
     return float(sizes[sizes > 0].mean())
+
+
+def require_return_options(config: Any) -> None:
+    """Raise ValueError where a config's `discount` or `horizon` is out of range."""
+    require_positive(config, "horizon")
+    if not 0 <= config.discount <= 1:
+        raise ValueError(f"discount must be from 0 to 1, not {config.discount}")

@@ -10,10 +10,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from datasets.session_log import SessionLog
+from datasets.session_log import IntArray, SessionLog
 from models.common.policy.config import PolicyConfig
 from models.common.policy.softmax_policy import (
-    PolicyStep,
     SoftmaxPolicy,
     observed_events,
     zero_reward_in_state,
@@ -22,22 +21,27 @@ from models.common.sampling.negative_sampler import NegativeSampler
 from models.common.sampling.sampled_softmax import ScoredItems, sampled_items
 from models.common.sessions.session_batches import SessionBatches
 from models.common.training.adagrad import Adagrad
-from models.common.training.training_log import Diagnose, TrainingLog
+from models.common.training.training_log import Columns, Diagnose, TrainingLog
 from models.common.training.transfer import on_device
 from models.recommender import Progress
 
-StepLoss = Callable[[int, PolicyStep], Tensor]
-"""Of epoch and step: the loss, summed over the step's actions. It leaves the gradients of
-`PolicyStep.share` times this loss at the heads' rows, and takes them back through the networks."""
-
 
 @dataclass(frozen=True)
-class BehaviourDraws:
-    """Negatives of the behaviour policy's own, where it is not scored on those of the policy."""
+class PolicyStep:
+    """The actions of one window of the log, which make one update."""
 
-    n: int
-    alpha: float
-    """They are drawn in proportion to support ** alpha."""
+    epoch: int
+    states: Sequence[Tensor]
+    """Of each network, before each action, (A, width)."""
+    actions: IntArray
+    """Event of the log that each action is, (A,)."""
+    scored: ScoredItems
+    behaviour_scored: ScoredItems
+    """What an estimate of the behaviour policy is scored on: the same, or fewer of the draws."""
+
+
+StepLoss = Callable[[PolicyStep], tuple[Tensor, Columns]]
+"""The loss, summed over the step's actions, and columns of its actions for diagnostics."""
 
 
 def train_policies(
@@ -48,12 +52,13 @@ def train_policies(
     *,
     seed: int,
     diagnose: Diagnose = dict,
-    behaviour_draws: BehaviourDraws | None = None,
+    behaviour_negatives: int = 0,
+    behaviour_alpha: float = 0.0,
 ) -> Iterator[Progress]:
     """Minimise `step_loss` over all weights of `networks`; yields about twenty times an epoch.
 
-    Without `behaviour_draws` a step's `behaviour_scored` are its `scored`. `diagnose` is given what
-    the losses leave in `PolicyStep.columns`.
+    A step's `behaviour_scored` has `behaviour_negatives` draws of its own, in proportion to
+    support ** `behaviour_alpha`; 0: it is `scored`. `diagnose` is given the columns of many steps.
 
     A window's loss is divided by the constant number of its places, as GRU4Rec's authors divide by
     the batch size, so that every action weighs the same in each update.
@@ -68,9 +73,9 @@ def train_policies(
         train.item_counts(), alpha=config.negative_alpha, seed=seed, device=device
     )
     behaviour_sampler = sampler
-    if behaviour_draws is not None:
+    if behaviour_negatives > 0:
         behaviour_sampler = NegativeSampler(
-            train.item_counts(), alpha=behaviour_draws.alpha, seed=seed + 1, device=device
+            train.item_counts(), alpha=behaviour_alpha, seed=seed + 1, device=device
         )
     optimiser = Adagrad(
         [parameter for network in networks for parameter in network.encoder.parameters()],
@@ -84,12 +89,12 @@ def train_policies(
         train, batch_size=config.batch_size, window=config.truncation, cut_long=True
     )
     log = TrainingLog(batches.n_targets, len(batches), diagnose)
+    loss_scale = 1 / (config.batch_size * config.truncation)
     for epoch in range(1, config.epochs + 1):
         for network in networks:
             network.begin_epoch(batches.n_slots)
         for window in batches:
-            acting = window.acting
-            actions = window.events.ravel()[acting] + 1
+            actions = window.events.ravel()[window.acting] + 1
             targets = tensor(items[actions])
             if n_items <= config.full_softmax_items:
                 every_item = torch.arange(n_items, device=device)
@@ -97,24 +102,18 @@ def train_policies(
             else:
                 draws = sampler.draw(config.negatives)
                 scored = behaviour_scored = sampled_items(targets, draws, sampler.probabilities)
-                if behaviour_draws is not None:
+                if behaviour_negatives > 0:
                     behaviour_scored = sampled_items(
                         targets,
-                        behaviour_sampler.draw(behaviour_draws.n),
+                        behaviour_sampler.draw(behaviour_negatives),
                         behaviour_sampler.probabilities,
                     )
-            step = PolicyStep(
-                inputs=tensor(items[window.events]),
-                starts=tensor(window.starts),
-                observed=None if observed is None else tensor(observed[window.events]),
-                slots=tensor(window.slots),
-                acting=tensor(acting),
-                actions=actions,
-                scored=scored,
-                behaviour_scored=behaviour_scored,
-                share=1 / (config.batch_size * config.truncation),
-            )
-            loss = step_loss(epoch, step)
-            optimiser.step([rows for network in networks for rows in network.take_touched()])
-            yield from log.step(epoch, loss, len(actions), step.columns)
+            inputs = tensor(items[window.events])
+            enters = None if observed is None else observed[window.events]
+            states = [network.states(window, inputs, enters) for network in networks]
+            step = PolicyStep(epoch, states, actions, scored, behaviour_scored)
+            loss, columns = step_loss(step)
+            (loss_scale * loss).backward()
+            optimiser.step()
+            yield from log.step(epoch, loss.detach(), len(actions), columns)
         yield log.end_of_epoch(epoch)

@@ -7,14 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from models.common.recurrent.recurrence import (
-    CellWeights,
-    Saved,
-    WindowPass,
-    back_through_window,
-    differentiable_window,
-    run_window,
-)
+from models.common.recurrent.recurrence import CellWeights, Saved, window_states
 from models.common.training.initialisation import uniform_matrix
 
 
@@ -55,21 +48,25 @@ class GruCell(nn.Module):
 
     @staticmethod
     def backward_step(
-        by_after: Tensor, state: Tensor, saved: Saved, by_projected: Tensor, by_recurrent: Tensor
+        grad_after: Tensor,
+        state: Tensor,
+        saved: Saved,
+        grad_projected: Tensor,
+        grad_recurrent: Tensor,
     ) -> Tensor:
         """As `models.common.recurrent.recurrence.Cell` asks."""
         gates, state_new, new = saved
         reset, update = gates.chunk(2, dim=-1)
-        by_gates, by_new = by_projected.split([gates.shape[-1], new.shape[-1]], dim=-1)
-        by_reset, by_update = by_gates.chunk(2, dim=-1)
-        by_state = by_after * update
-        torch.ops.aten.tanh_backward.grad_input(by_after - by_state, new, grad_input=by_new)
-        torch.mul(by_new, state_new, out=by_reset)
-        torch.mul(by_after, state - new, out=by_update)
-        torch.ops.aten.sigmoid_backward.grad_input(by_gates, gates, grad_input=by_gates)
-        by_recurrent.copy_(by_projected)
-        by_recurrent[:, gates.shape[-1] :].mul_(reset)
-        return by_state
+        grad_gates, grad_new = grad_projected.split([gates.shape[-1], new.shape[-1]], dim=-1)
+        grad_reset, grad_update = grad_gates.chunk(2, dim=-1)
+        grad_state = grad_after * update
+        torch.ops.aten.tanh_backward.grad_input(grad_after - grad_state, new, grad_input=grad_new)
+        torch.mul(grad_new, state_new, out=grad_reset)
+        torch.mul(grad_after, state - new, out=grad_update)
+        torch.ops.aten.sigmoid_backward.grad_input(grad_gates, gates, grad_input=grad_gates)
+        grad_recurrent.copy_(grad_projected)
+        grad_recurrent[:, gates.shape[-1] :].mul_(reset)
+        return grad_state
 
 
 class CfnCell(nn.Module):
@@ -103,20 +100,28 @@ class CfnCell(nn.Module):
 
     @staticmethod
     def backward_step(
-        by_after: Tensor, state: Tensor, saved: Saved, by_projected: Tensor, by_recurrent: Tensor
+        grad_after: Tensor,
+        state: Tensor,
+        saved: Saved,
+        grad_projected: Tensor,
+        grad_recurrent: Tensor,
     ) -> Tensor:
         """As `models.common.recurrent.recurrence.Cell` asks."""
         gates, squashed, candidate = saved
         keep, take = gates.chunk(2, dim=-1)
-        by_gates, by_candidate = by_projected.split([gates.shape[-1], candidate.shape[-1]], dim=-1)
-        by_keep, by_take = by_recurrent.chunk(2, dim=-1)
-        torch.mul(by_after, squashed, out=by_keep)
-        torch.mul(by_after, candidate, out=by_take)
-        torch.ops.aten.sigmoid_backward.grad_input(by_recurrent, gates, grad_input=by_recurrent)
-        by_gates.copy_(by_recurrent)
-        torch.ops.aten.tanh_backward.grad_input(by_after * take, candidate, grad_input=by_candidate)
-        by_state: Tensor = torch.ops.aten.tanh_backward(by_after * keep, squashed)
-        return by_state
+        grad_gates, grad_candidate = grad_projected.split(
+            [gates.shape[-1], candidate.shape[-1]], dim=-1
+        )
+        grad_keep, grad_take = grad_recurrent.chunk(2, dim=-1)
+        torch.mul(grad_after, squashed, out=grad_keep)
+        torch.mul(grad_after, candidate, out=grad_take)
+        torch.ops.aten.sigmoid_backward.grad_input(grad_recurrent, gates, grad_input=grad_recurrent)
+        grad_gates.copy_(grad_recurrent)
+        torch.ops.aten.tanh_backward.grad_input(
+            grad_after * take, candidate, grad_input=grad_candidate
+        )
+        grad_state: Tensor = torch.ops.aten.tanh_backward(grad_after * keep, squashed)
+        return grad_state
 
 
 class SessionEncoder(nn.Module):
@@ -142,7 +147,7 @@ class SessionEncoder(nn.Module):
         starts: Tensor,
         observed: Tensor | None = None,
     ) -> tuple[Tensor, list[Tensor]]:
-        """States after each event, and the last of each layer, as operations of torch's graph.
+        """States after each event, and the last of each layer.
 
         Args:
             embedded: inputs, (T, W, input_width).
@@ -151,59 +156,33 @@ class SessionEncoder(nn.Module):
             observed: which events enter the state, bool (T, W); None: all.
 
         Returns:
-            states of the last layer, (T, W, width); the last state of each layer, (W, width), cut
-            from the graph.
+            states of the last layer, (T, W, width); the last state of each layer, detached,
+            (W, width).
         """
-        carried, enters = _masks(embedded, starts, observed)
+        carried = (~starts).to(embedded.dtype).unsqueeze(-1)
+        enters = None if observed is None else observed.unsqueeze(-1)
         dropout = self.dropout if self.training else 0.0
         outputs, last = embedded, []
         for cell, before in zip(self._cells(), state, strict=True):
-            outputs = differentiable_window(
+            outputs = window_states(
                 cell, outputs, before, carried=carried, observed=enters, dropout=dropout
             )
             last.append(outputs[-1].detach())
         return outputs, last
 
-    def run(
-        self,
-        embedded: Tensor,
-        state: list[Tensor],
-        starts: Tensor,
-        observed: Tensor | None = None,
-    ) -> list[WindowPass]:
-        """The same without a graph: the way through each layer, for `back_through`."""
-        carried, enters = _masks(embedded, starts, observed)
-        dropout = self.dropout if self.training else 0.0
-        passes = []
-        for cell, before in zip(self._cells(), state, strict=True):
-            passed = run_window(
-                cell, embedded, before, carried=carried, observed=enters, dropout=dropout
-            )
-            passes.append(passed)
-            embedded = passed.states
-        return passes
-
-    def back_through(self, passes: list[WindowPass], by_states: Tensor) -> Tensor:
-        """Gradient by the inputs of `run`, (T, W, input_width); adds those by the parameters.
-
-        Args:
-            passes: what `run` returned.
-            by_states: gradient by the states of the last layer, (T, W, width).
-        """
-        for cell, passed in zip(reversed(self._cells()), reversed(passes), strict=True):
-            by_states, by_weights = back_through_window(cell, passed, by_states)
-            for weight, gradient in zip(cell.weights(), by_weights, strict=True):
-                if weight is not None and gradient is not None:
-                    weight.grad = gradient if weight.grad is None else weight.grad + gradient
-        return by_states
-
     def _cells(self) -> list[GruCell | CfnCell]:
         return list(self.cells)  # type: ignore[arg-type]
 
 
-def _masks(
-    embedded: Tensor, starts: Tensor, observed: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
-    """0 where a session begins, else 1, and which events enter the state, both (T, W, 1)."""
-    carried = (~starts).to(embedded.dtype).unsqueeze(-1)
-    return carried, None if observed is None else observed.unsqueeze(-1)
+def gru_encoder(
+    input_width: int, widths: Sequence[int], project_input: bool, dropout: float
+) -> SessionEncoder:
+    """Layers of GRU cells; without `project_input` the inputs are the first one's gates already."""
+    befores = (input_width, *widths[:-1])
+    return SessionEncoder(
+        [
+            GruCell(before, width, project_input=layer > 0 or project_input)
+            for layer, (before, width) in enumerate(zip(befores, widths, strict=True))
+        ],
+        dropout=dropout,
+    )

@@ -1,24 +1,22 @@
-"""Runs a recurrent cell over a window of steps, and back through time, with gradients written out.
+"""A recurrent cell over a window of steps, as one operation of torch's graph.
 
-The products with inputs and weights are taken over all steps at once, where automatic
-differentiation takes one for each step and adds them up; and a step of few numbers costs a third of
-what it does with a graph around each operation.
+Forward and backward pass step through time with little around each step; the products with inputs
+and weights, and the gradients of the weights, are taken over all steps at once.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 Saved = tuple[Tensor, ...]
-"""What the way back through one step of a cell needs."""
+"""What the backward pass through one step of a cell needs."""
 
 
 class CellWeights(NamedTuple):
-    """Weights of a cell, or the gradients by them."""
+    """Weights of a cell, or their gradients."""
 
     input_weight: Tensor | None
     """(gates x width, input_width); None: the inputs are the gates' part already."""
@@ -42,118 +40,19 @@ class Cell(Protocol):
 
     @staticmethod
     def backward_step(
-        by_after: Tensor, state: Tensor, saved: Saved, by_projected: Tensor, by_recurrent: Tensor
+        grad_after: Tensor,
+        state: Tensor,
+        saved: Saved,
+        grad_projected: Tensor,
+        grad_recurrent: Tensor,
     ) -> Tensor:
-        """Write the gradients by both parts of the gates, given the one by the next state.
+        """Write the gradients of both parts of the gates, given that of the next state.
 
-        Returns the gradient by the state, but for its part in `recurrent`.
+        Returns the gradient of the state, without its part through `recurrent`.
         """
 
 
-@dataclass(frozen=True)
-class WindowPass:
-    """A way forward through T steps of W slots, and what the way back needs of it."""
-
-    states: Tensor
-    """After each step, (T, W, width)."""
-    befores: Tensor
-    """Before each step, (T, W, width)."""
-    inputs: Tensor
-    carried: Tensor
-    observed: Tensor | None
-    kept: Tensor | None
-    saved: list[Saved]
-
-
-@torch.no_grad()
-def run_window(
-    cell: Cell,
-    inputs: Tensor,
-    state: Tensor,
-    *,
-    carried: Tensor,
-    observed: Tensor | None,
-    dropout: float,
-) -> WindowPass:
-    """Take the steps of a window.
-
-    Args:
-        cell: its weights and the functions of one step.
-        inputs: (T, W, input_width).
-        state: before the window, (W, width); takes no gradient.
-        carried: 0 where a session begins, so that the state before is zeroed, else 1, (T, W, 1).
-        observed: which events enter the state, bool (T, W, 1); None: all.
-        dropout: share of each new state that is zeroed, also in what the next step is given.
-    """
-    weights = cell.weights()
-    n_steps, n_slots = inputs.shape[:2]
-    kept = None
-    if dropout > 0:
-        kept = state.new_empty(n_steps, *state.shape).bernoulli_(1 - dropout).div_(1 - dropout)
-    projected = _projected(inputs.flatten(0, 1), weights).view(n_steps, n_slots, -1)
-    transposed = weights.state_weight.t()
-    befores = state.new_empty(n_steps, *state.shape)
-    states = torch.empty_like(befores)
-    saved = []
-    for t in range(n_steps):
-        before = torch.mul(state, carried[t], out=befores[t])
-        recurrent = torch.addmm(weights.state_bias, before, transposed)
-        state = states[t]
-        saved.append(cell.forward_step(projected[t], recurrent, before, state))
-        if kept is not None:
-            state.mul_(kept[t])
-        if observed is not None:
-            torch.where(observed[t], state, before, out=state)
-    return WindowPass(states, befores, inputs, carried, observed, kept, saved)
-
-
-@torch.no_grad()
-def back_through_window(
-    cell: Cell, passed: WindowPass, by_states: Tensor
-) -> tuple[Tensor, CellWeights]:
-    """Gradients by the inputs, (T, W, input_width), and by the weights.
-
-    Args:
-        cell: the same as on the way forward.
-        passed: the way forward.
-        by_states: gradient by the state after each step, (T, W, width).
-    """
-    weights, befores, observed, kept = cell.weights(), passed.befores, passed.observed, passed.kept
-    n_steps, n_slots = befores.shape[:2]
-    n_gates = len(weights.state_bias) if weights.input_weight is None else len(weights.input_weight)
-    by_projected = befores.new_empty(n_steps, n_slots, n_gates)
-    by_recurrent = befores.new_empty(n_steps, n_slots, len(weights.state_bias))
-    by_next: Tensor | None = None
-    for t in reversed(range(n_steps)):
-        by_state = by_states[t] if by_next is None else by_states[t] + by_next
-        skipped = None
-        if observed is not None:
-            skipped = by_state.masked_fill(observed[t], 0)
-            by_state = by_state.masked_fill(~observed[t], 0)
-        if kept is not None:
-            by_state = by_state * kept[t]
-        direct = cell.backward_step(
-            by_state, befores[t], passed.saved[t], by_projected[t], by_recurrent[t]
-        )
-        if t > 0:
-            by_next = torch.addmm(direct, by_recurrent[t], weights.state_weight)
-            if skipped is not None:
-                by_next += skipped
-            by_next *= passed.carried[t]
-    by_gates, by_state_gates = by_projected.flatten(0, 1), by_recurrent.flatten(0, 1)
-    by_inputs, by_input_weight = by_projected, None
-    if weights.input_weight is not None:
-        by_inputs = (by_gates @ weights.input_weight).view(n_steps, n_slots, -1)
-        by_input_weight = by_gates.t() @ passed.inputs.flatten(0, 1)
-    return by_inputs, CellWeights(
-        by_input_weight,
-        None if weights.input_bias is None else by_gates.sum(dim=0),
-        by_state_gates.t() @ befores.flatten(0, 1),
-        by_state_gates.sum(dim=0),
-    )
-
-
-def differentiable_window(
+def window_states(
     cell: Cell,
     inputs: Tensor,
     state: Tensor,
@@ -162,7 +61,16 @@ def differentiable_window(
     observed: Tensor | None,
     dropout: float,
 ) -> Tensor:
-    """States of `run_window` as one operation of torch's graph, (T, W, width)."""
+    """State after each of T steps of W slots, (T, W, width).
+
+    Args:
+        cell: its weights and the functions of one step.
+        inputs: (T, W, input_width).
+        state: before the window, (W, width); detached.
+        carried: 0 where a session begins, so that the state before is zeroed, else 1, (T, W, 1).
+        observed: which events enter the state, bool (T, W, 1); None: all.
+        dropout: share of each new state that is zeroed, also in what the next step is given.
+    """
     states: Tensor = _Window.apply(  # type: ignore[no-untyped-call]
         inputs, *cell.weights(), state, carried, observed, dropout, cell
     )
@@ -184,18 +92,70 @@ class _Window(torch.autograd.Function):
         dropout: float,
         cell: Cell,
     ) -> Tensor:
-        ctx.cell = cell
-        ctx.passed = run_window(
-            cell, inputs, state, carried=carried, observed=observed, dropout=dropout
-        )
-        states: Tensor = ctx.passed.states
+        weights = CellWeights(input_weight, input_bias, state_weight, state_bias)
+        n_steps, n_slots = inputs.shape[:2]
+        dropout_mask = None
+        if dropout > 0:
+            dropout_mask = state.new_empty(n_steps, *state.shape)
+            dropout_mask.bernoulli_(1 - dropout).div_(1 - dropout)
+        projected = _projected(inputs.flatten(0, 1), weights).view(n_steps, n_slots, -1)
+        transposed = state_weight.t()
+        befores = state.new_empty(n_steps, *state.shape)
+        states = torch.empty_like(befores)
+        saved = []
+        for t in range(n_steps):
+            before = torch.mul(state, carried[t], out=befores[t])
+            recurrent = torch.addmm(state_bias, before, transposed)
+            state = states[t]
+            saved.append(cell.forward_step(projected[t], recurrent, before, state))
+            if dropout_mask is not None:
+                state.mul_(dropout_mask[t])
+            if observed is not None:
+                torch.where(observed[t], state, before, out=state)
+        ctx.cell, ctx.weights, ctx.saved = cell, weights, saved
+        ctx.inputs, ctx.befores = inputs, befores
+        ctx.carried, ctx.observed, ctx.dropout_mask = carried, observed, dropout_mask
         return states
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        by_inputs, by_weights = back_through_window(ctx.cell, ctx.passed, gradients[0])
-        return by_inputs, *by_weights, *(None,) * 5
+        (grad_states,) = gradients
+        weights, befores = ctx.weights, ctx.befores
+        n_steps, n_slots = befores.shape[:2]
+        n_recurrent = len(weights.state_bias)
+        n_gates = n_recurrent if weights.input_weight is None else len(weights.input_weight)
+        grad_projected = befores.new_empty(n_steps, n_slots, n_gates)
+        grad_recurrent = befores.new_empty(n_steps, n_slots, n_recurrent)
+        grad_carried: Tensor | None = None
+        for t in reversed(range(n_steps)):
+            grad_state = grad_states[t] if grad_carried is None else grad_states[t] + grad_carried
+            skipped = None
+            if ctx.observed is not None:
+                skipped = grad_state.masked_fill(ctx.observed[t], 0)
+                grad_state = grad_state.masked_fill(~ctx.observed[t], 0)
+            if ctx.dropout_mask is not None:
+                grad_state = grad_state * ctx.dropout_mask[t]
+            grad_before = ctx.cell.backward_step(
+                grad_state, befores[t], ctx.saved[t], grad_projected[t], grad_recurrent[t]
+            )
+            if t > 0:
+                grad_carried = torch.addmm(grad_before, grad_recurrent[t], weights.state_weight)
+                if skipped is not None:
+                    grad_carried += skipped
+                grad_carried *= ctx.carried[t]
+        grad_gates, grad_state_gates = grad_projected.flatten(0, 1), grad_recurrent.flatten(0, 1)
+        grad_inputs, grad_input_weight = grad_projected, None
+        if weights.input_weight is not None:
+            grad_inputs = (grad_gates @ weights.input_weight).view(n_steps, n_slots, -1)
+            grad_input_weight = grad_gates.t() @ ctx.inputs.flatten(0, 1)
+        grad_weights = CellWeights(
+            grad_input_weight,
+            None if weights.input_bias is None else grad_gates.sum(dim=0),
+            grad_state_gates.t() @ befores.flatten(0, 1),
+            grad_state_gates.sum(dim=0),
+        )
+        return grad_inputs, *grad_weights, *(None,) * 5
 
 
 def _projected(inputs: Tensor, weights: CellWeights) -> Tensor:

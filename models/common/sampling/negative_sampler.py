@@ -22,6 +22,7 @@ class NegativeSampler:
     def __init__(self, support: IntArray, *, alpha: float, seed: int, device: torch.device) -> None:
         weights = np.where(support > 0, np.power(np.maximum(support, 1), alpha, dtype=float), 0.0)
         probabilities = weights / weights.sum()
+        self.alpha = alpha
         self.probabilities = torch.as_tensor(probabilities, dtype=torch.float32, device=device)
         """Probability of each item, shape (n_items,)."""
         held = np.flatnonzero(weights)

@@ -2,8 +2,8 @@
 
 Hidasi & Karatzoglou, CIKM 2018. The paper's score matrix has a column for each target of the step
 and each drawn negative. An item that stands in several columns has one score, so here it is scored
-once and weighs as often. Gradients by the scores are written out: they cost a third of what
-automatic differentiation of the same passes does.
+once and weighs as often. Each loss has its gradient by the scores beside it, taken in the same
+passes over them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from models.common.sampling.bpr_kernel import compiled_bpr_gradient
+from models.common.sampling.negative_sampler import NegativeSampler
+from models.common.sampling.row_losses import losses_of_scores
 from models.common.sampling.softmax import softmax_and_log_partition
 
 LOG_EPSILON = 1e-24
@@ -22,7 +24,7 @@ LOG_EPSILON = 1e-24
 
 
 @dataclass(frozen=True)
-class Columns:
+class ScoreColumns:
     """Which distinct item each column of the papers' score matrix stands for."""
 
     items: Tensor
@@ -51,51 +53,84 @@ class Columns:
 
 
 def cross_entropy(
-    scores: Tensor, columns: Columns, correction: Tensor, *, remove_hits: bool = False
-) -> tuple[Tensor, Tensor]:
+    states: Tensor,
+    items: Tensor,
+    bias: Tensor,
+    columns: ScoreColumns,
+    correction: Tensor,
+    *,
+    remove_hits: bool = False,
+) -> Tensor:
     """-log softmax of the target among all columns. CIKM 2018, section 3.1.
 
     Args:
-        scores: score of each distinct item for each row, (R, U); overwritten.
+        states: of each row, (R, width).
+        items: of each distinct item, (U, width).
+        bias: of each distinct item, (U,).
         columns: what the columns stand for.
         correction: what is taken from the score of each column, (C,); zeros for none.
         remove_hits: the target stands for itself, uncorrected, and its other columns are left out.
 
     Returns:
-        loss of each row (R,), and the gradient of their sum by the scores (R, U).
+        loss of each row, (R,).
     """
-    weights = columns.sum_by_item(torch.exp(-correction)).log()
-    own = scores.gather(1, columns.targets)
-    logits = scores.add_(weights)
-    if remove_hits:
-        logits.scatter_(1, columns.targets, own)
-    else:
-        own = own - correction[: columns.n_targets].unsqueeze(1)
-    gradient, log_partition = softmax_and_log_partition(logits)
-    gradient.scatter_add_(1, columns.targets, torch.full_like(own, -1.0))
-    return (log_partition - own).squeeze(1), gradient
+    with torch.no_grad():
+        targets = columns.targets
+        scores = torch.addmm(bias, states, items.t())
+        log_weights = columns.sum_by_item(torch.exp(-correction)).log()
+        own = scores.gather(1, targets)
+        logits = scores.add_(log_weights)
+        if remove_hits:
+            logits.scatter_(1, targets, own)
+        else:
+            own = own - correction[: columns.n_targets].unsqueeze(1)
+        grad_scores, log_partition = softmax_and_log_partition(logits)
+        grad_scores.scatter_add_(1, targets, torch.full_like(own, -1.0))
+        losses = (log_partition - own).squeeze(1)
+    return losses_of_scores(losses, grad_scores, states, items, bias)
 
 
-def bpr_max(scores: Tensor, columns: Columns, *, elu: float, bpreg: float) -> tuple[Tensor, Tensor]:
+def bpr_max(
+    states: Tensor,
+    items: Tensor,
+    bias: Tensor,
+    columns: ScoreColumns,
+    *,
+    elu: float,
+    bpreg: float,
+) -> Tensor:
     """BPR-max of the target against all other columns. CIKM 2018, eq. 10.
 
     s = softmax over all columns but the row's own, a draw of its target among them;
     L = -log(sum_j s_j sigma(o_t - o_j) + 1e-24) + bpreg sum_j s_j o_j^2.
 
     Args:
-        scores: score of each distinct item for each row, (R, U).
+        states: of each row, (R, width).
+        items: of each distinct item, (U, width).
+        bias: of each distinct item, (U,).
         columns: what the columns stand for.
         elu: alpha of the ELU on the scores; 0: none.
         bpreg: weight of the score regularisation.
 
     Returns:
-        loss of each row (R,), and the gradient of their sum by the scores (R, U).
+        loss of each row, (R,).
     """
+    with torch.no_grad():
+        scores = torch.addmm(bias, states, items.t())
+        losses, grad_scores = _bpr_max_of_scores(scores, columns, elu, bpreg)
+    return losses_of_scores(losses, grad_scores, states, items, bias)
+
+
+def _bpr_max_of_scores(
+    scores: Tensor, columns: ScoreColumns, elu: float, bpreg: float
+) -> tuple[Tensor, Tensor]:
+    """Loss of each row (R,), and its gradient by the scores (R, U)."""
+    targets = columns.targets
     bent = torch.nn.functional.elu(scores, alpha=elu) if elu > 0 else scores
-    own = bent.gather(1, columns.targets)
+    own = bent.gather(1, targets)
     counts = columns.sum_by_item(scores.new_ones(len(columns.items)))
     logits = bent + counts.log()
-    logits.scatter_(1, columns.targets, own + (counts[columns.targets] - 1).log())
+    logits.scatter_(1, targets, own + (counts[targets] - 1).log())
     weights = torch.softmax(logits, dim=1)
     above = torch.sub(own, bent, out=logits).sigmoid_()
     one_pass = compiled_bpr_gradient() if scores.device.type == "cpu" else None
@@ -103,7 +138,7 @@ def bpr_max(scores: Tensor, columns: Columns, *, elu: float, bpreg: float) -> tu
         losses = scores.new_empty(len(scores))
         one_pass(
             *(of_scores.numpy() for of_scores in (weights, above, bent)),
-            columns.targets.squeeze(1).numpy(),
+            targets.squeeze(1).numpy(),
             *(np.float32(option) for option in (bpreg, elu, LOG_EPSILON)),
             losses.numpy(),
         )
@@ -116,17 +151,32 @@ def bpr_max(scores: Tensor, columns: Columns, *, elu: float, bpreg: float) -> tu
 
     # By score j, with w the softmax, a = sigma(o_t - o_j) and b = sum_j w_j a_j:
     # w_j ((b - a_j^2) / b + bpreg ((o_j + 1)^2 - 1 - penalty)).
-    by_better = 1 / (better + LOG_EPSILON)
-    by_weight = (bent + 1).square_().mul_(bpreg)
-    by_weight.addcmul_(above, -by_better).add_(better * by_better - bpreg * (1 + penalty))
-    gradient = by_weight.mul_(weights)
-    gradient.scatter_add_(1, columns.targets, (above_squared - better) * by_better)
+    grad_better = 1 / (better + LOG_EPSILON)
+    grad_weight = (bent + 1).square_().mul_(bpreg)
+    grad_weight.addcmul_(above, -grad_better).add_(better * grad_better - bpreg * (1 + penalty))
+    gradient = grad_weight.mul_(weights)
+    gradient.scatter_add_(1, targets, (above_squared - better) * grad_better)
     if elu > 0:
         gradient = torch.ops.aten.elu_backward(gradient, elu, 1, 1, True, bent)
     return losses.squeeze(1), gradient
 
 
-def official_logq(columns: Columns, support: Tensor, alpha: float) -> Tensor:
+def log_q(
+    columns: ScoreColumns,
+    form: str,
+    counts: Tensor,
+    sampler: NegativeSampler,
+) -> Tensor:
+    """log q of each column, (C,), in the form "exact" or "official".
+
+    `counts` is how often each item is a target for the exact form, else its support, (n_items,).
+    """
+    if form == "exact":
+        return exact_logq(columns, counts, sampler.probabilities)
+    return official_logq(columns, counts, sampler.alpha)
+
+
+def official_logq(columns: ScoreColumns, support: Tensor, alpha: float) -> Tensor:
     """log of raw support for in-batch columns, of support ** alpha for drawn ones, (C,).
 
     As the authors' code has it: the two groups stand on different scales.
@@ -136,7 +186,7 @@ def official_logq(columns: Columns, support: Tensor, alpha: float) -> Tensor:
     return log_support
 
 
-def exact_logq(columns: Columns, target_counts: Tensor, probabilities: Tensor) -> Tensor:
+def exact_logq(columns: ScoreColumns, target_counts: Tensor, probabilities: Tensor) -> Tensor:
     """log of how often an item is expected among a row's negatives, (C,).
 
     A row with target t has R - 1 further targets of the epoch's N, drawn from all but its own:

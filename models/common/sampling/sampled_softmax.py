@@ -8,12 +8,12 @@ sum over negatives estimates the partition function without bias; the target sta
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from models.common.sampling.distinct import distinct
+from models.common.sampling.row_losses import losses_of_scores
 from models.common.sampling.softmax import softmax_and_log_partition
 
 
@@ -28,6 +28,10 @@ class ScoredItems:
     log_weights: Tensor | None
     """What the draws of each item weigh in the partition function, (C,); None: `items` is the whole
     catalogue."""
+
+    def of_rows(self, rows: Tensor) -> ScoredItems:
+        """The same items with the targets of some rows alone."""
+        return ScoredItems(self.items, self.targets.index_select(0, rows), self.log_weights)
 
 
 def sampled_items(targets: Tensor, draws: Tensor, probabilities: Tensor) -> ScoredItems:
@@ -58,57 +62,10 @@ def draw_log_weights(draws: Tensor, n_items: int, probabilities: Tensor) -> Tens
     return (counts / (len(draws) * probabilities)).log()
 
 
-@dataclass(frozen=True)
-class SoftmaxPass:
-    """A way forward through a softmax over items, and what the way back needs of it."""
-
-    log_probability: Tensor
-    """Of each row's target, (R,)."""
-    states: Tensor
-    """(R, width)."""
-    items: Tensor
-    """Rows of the scored items, (C, width)."""
-    by_logits: Tensor
-    """Gradient of -log_probability by the logits, (R, C)."""
-
-    def by_states(self, weight: Tensor) -> Tensor:
-        """Gradient of -sum weight log_probability by the states, (R, width); weight is (R,)."""
-        return (self.by_logits @ self.items).mul_(weight.unsqueeze(1))
-
-    def by_items(self, weight: Tensor) -> Tensor:
-        """Gradient of the same by the rows of the items, (C, width)."""
-        return self.by_logits.t() @ (self.states * weight.unsqueeze(1))
-
-
-@torch.no_grad()
-def run_softmax(
-    states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor | None
-) -> SoftmaxPass:
-    """`log_probability` without torch's graph.
-
-    The gradient is written out: one pass over the scores, and no product transposed.
-    """
-    column = targets.unsqueeze(1)
-    exact = torch.promote_types(states.dtype, torch.float32)
-    states, items = states.to(exact), items.to(exact)
-    with torch.autocast(states.device.type, enabled=False):
-        if log_weights is None:
-            logits = states @ items.t()
-            own = logits.gather(1, column)
-        else:
-            logits = torch.addmm(log_weights.to(exact), states, items.t())
-            # The target stands for itself, in place of what was drawn of it.
-            own = torch.linalg.vecdot(states, items.index_select(0, targets)).unsqueeze(1)
-            logits.scatter_(1, column, own)
-        by_logits, log_partition = softmax_and_log_partition(logits)
-        by_logits.scatter_add_(1, column, torch.full_like(column, -1, dtype=exact))
-    return SoftmaxPass((own - log_partition).squeeze(1), states, items, by_logits)
-
-
 def log_probability(
     states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor | None = None
 ) -> Tensor:
-    """log pi(target), in float32, as an operation of torch's graph.
+    """log pi(target), in float32 or better.
 
     log pi = o_t - log(exp(o_t) + sum_{j != t} w_j exp(o_j)) with o = state . item over distinct
     items j: with weights the partition function is estimated from shared negatives.
@@ -123,32 +80,27 @@ def log_probability(
     Returns:
         log-probability of each target, (R,).
     """
-    of_targets: Tensor = _LogProbability.apply(  # type: ignore[no-untyped-call]
-        states, items, targets, log_weights
-    )
-    return of_targets
+    exact = torch.promote_types(states.dtype, torch.float32)
+    states, items = states.to(exact), items.to(exact)
+    log_pi, grad_logits = softmax_of_targets(states, items, targets, log_weights)
+    return -losses_of_scores(-log_pi, grad_logits, states, items)
 
 
-class _LogProbability(torch.autograd.Function):
-    """`run_softmax` as an operation of torch's graph."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor | None
-    ) -> Tensor:
-        ctx.passed = run_softmax(states, items, targets, log_weights)
-        ctx.types = states.dtype, items.dtype
-        # The output itself, kept by its own node, would be a circle that is not freed at once.
-        log_probability: Tensor = ctx.passed.log_probability.clone()
-        return log_probability
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        weight, (of_states, of_items) = -gradients[0], ctx.types
-        by_states = by_items = None
-        if ctx.needs_input_grad[0]:
-            by_states = ctx.passed.by_states(weight).to(of_states)
-        if ctx.needs_input_grad[1]:
-            by_items = ctx.passed.by_items(weight).to(of_items)
-        return by_states, by_items, None, None
+@torch.no_grad()
+def softmax_of_targets(
+    states: Tensor, items: Tensor, targets: Tensor, log_weights: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """`log_probability`, (R,), and the gradient of its negative by the logits, (R, C)."""
+    column = targets.unsqueeze(1)
+    with torch.autocast(states.device.type, enabled=False):
+        if log_weights is None:
+            logits = states @ items.t()
+            own = logits.gather(1, column)
+        else:
+            logits = torch.addmm(log_weights.to(states.dtype), states, items.t())
+            # The target stands for itself, in place of what was drawn of it.
+            own = torch.linalg.vecdot(states, items.index_select(0, targets)).unsqueeze(1)
+            logits.scatter_(1, column, own)
+        grad_logits, log_partition = softmax_and_log_partition(logits)
+        grad_logits.scatter_add_(1, column, torch.full_like(column, -1, dtype=states.dtype))
+    return (own - log_partition).squeeze(1), grad_logits

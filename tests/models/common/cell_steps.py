@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from models.common.recurrent.cells import CfnCell, GruCell
-from models.common.recurrent.recurrence import run_window
+from models.common.recurrent.recurrence import window_states
 
 
 def one_step(cell: GruCell | CfnCell, inputs: Tensor, state: Tensor) -> Tensor:
     """The state after `inputs` (W, input_width) from `state` (W, width)."""
-    passed = run_window(
+    states = window_states(
         cell,
         inputs.unsqueeze(0),
         state,
@@ -19,4 +19,4 @@ def one_step(cell: GruCell | CfnCell, inputs: Tensor, state: Tensor) -> Tensor:
         observed=None,
         dropout=0,
     )
-    return passed.states[0].detach()
+    return states[0].detach()

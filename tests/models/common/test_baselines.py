@@ -11,8 +11,9 @@ import torch
 
 from experiments.published.paper_policies import OFF_POLICY, Objective, Simulation, policy_gradient
 from models.common.policy.baselines import RUNNING_RATE, Baseline, BaselineKind
+from models.common.policy.importance_weights import top_k_inclusion
 from models.reinforce import Reinforce
-from models.tocr import Tocr, TocrConfig, top_k_inclusion
+from models.tocr import Tocr, TocrConfig
 from models.tocr_replica import TocrReplica
 from models.weighted_likelihood import WeightedLikelihood
 from tests.models.logs import make_log, random_log, trained, weights

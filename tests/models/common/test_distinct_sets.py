@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from experiments.published.paper_policies import TOP_K
-from models.common.policy.distinct_sets import distinct_page_pass, first_arrivals
-from models.common.sampling.sampled_softmax import run_softmax, sampled_items
-from models.tocr import Tocr, TocrConfig, action_weight
+from models.common.policy.distinct_sets import distinct_page, first_arrivals, page_direction
+from models.common.policy.importance_weights import action_weight
+from models.common.sampling.sampled_softmax import ScoredItems, sampled_items, softmax_of_targets
+from models.tocr import Tocr, TocrConfig
 from tests.models.logs import random_log, weights
 
 
@@ -37,17 +38,18 @@ def expected_gradient(logits: Tensor, action: int, k: int) -> Tensor:
     arrivals = list(permutations(others, k - 1))
     n = len(arrivals)
     targets = torch.full((n,), action)
-    softmax = run_softmax(torch.ones(n, 1, dtype=logits.dtype), logits[:, None], targets, None)
+    ones = torch.ones(n, 1, dtype=logits.dtype)
+    log_pi, grad_logits = softmax_of_targets(ones, logits[:, None], targets, None)
     places = torch.tensor(arrivals, dtype=torch.int64).view(n, k - 1)
-    page, log_factor = distinct_page_pass(softmax, targets, None, places)
+    direction, log_factor = page_direction(log_pi, grad_logits, targets, None, places)
     rates = torch.softmax(logits, dim=0)
     chance = torch.ones(n, dtype=logits.dtype)
     for row, order in enumerate(arrivals):
         for place, item in enumerate(order):
             left = [rates[other] for other in others if other not in order[:place]]
             chance[row] *= rates[item] / torch.stack(left).sum()
-    coefficient = chance * (log_factor + softmax.log_probability).exp()
-    return -(coefficient[:, None] * page.by_logits).sum(dim=0)
+    coefficient = chance * (log_factor + log_pi).exp()
+    return -(coefficient[:, None] * direction).sum(dim=0)
 
 
 def test_enumeration_has_the_known_inclusion_probabilities() -> None:
@@ -88,11 +90,11 @@ def test_races_are_drawn_as_pages_are() -> None:
     logits = torch.tensor([1.0, -0.5, 0.3, 0.0], dtype=torch.float64)
     n = 100_000
     targets = torch.zeros(n, dtype=torch.int64)
-    softmax = run_softmax(torch.ones(n, 1, dtype=logits.dtype), logits[:, None], targets, None)
-    page, log_factor = distinct_page_pass(
-        softmax, targets, None, first_arrivals(softmax, targets, 3)
-    )
-    found = -(log_factor + softmax.log_probability).exp()[:, None] * page.by_logits
+    states = torch.ones(n, 1, dtype=logits.dtype)
+    log_pi, grad_logits = softmax_of_targets(states, logits[:, None], targets, None)
+    arrivals = first_arrivals(grad_logits, targets, 3)
+    direction, log_factor = page_direction(log_pi, grad_logits, targets, None, arrivals)
+    found = -(log_factor + log_pi).exp()[:, None] * direction
     error = found.std(dim=0) / math.sqrt(n)
     assert ((found.mean(dim=0) - expected_gradient(logits, 0, 3)).abs() < 4 * error + 1e-12).all()
 
@@ -100,11 +102,11 @@ def test_races_are_drawn_as_pages_are() -> None:
 def test_a_sure_page_and_an_unseen_action_stay_finite() -> None:
     logits = torch.tensor([90.0, 80.0, 0.0, -20.0, -120.0])
     targets = torch.arange(5)
-    softmax = run_softmax(torch.ones(5, 1), logits[:, None], targets, None)
+    log_pi, grad_logits = softmax_of_targets(torch.ones(5, 1), logits[:, None], targets, None)
     for k in range(1, 5):
-        arrivals = first_arrivals(softmax, targets, k)
-        page, log_factor = distinct_page_pass(softmax, targets, None, arrivals)
-        step = (log_factor + softmax.log_probability).exp()[:, None] * page.by_logits
+        arrivals = first_arrivals(grad_logits, targets, k)
+        direction, log_factor = page_direction(log_pi, grad_logits, targets, None, arrivals)
+        step = (log_factor + log_pi).exp()[:, None] * direction
         assert torch.isfinite(step).all()
         assert step.abs().max() <= 1, "an item's chance to be the last on the page is at most 1"
 
@@ -116,23 +118,22 @@ def test_sampled_items_stand_for_the_catalogue() -> None:
     proposal = torch.softmax(0.5 * torch.randn(n, dtype=torch.float64), dim=0)
     action = torch.tensor([7])
 
-    def gradient(scored: Any) -> Tensor:
-        items = logits[scored.items][:, None]
-        targets = scored.targets.expand(rows)
-        softmax = run_softmax(
-            torch.ones(rows, 1, dtype=torch.float64), items, targets, scored.log_weights
-        )
-        arrivals = first_arrivals(softmax, targets, k)
-        page, log_factor = distinct_page_pass(softmax, targets, scored.log_weights, arrivals)
-        chance = (log_factor + softmax.log_probability).exp()
-        by_item = torch.zeros(n, dtype=torch.float64)
-        return by_item.index_add_(0, scored.items, -(chance[:, None] * page.by_logits).mean(dim=0))
+    def gradient(scored: ScoredItems) -> Tensor:
+        """Of the mean chance over races, by the logits."""
+        leaf = logits.clone().requires_grad_()
+        states = torch.ones(rows, 1, dtype=torch.float64)
+        repeated = ScoredItems(scored.items, scored.targets.expand(rows), scored.log_weights)
+        log_pi, log_factor = distinct_page(states, leaf[scored.items][:, None], repeated, k)
+        chance = (log_factor + log_pi).exp().detach()
+        (chance * log_pi).mean().backward()
+        assert leaf.grad is not None
+        return leaf.grad
 
     def of_draws(m: int) -> Tensor:
         draws = torch.multinomial(proposal, m, replacement=True)
         return gradient(sampled_items(action, draws, proposal))
 
-    exact = gradient(type(sampled_items(action, action, proposal))(torch.arange(n), action, None))
+    exact = gradient(ScoredItems(torch.arange(n), action, None))
     few, many = (
         (torch.stack([of_draws(m) for _ in range(20)]).mean(dim=0) - exact).abs().sum()
         / exact.abs().sum()

@@ -9,24 +9,36 @@ import torch
 from torch import Tensor
 
 from models.common.sampling import ranking_losses
-from models.common.sampling.ranking_losses import Columns, cross_entropy, exact_logq, official_logq
+from models.common.sampling.ranking_losses import ScoreColumns, exact_logq, official_logq
 from models.gru4rec import Gru4RecConfig
+from tests.models.logits import of_scores
 
 
-def distinct(scores: Tensor) -> Columns:
+def distinct(scores: Tensor) -> ScoreColumns:
     """Every column another item, the first ones the rows' targets."""
     places = torch.arange(scores.shape[1])
-    return Columns(places, places, len(scores), len(places))
+    return ScoreColumns(places, places, len(scores), len(places))
 
 
-def bpr_max(scores: Tensor, *, elu: float, bpreg: float) -> Tensor:
-    return ranking_losses.bpr_max(scores, distinct(scores), elu=elu, bpreg=bpreg)[0]
+def cross_entropy(
+    scores: Tensor, columns: ScoreColumns, correction: Tensor, *, remove_hits: bool = False
+) -> Tensor:
+    return ranking_losses.cross_entropy(
+        *of_scores(scores), columns, correction, remove_hits=remove_hits
+    )
+
+
+def bpr_max(
+    scores: Tensor, columns: ScoreColumns | None = None, *, elu: float, bpreg: float
+) -> Tensor:
+    columns = distinct(scores) if columns is None else columns
+    return ranking_losses.bpr_max(*of_scores(scores), columns, elu=elu, bpreg=bpreg)
 
 
 def test_cross_entropy_takes_the_diagonal_as_target() -> None:
     scores = torch.tensor([[0.0, math.log(3), -9.0], [math.log(3), 0.0, -9.0]])
-    scores[:, 2] = -torch.inf
-    losses, _ = cross_entropy(scores, distinct(scores), torch.zeros(3))
+    scores[:, 2] = -1e9
+    losses = cross_entropy(scores, distinct(scores), torch.zeros(3))
     torch.testing.assert_close(losses, torch.full((2,), math.log(4)))
 
 
@@ -34,17 +46,19 @@ def test_cross_entropy_takes_the_diagonal_as_target() -> None:
 def test_an_item_of_two_columns_is_scored_once_and_counts_twice(remove_hits: bool) -> None:
     """Three columns of two items: the target, its own draw, another item's draw."""
     score = torch.tensor([[0.3, -0.2]], dtype=torch.float64)
-    columns = Columns(torch.tensor([7, 7, 9]), torch.tensor([0, 0, 1]), 1, 2)
+    columns = ScoreColumns(torch.tensor([7, 7, 9]), torch.tensor([0, 0, 1]), 1, 2)
     correction = torch.tensor([0.1, 0.4, 0.7], dtype=torch.float64)
-    losses, gradient = cross_entropy(score.clone(), columns, correction, remove_hits=remove_hits)
+    leaf = score.clone().requires_grad_()
+    losses = cross_entropy(leaf, columns, correction, remove_hits=remove_hits)
+    losses.sum().backward()
     scores = score.clone().requires_grad_()
     own, drawn, other = scores[0, 0], scores[0, 0] - 0.4, scores[0, 1] - 0.7
     own = own if remove_hits else own - 0.1
     beside = [other] if remove_hits else [drawn, other]
     expected = torch.logsumexp(torch.stack([own, *beside]), dim=0) - own
     expected.backward()
-    torch.testing.assert_close(losses[0], expected.detach())
-    torch.testing.assert_close(gradient, scores.grad)
+    torch.testing.assert_close(losses[0].detach(), expected.detach())
+    torch.testing.assert_close(leaf.grad, scores.grad)
 
 
 @pytest.mark.parametrize("n_columns", [2, 3, 50])
@@ -88,7 +102,7 @@ def test_elu_bends_the_negative_scores() -> None:
 
 SUPPORT = torch.tensor([10, 20, 30, 40])
 CODES = torch.tensor([2, 0, 1, 3, 0])
-COLUMNS = Columns(CODES, CODES, n_targets=3, n_distinct=4)
+COLUMNS = ScoreColumns(CODES, CODES, n_targets=3, n_distinct=4)
 """Three targets and two drawn negatives."""
 
 
@@ -132,8 +146,38 @@ def test_without_numba_bpr_max_and_its_gradient_are_the_same(
     scores = 3 * torch.randn(5, 40)
     # Some columns share an item, and a row's target stands among them.
     places = torch.cat([torch.arange(5), torch.randint(0, 40, (60,))])
-    columns = Columns(places, places, 5, 40)
-    found = ranking_losses.bpr_max(scores.clone(), columns, elu=elu, bpreg=1.5)
+    columns = ScoreColumns(places, places, 5, 40)
+
+    def losses_and_gradient() -> tuple[Tensor, Tensor | None]:
+        leaf = scores.clone().requires_grad_()
+        losses = bpr_max(leaf, columns, elu=elu, bpreg=1.5)
+        losses.sum().backward()
+        return losses.detach(), leaf.grad
+
+    found = losses_and_gradient()
     monkeypatch.setattr(ranking_losses, "compiled_bpr_gradient", lambda: None)
-    plain = ranking_losses.bpr_max(scores.clone(), columns, elu=elu, bpreg=1.5)
-    torch.testing.assert_close(found, plain)
+    torch.testing.assert_close(found, losses_and_gradient())
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "hits removed", "bpr-max", "bpr-max with elu"])
+def test_the_backward_pass_is_that_of_finite_differences(loss: str) -> None:
+    """Two columns share an item, a target is drawn too, and one item is no column's."""
+    generator = torch.Generator().manual_seed(6)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
+
+    places = torch.tensor([0, 1, 2, 1, 3, 3, 4])
+    columns = ScoreColumns(places, places, 3, 6)
+    correction = normal(len(places)).detach()
+
+    def losses(states: Tensor, items: Tensor, bias: Tensor) -> Tensor:
+        if loss.startswith("bpr-max"):
+            elu = 0.5 if loss.endswith("elu") else 0.0
+            return ranking_losses.bpr_max(states, items, bias, columns, elu=elu, bpreg=1.5)
+        removed = loss == "hits removed"
+        return ranking_losses.cross_entropy(
+            states, items, bias, columns, correction, remove_hits=removed
+        )
+
+    assert torch.autograd.gradcheck(losses, (normal(3, 4), normal(6, 4), normal(6)))

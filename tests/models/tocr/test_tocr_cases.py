@@ -15,7 +15,8 @@ from torch import Tensor
 
 from datasets.registry import load_dataset
 from datasets.session_log import SessionLog
-from models.tocr import Tocr, TocrConfig, action_weight
+from models.common.policy.importance_weights import action_weight
+from models.tocr import Tocr, TocrConfig
 from tests.models.logs import random_log, trained, weights
 
 

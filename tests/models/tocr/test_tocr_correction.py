@@ -10,17 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models.common.policy.softmax_policy import run_head
-from models.common.sampling.sampled_softmax import ScoredItems
-from models.common.training.adagrad import touch
-from models.tocr import (
-    TocrConfig,
+from models.common.policy.importance_weights import (
     action_weight,
-    columns,
+    diagnostic_columns,
     diagnostics,
     top_k_factor,
     top_k_inclusion,
 )
+from models.common.policy.softmax_policy import SoftmaxPolicy
+from models.common.sampling.sampled_softmax import ScoredItems
+from models.tocr import TocrConfig
 
 E3 = math.e**3
 
@@ -158,7 +157,7 @@ def test_both_probabilities_are_those_of_the_logged_action() -> None:
 
 
 @pytest.mark.parametrize("k", [1, 2, 16])
-def test_the_weight_is_cut_from_the_graph(k: int) -> None:
+def test_the_weight_is_detached(k: int) -> None:
     logits = torch.tensor([0.3, -0.2, 1.1], dtype=torch.float64)
     pi = torch.softmax(logits, dim=0)
     coefficient = min(float(pi[2]) / 0.04, E3) * k * (1 - float(pi[2])) ** (k - 1) * 1.7
@@ -179,11 +178,11 @@ def test_the_behaviour_changes_the_coefficient_and_gets_no_gradient() -> None:
 def head_probabilities(logits: list[float], temperature: float) -> Tensor:
     """Probability that a head gives each item, where the state is 1 and the width is 1."""
     n = len(logits)
-    table = torch.tensor(logits)[:, None]
+    policy = SoftmaxPolicy(TocrConfig(width=1), n, torch.device("cpu"), ["policy"])
+    policy.heads["policy"].weights.copy_(torch.tensor(logits)[:, None])
     scored = ScoredItems(torch.arange(n), torch.arange(n), None)
-    head = touch(table, scored.items)
-    rows = torch.arange(n)
-    return run_head(torch.ones(n, 1), head, scored, rows, temperature).log_probability.exp()
+    log_pi = policy.log_probability("policy", torch.ones(n, 1), scored, temperature)
+    return log_pi.detach().exp()
 
 
 def test_the_temperature_divides_the_logits() -> None:
@@ -195,7 +194,8 @@ def test_the_temperature_divides_the_logits() -> None:
 
 def test_diagnostics_show_raw_ratio_and_share_capped() -> None:
     log_pi, log_beta = log_of(0.3, 0.2), log_of(1e-6, 0.5, 0.4)
-    found = diagnostics(columns(log_pi, log_beta, log_beta[[0, 2]]), TocrConfig(K=2))
+    columns = diagnostic_columns(log_pi, log_beta, log_beta[[0, 2]])
+    found = diagnostics(columns, cap=TocrConfig().cap, k=2)
     means = {name: float(values.double().mean()) for name, values in found.items()}
     assert means["pi/beta"] == pytest.approx((300_000 + 0.5) / 2)
     assert means["share capped"] == 0.5

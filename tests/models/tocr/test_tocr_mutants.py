@@ -1,8 +1,6 @@
 """Every known fault of TOCR, put into the real code, is caught; the real code passes each check.
 
 A mutant that has a fixed point of its own must land there: it is the fault, and not merely broken.
-Where a check is the simulation of section 6.1, the gradient there is torch's; in training it is
-written out, so that an uncut weight (F1b, F2) could not act; `test_training_twins` compares these.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from torch import Tensor
 
 from experiments.published import paper_policies
 from experiments.published.paper_policies import OFF_POLICY, TOP_K, Objective, Simulation
-from models import tocr
+from models.common.policy import importance_weights
 from models.tocr import Tocr, TocrConfig
 from tests.models.logs import make_log, trained, weights
 from tests.models.tocr import tocr_mutants as mutants
@@ -94,7 +92,7 @@ def check_simulation(name: str, k: int) -> None:
 def check_cap(k: int) -> None:
     """O4: a ratio of 100 counts e^3, and lambda_K comes after."""
     log_pi = torch.tensor([0.1], dtype=torch.float64).log()
-    weight = tocr.action_weight(log_pi, log_pi - math.log(100), k=k, cap=E3)
+    weight = importance_weights.action_weight(log_pi, log_pi - math.log(100), k=k, cap=E3)
     np.testing.assert_allclose(weight, [E3 * k * 0.9 ** (k - 1)], rtol=1e-6)
 
 
@@ -197,10 +195,10 @@ def test_other_places_of_lambda_and_cap_are_right_without_top_k(mutant: Mutant) 
 
 
 @pytest.mark.parametrize("k", [1, 2])
-def test_an_uncut_denominator_lets_the_policy_loss_raise_the_behaviour(k: int) -> None:
+def test_an_attached_denominator_lets_the_policy_loss_raise_the_behaviour(k: int) -> None:
     log_pi = torch.tensor([0.3], dtype=torch.float64).log()
     log_beta = torch.tensor([0.2], dtype=torch.float64).log().requires_grad_()
-    weight = mutants.uncut_denominator(log_pi, log_beta, k=k, cap=E3)
+    weight = mutants.attached_denominator(log_pi, log_beta, k=k, cap=E3)
     (gradient,) = torch.autograd.grad(-weight * log_pi, log_beta)
     expected = 1.5 * k * 0.7 ** (k - 1) * math.log(0.3)
     assert float(gradient) == pytest.approx(expected)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.tocr import Tocr, TocrConfig, action_weight
+from models.common.policy.importance_weights import action_weight
+from models.tocr import Tocr, TocrConfig
 from tests.models.logs import make_log, random_log, trained, weights
 from tests.models.tocr.test_tocr_training import after_steps, config
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from experiments.published.paper_policies import Objective, Simulation
-from models import tocr
+from models.common.policy import importance_weights
+from models.common.policy.importance_weights import top_k_factor, top_k_inclusion
 from models.common.policy.returns import rewarded_returns
-from models.common.policy.softmax_policy import HeadPass, run_head
 from models.common.sampling.sampled_softmax import draw_log_weights
 
 
@@ -45,71 +45,42 @@ def weight_of_sampled_actions(
 ) -> Tensor:
     """F1: ratio and lambda_K at a' ~ pi and a'' ~ beta; the mean is n sum pi^2 lambda_K for all."""
     pi = log_pi.detach().exp()
-    return torch.full_like(pi, float(len(pi) * (pi**2 * tocr.top_k_factor(pi.log(), k)).sum()))
+    return torch.full_like(pi, float(len(pi) * (pi**2 * top_k_factor(pi.log(), k)).sum()))
 
 
-def uncut_weight_of_sampled_actions(
+def attached_weight_of_sampled_actions(
     log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any
 ) -> Tensor:
-    """F1b: the same with nothing cut; what is drawn from pi has no gradient by its drawing."""
+    """F1b: the same with nothing detached; what is drawn from pi has no gradient by its drawing."""
     pi = log_pi.exp()
     factor = k * (1 - pi) ** (k - 1)
     return (len(pi) * (pi.detach() * pi * factor).sum()).expand(len(pi))
 
 
-def uncut_denominator(log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any) -> Tensor:
+def attached_denominator(
+    log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any
+) -> Tensor:
     """F3: L_pi is minimised over the behaviour head too."""
     ratio = torch.exp(log_pi.detach() - log_beta).clamp(max=cap)
-    return ratio * tocr.top_k_factor(log_pi.detach(), k)
-
-
-class PolicyLossOverBothHeads:
-    """F3 in training: what `uncut_denominator` leaves at log beta goes on to the behaviour head.
-
-    But for the factors of return and share; the check is bitwise.
-    """
-
-    def __init__(self) -> None:
-        self._behaviour: HeadPass
-        self._rewarded: Tensor
-
-    def run_behaviour_head(self, *arguments: Any) -> HeadPass:
-        """The real one, which is kept."""
-        self._behaviour = run_head(*arguments)
-        return self._behaviour
-
-    def run_policy_head(self, states: Tensor, head: Any, scored: Any, *rest: Any) -> HeadPass:
-        """The real one; which actions are rewarded is kept."""
-        self._rewarded = rest[0]
-        return run_head(states, head, scored, *rest)
-
-    def action_weight(self, log_pi: Tensor, log_beta: Tensor, **options: Any) -> Tensor:
-        """The right weight, after a step of the head along the wrong gradient."""
-        behaviour = self._behaviour
-        with torch.enable_grad():
-            leaf = behaviour.log_probability.clone().requires_grad_()
-            weight = uncut_denominator(log_pi, leaf[self._rewarded], **options)
-            (by_log_beta,) = torch.autograd.grad(-(weight * log_pi).sum(), leaf)
-        behaviour.head.values.grad += behaviour.softmax.by_items(-by_log_beta)
-        return RIGHT_WEIGHT(log_pi, log_beta, **options)
+    return ratio * top_k_factor(log_pi.detach(), k)
 
 
 @torch.no_grad()
 def capped_product(log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any) -> Tensor:
     """F11: the cap acts on the ratio times lambda_K."""
-    return (torch.exp(log_pi - log_beta) * tocr.top_k_factor(log_pi, k)).clamp(max=cap)
+    return (torch.exp(log_pi - log_beta) * top_k_factor(log_pi, k)).clamp(max=cap)
 
 
 @torch.no_grad()
 def uncapped(log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any) -> Tensor:
     """F11: no cap."""
-    return torch.exp(log_pi - log_beta) * tocr.top_k_factor(log_pi, k)
+    return torch.exp(log_pi - log_beta) * top_k_factor(log_pi, k)
 
 
 @torch.no_grad()
 def inclusion_ratio(log_pi: Tensor, log_beta: Tensor, *, k: int, cap: float, **_: Any) -> Tensor:
     """F12: alpha / beta before the gradient of log pi instead of that of log alpha."""
-    return (tocr.top_k_inclusion(log_pi, k) / log_beta.exp()).clamp(max=cap)
+    return (top_k_inclusion(log_pi, k) / log_beta.exp()).clamp(max=cap)
 
 
 def draw_weights_without_log_q(draws: Tensor, n_items: int, probabilities: Tensor) -> Tensor:
@@ -130,27 +101,29 @@ def gradient_with_subscript_j(
     """O14: the update of section 6.1.2 as printed, with pi(a_j) / beta(a_j) before theta_j."""
     log_pi = torch.log_softmax(logits, dim=0)
     pi, beta = log_pi.exp(), simulation.behaviour
-    taken = beta * simulation.rewards * tocr.top_k_factor(log_pi, objective.k)
+    taken = beta * simulation.rewards * top_k_factor(log_pi, objective.k)
     return -(pi / beta) * (taken - pi * taken.sum())
 
 
-WEIGHT = "models.tocr.action_weight"
-RIGHT_WEIGHT = tocr.action_weight
-F1 = Mutant({WEIGHT: weight_of_sampled_actions})
-F1B = Mutant({WEIGHT: uncut_weight_of_sampled_actions})
-F2 = Mutant({WEIGHT: inspect.unwrap(RIGHT_WEIGHT)})
-"""The weight is not cut from the graph: the real code without its `no_grad`."""
-_both = PolicyLossOverBothHeads()
-F3 = Mutant(
-    {
-        "models.common.policy.softmax_policy.run_head": _both.run_behaviour_head,
-        "models.tocr.run_head": _both.run_policy_head,
-        WEIGHT: _both.action_weight,
-    }
+WEIGHTS = (
+    "models.tocr.action_weight",
+    "models.common.policy.importance_weights.action_weight",
 )
+"""Where training and the simulation of section 6.1 look the weight up."""
+
+
+def _weight(replacement: Callable[..., Any]) -> Mutant:
+    return Mutant(dict.fromkeys(WEIGHTS, replacement))
+
+
+F1 = _weight(weight_of_sampled_actions)
+F1B = _weight(attached_weight_of_sampled_actions)
+F2 = _weight(inspect.unwrap(importance_weights.action_weight))
+"""The weight is not detached: the real code without its `no_grad`."""
+F3 = _weight(attached_denominator)
 F7 = Mutant({"models.common.sampling.sampled_softmax.draw_log_weights": draw_weights_without_log_q})
-F8 = Mutant({"models.tocr.rewarded_returns": normalised_returns})
-F11_PRODUCT = Mutant({WEIGHT: capped_product})
-F11_NONE = Mutant({WEIGHT: uncapped})
-F12 = Mutant({WEIGHT: inclusion_ratio})
+F8 = Mutant({"models.common.policy.returns.rewarded_returns": normalised_returns})
+F11_PRODUCT = _weight(capped_product)
+F11_NONE = _weight(uncapped)
+F12 = _weight(inclusion_ratio)
 O14 = Mutant({"experiments.published.paper_policies.policy_gradient": gradient_with_subscript_j})

@@ -1,0 +1,43 @@
+"""The user state between windows: each slot's last state is what its next window starts from."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models.common.recurrent.cells import SessionEncoder
+from models.common.sessions.session_batches import BoolArray, Window
+from models.common.training.transfer import on_device
+
+
+class CarriedStates:
+    """States of an encoder over the windows of one epoch, in their order; the first are zero."""
+
+    def __init__(self, encoder: SessionEncoder, n_slots: int, device: torch.device) -> None:
+        self._encoder = encoder
+        self._device = device
+        self._carried = encoder.initial_state(n_slots, device)
+
+    def after(self, window: Window, embedded: Tensor, observed: BoolArray | None = None) -> Tensor:
+        """State after each event of a window that has a target, (A, width).
+
+        The last state of each slot is carried on, detached.
+
+        Args:
+            window: the next one of the epoch.
+            embedded: its inputs, (T, W, input_width).
+            observed: which of its events enter the state, bool (T, W); None: all.
+        """
+        slots = on_device(window.slots, self._device)
+        states, last = self._encoder(
+            embedded,
+            [layer.index_select(0, slots) for layer in self._carried],
+            on_device(window.starts, self._device),
+            None if observed is None else on_device(observed, self._device),
+        )
+        for layer, state in zip(self._carried, last, strict=True):
+            layer.index_copy_(0, slots, state)
+        acting: Tensor = states.flatten(0, 1)
+        if window.busy is not None:
+            acting = acting.index_select(0, on_device(window.acting, self._device))
+        return acting

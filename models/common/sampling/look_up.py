@@ -1,0 +1,56 @@
+"""Rows of the items that one step uses, each taken out of its table once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from models.common.sampling.distinct import distinct
+from models.common.sampling.ranking_losses import ScoreColumns
+from models.common.training.item_table import ItemTable
+
+
+class StepRows(NamedTuple):
+    """What a step reads of its tables."""
+
+    embedded: Tensor
+    """Rows of the inputs, (T, W, input_width)."""
+    items: Tensor
+    """Rows of the distinct items that are scored, (U, width)."""
+    bias: Tensor
+    """Their biases, (U,)."""
+    columns: ScoreColumns
+
+
+def look_up(
+    inputs: Tensor,
+    scored: Tensor,
+    n_targets: int,
+    tables: tuple[ItemTable, ItemTable, ItemTable],
+    *,
+    has_momentum: bool,
+) -> StepRows:
+    """Rows for the inputs (T, W) and the items that are scored (C,), the targets first.
+
+    `tables` hold inputs, items and biases. Where one table serves both inputs and items, an item
+    that is input and scored has one row, whose gradient is the sum of both.
+    """
+    input_table, item_table, bias_table = tables
+    flat, shared = inputs.flatten(), input_table is item_table
+    used, places = distinct(torch.cat([scored, flat]) if shared else scored, len(item_table))
+    item_table.use(used)
+    items = item_table.rows()
+    input_places = places[len(scored) :]
+    if not shared:
+        used_inputs, input_places = distinct(flat, len(input_table))
+        input_table.use(used_inputs)
+    embedded = input_table.rows(input_places).view(*inputs.shape, -1)
+    columns = ScoreColumns(scored, places[: len(scored)], n_targets, len(used))
+    if has_momentum and shared:
+        # Momentum moves every row in use, and an item that is input alone has no bias here: in its
+        # place the first column's item stands again, without a gradient.
+        used = torch.where(columns.holds_item, used, scored[0])
+    bias_table.use(used)
+    return StepRows(embedded, items, bias_table.rows(), columns)
