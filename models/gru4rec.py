@@ -112,9 +112,8 @@ class Gru4Rec(TorchRecommender):
         config = self.config
         torch.manual_seed(self._seed)
         self._build(train.n_items)
-        support = train.item_counts()
-        counts = train.target_counts() if config.logq_form == "exact" else support
-        self._counts = on_device(counts, self.device)
+        support, exact = train.item_counts(), config.logq_form == "exact"
+        self._counts = on_device(train.target_counts() if exact else support, self.device)
         self._sampler = NegativeSampler(
             support, alpha=config.negative_alpha, seed=self._seed, device=self.device
         )
