@@ -63,12 +63,8 @@ def _run(arguments: list[str]) -> int:
     from bench.running.execution import execute
     from bench.running.preparation import prepare
     from bench.running.progress import TrialProgress
-    from bench.store.benchmark_record import (
-        benchmark_name,
-        benchmark_parameters,
-        record_benchmark,
-        write_benchmark,
-    )
+    from bench.running.recording import benchmark_parameters, record_benchmark
+    from bench.store.benchmark_record import benchmark_name, write_benchmark
     from reports.report import report_markdown, report_paths, write_tables
 
     progress = TrialProgress(sys.stderr)

@@ -12,10 +12,10 @@ import numpy as np
 
 from bench.figures.benchmark import read_benchmarks
 from bench.figures.results import POPULARITY_NORMALISED, trial_metrics
-from bench.ranking.rank_targets import MISSED_RANK, Ranks
 from bench.store.benchmark_record import read_record
 from bench.store.catalogue import Catalogue, split_folder
 from bench.store.events import TestEvents
+from bench.store.ranks import MISSED_RANK, Ranks
 from bench.store.trial import TRIALS, read_ranks
 from bench.store.trial import read_record as read_trial
 from datasets.errors import InputError

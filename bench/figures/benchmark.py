@@ -12,10 +12,10 @@ import numpy as np
 
 from bench.figures.floors import floor_metrics, read_floors
 from bench.figures.results import POSITIVE, ModelSummary, summarise
-from bench.planning.plan import headline_k
 from bench.policy_value.behaviour_policy import read_behaviour
 from bench.policy_value.policy_values import Policies, read_policies
 from bench.stats.comparison import Difference, EventValues, adjusted, compare
+from bench.stats.headline import headline_k
 from bench.store.benchmark_record import BenchmarkRecord, read_record
 from bench.store.catalogue import Catalogue, split_folder
 from bench.store.events import TestEvents

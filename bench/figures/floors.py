@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from bench.figures.results import averages, event_values
 from bench.ranking.floor_ranks import logger_ranks, markov_ranks, popularity_ranks
-from bench.ranking.rank_targets import Ranks
 from bench.stats.metrics import METRICS
 from bench.store.events import TestEvents
+from bench.store.ranks import Ranks
 from datasets.errors import InputError
 from datasets.session_log import IntArray, SessionLog
 from datasets.simulation.loggers import Logger

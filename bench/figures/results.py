@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ranking.rank_targets import Ranks
 from bench.stats.comparison import EventValues
+from bench.stats.estimate import Estimate, SeedMean, spread_over_seeds
 from bench.stats.exposure_metrics import exposure_figures
 from bench.stats.metrics import COMPARED, METRICS, RECALL, TIE_RULES, apply_ties
 from bench.stats.significance import bootstrap_interval
 from bench.store.catalogue import Catalogue
 from bench.store.cost import Cost
 from bench.store.events import TestEvents
+from bench.store.ranks import Ranks
 from bench.store.trial import read_cost, read_ranks, read_record
 from datasets.errors import InputError
 from datasets.session_log import IntArray
@@ -26,26 +27,6 @@ REWARD_WEIGHTED = " (reward-weighted)"
 POPULARITY_NORMALISED = " (popularity-normalised)"
 TIE_DIGITS = 4
 """Decimals at which tie rules are held beside each other: those of the table."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval over test sessions, and its spread over seeds."""
-
-    value: float
-    low: float
-    high: float
-    spread: float | None
-    """Standard deviation over seeds; None for a single seed."""
-
-
-@dataclass(frozen=True)
-class SeedMean:
-    """A figure of finished trials, which no resampling of sessions can give an interval."""
-
-    value: float
-    spread: float | None
-    """Standard deviation over seeds; None for a single seed."""
 
 
 @dataclass(frozen=True)
@@ -228,19 +209,6 @@ def _exposure(
         of_seeds = np.array([trial[name] for trial in trials])
         found[name] = SeedMean(float(of_seeds.mean()), spread_over_seeds(of_seeds))
     return found
-
-
-def spread_over_seeds(of_seeds: NDArray[np.float64]) -> float | None:
-    """Standard deviation of a figure over seeds, (n_seeds,); None for a single one."""
-    return float(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else None
-
-
-def mean_over_seeds(of_seeds: Sequence[tuple[float, float, float]]) -> Estimate:
-    """Mean of value, low and high over seeds: on the wide side, as no interval of a mean is wider
-    than the mean of the intervals."""
-    rows = np.array(of_seeds)
-    value, low, high = rows.mean(axis=0).tolist()
-    return Estimate(value, low, high, spread_over_seeds(rows[:, 0]))
 
 
 def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue | None) -> None:

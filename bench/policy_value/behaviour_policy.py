@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bench.policy_value.behaviour_model import BehaviourReport, estimated_behaviour
 from bench.policy_value.calibration import CalibrationBin
-from bench.policy_value.policy_columns import item_reward_model
+from bench.policy_value.reward_model import item_reward_model
 from bench.store.events import TestEvents
 from datasets.errors import InputError
 from datasets.splitting.splits import Split

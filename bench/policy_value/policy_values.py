@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.figures.results import Estimate, SeedMean, mean_over_seeds, spread_over_seeds
 from bench.policy_value.behaviour_policy import BehaviourPolicy
 from bench.policy_value.off_policy_evaluation import (
     OffPolicyValues,
@@ -19,9 +18,10 @@ from bench.policy_value.off_policy_evaluation import (
     evaluate,
 )
 from bench.policy_value.overlap import Overlap
-from bench.policy_value.policy_columns import PolicyColumns, read_policy
 from bench.policy_value.true_values import over_seeds
+from bench.stats.estimate import Estimate, SeedMean, mean_over_seeds, spread_over_seeds
 from bench.store.events import TestEvents
+from bench.store.policy_columns import PolicyColumns, read_policy
 from bench.store.trial import read_record
 from datasets.session_log import IntArray
 

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.figures.results import Estimate, mean_over_seeds
 from bench.policy_value.world_value import PAGES, Page, WorldEstimate, WorldValues, world_values
+from bench.stats.estimate import Estimate, mean_over_seeds
 from datasets.errors import InputError
 from datasets.session_log import StringArray
 from datasets.simulation.worlds import World

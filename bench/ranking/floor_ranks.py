@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.ranking.rank_targets import Ranks, unranked
+from bench.store.ranks import Ranks, unranked
 from datasets.session_log import IntArray, SessionLog
 from datasets.simulation.loggers import Logger
 from datasets.simulation.sessions import observed_classes

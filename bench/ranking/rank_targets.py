@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.ranking.tile_passes import RowCounts, add_tile
-from datasets.session_log import IntArray, ItemCodes, SessionLog
+from bench.store.ranks import Ranks, unranked
+from datasets.session_log import IntArray, SessionLog
 from datasets.splitting.held_out import HeldOut
 from models.recommender import Factors, Recommender, is_factored
 
@@ -23,28 +24,10 @@ TILE_SHAPE = 256, 1024
 GPU_TILE_SHAPE = 1024, 4096
 MAX_KEPT_TILES = 16
 """Tiles held for a block of rows, since its targets' own scores must be known before it counts."""
-MISSED_RANK = np.iinfo(np.uint32).max
 
 
 class ScoreError(ValueError):
     """A model's scores cannot be ranked; the text names the model and what is wrong."""
-
-
-@dataclass(frozen=True, eq=False)
-class Ranks:
-    """Ranks in the order of `bench.store.events.events_from`: scored targets, then missed ones."""
-
-    ranks: NDArray[np.uint32]
-    """1 + other items that score higher or equal, shape (n_events,); the largest uint32 if missed.
-    """
-    ties: NDArray[np.uint32]
-    """Other items that score equal, shape (n_events,)."""
-    exposure: dict[int, IntArray] = field(default_factory=dict)
-    """For each K asked for, how often each item is among the first K, shape (n_items,). Of items
-    that tie, those of lower codes come first."""
-    first_items: ItemCodes = field(default_factory=lambda: np.empty((0, 0), dtype=np.int32))
-    """The first items of each event, as many as were asked for, shape (n_events, n_first); -1 where
-    it is missed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,17 +65,6 @@ def rank_targets(
     for _ in rank_steps(model, held_out, ranks, block_scores=block_scores, model_name=model_name):
         pass
     return ranks
-
-
-def unranked(held_out: HeldOut, ks: Sequence[int], n_first: int = 0) -> Ranks:
-    """Every target missed, nothing exposed for each of `ks`, and no first items listed."""
-    n_first = min(n_first, held_out.log.n_items)
-    return Ranks(
-        np.full(held_out.n_targets, MISSED_RANK, dtype=np.uint32),
-        np.zeros(held_out.n_targets, dtype=np.uint32),
-        {k: np.zeros(held_out.log.n_items, dtype=np.int64) for k in ks},
-        np.full((held_out.n_targets, n_first), -1, dtype=np.int32),
-    )
 
 
 def rank_steps(

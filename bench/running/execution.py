@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from bench.figures.floors import FLOORS, store_floors
 from bench.figures.results import event_values
 from bench.mlflow_mirror.tracking import Tracker
-from bench.planning.plan import headline_k
 from bench.planning.seed_budget import enough_seeds
 from bench.policy_value.behaviour_policy import BEHAVIOUR, behaviour_policy, store_behaviour
 from bench.processes.endings import terminate_as_interrupt
@@ -25,6 +24,7 @@ from bench.running.preparation import Prepared
 from bench.running.progress import TrialProgress
 from bench.running.trial_display import TrialDisplay
 from bench.running.worker import Ended, TrialTask
+from bench.stats.headline import headline_k
 from bench.store.catalogue import CATALOGUE, Catalogue, split_folder, titles_in_order
 from bench.store.events import MANIFEST
 from bench.store.provenance import REPOSITORY, git_commit, machine

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.figures.results import trial_metrics
-from bench.policy_value.policy_columns import item_reward_model, policy_columns, write_policy
+from bench.policy_value.reward_model import item_reward_model
+from bench.policy_value.softmax_policy import policy_columns
 from bench.policy_value.true_values import (
     N_SESSIONS,
     true_value_figures,
@@ -29,11 +30,15 @@ from bench.policy_value.true_values import (
 from bench.policy_value.world_value import WorldValues
 from bench.processes.file_guard import hide
 from bench.processes.machine_load import others_load, processes_beside, read_load
-from bench.ranking.rank_targets import Ranks, ScoreError, rank_targets
+from bench.ranking.rank_targets import ScoreError, rank_targets
 from bench.ranking.top_lists import write_top_lists
-from bench.running.training import CurveRow, Step, fit_model
-from bench.store.cost import Cost, Stopwatch, peak_memory_bytes, synchroniser
+from bench.running.stopwatch import Stopwatch, peak_memory_bytes, synchroniser
+from bench.running.training import Step, fit_model
+from bench.store.cost import Cost
+from bench.store.curve import CurveRow, write_curve
 from bench.store.events import events_from
+from bench.store.policy_columns import write_policy
+from bench.store.ranks import Ranks
 from bench.store.trial import (
     COST,
     TRACEBACK,
@@ -41,7 +46,6 @@ from bench.store.trial import (
     Status,
     TrialRecord,
     TrialSpec,
-    write_curve,
     write_ranks,
     write_record,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import math
@@ -17,16 +16,16 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.processes.endings import exists
-from bench.ranking.rank_targets import Ranks
 from bench.store.cost import Cost
+from bench.store.curve import CURVE
 from bench.store.files import read_versioned
+from bench.store.ranks import Ranks
 from datasets.errors import InputError
 
 FORMAT_VERSION = 2
 TRIALS = "trials"
 """Folder of an output folder with a folder for each trial."""
 RECORD = "trial.json"
-CURVE = "curve.csv"
 COST = "cost.json"
 WEIGHTS = "weights"
 TRACEBACK = "traceback.txt"
@@ -144,14 +143,6 @@ def write_ranks(folder: Path, ranks: Ranks) -> None:
     np.save(folder / "ranks.npy", ranks.ranks)
     np.save(folder / "ties.npy", ranks.ties)
     np.save(folder / "exposure.npy", np.array([ranks.exposure[k] for k in sorted(ranks.exposure)]))
-
-
-def write_curve(folder: Path, rows: Sequence[Mapping[str, float | int | None]]) -> None:
-    """Write the learning curve, a row an epoch."""
-    with (folder / CURVE).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["epoch"])
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def write_record(folder: Path, record: TrialRecord) -> None:

@@ -16,13 +16,13 @@ from typing import Any
 from bench.mlflow_mirror.tracking import NO_TRACKING, make_tracker
 from bench.planning.budget import Budget
 from bench.planning.options import build_config
-from bench.planning.plan import HEADLINE_K
 from bench.planning.presets import write_preset
 from bench.processes.endings import terminate_as_interrupt
 from bench.running.execution import run_trial
 from bench.running.preparation import Prepared, given_options
 from bench.running.progress import TrialProgress
-from bench.running.training import VALIDATION_RECALL
+from bench.stats.headline import HEADLINE_K
+from bench.store.curve import VALIDATION_RECALL
 from bench.store.events import events_from
 from bench.store.trial import WEIGHTS, TrialSpec, is_whole, read_cost, read_record, sweep_unfinished
 from bench.store.tuning_records import FOLDER, Candidate, Tuning, choose, write_tuning

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from bench.figures.benchmark import Benchmark
 from bench.figures.results import POPULARITY_NORMALISED, REWARD_WEIGHTED
-from bench.planning.plan import headline_k
 from bench.policy_value.off_policy_evaluation import ESTIMATORS, PER_SESSION
 from bench.stats.exposure_metrics import BEYOND_TOP
+from bench.stats.headline import headline_k
 from reports.page.parts import Part, part
 from reports.page.tables import PageTable, cells_table, text_table
 from reports.palette import Style

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.figures.benchmark import Benchmark
 from bench.policy_value.calibration import CalibrationBin, calibration_by_truth
-from bench.policy_value.policy_columns import read_policy
+from bench.store.policy_columns import read_policy
 from reports.palette import THEME, Style
 from reports.plots.drawing import (
     MUTED,

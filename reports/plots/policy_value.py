@@ -9,13 +9,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from numpy.typing import NDArray
 
 from bench.figures.benchmark import Benchmark
-from bench.figures.results import Estimate
-from bench.planning.plan import headline_k
 from bench.policy_value.off_policy_evaluation import CAP
-from bench.policy_value.policy_columns import read_policy
 from bench.policy_value.policy_values import log_weights
 from bench.policy_value.true_values import true_value_name
 from bench.policy_value.world_value import PAGES, Page
+from bench.stats.estimate import Estimate
+from bench.stats.headline import headline_k
+from bench.store.policy_columns import read_policy
 from reports.palette import Style
 from reports.plots.drawing import (
     MUTED,

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from bench.figures.benchmark import Benchmark
-from bench.figures.results import Estimate
-from bench.planning.plan import headline_k
 from bench.policy_value.behaviour_policy import BehaviourPolicy
 from bench.policy_value.off_policy_evaluation import ESTIMATORS, PER_SESSION
 from bench.policy_value.overlap import Overlap
 from bench.policy_value.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED, PolicyValue
 from bench.policy_value.true_values import N_SESSIONS, true_value_name
+from bench.stats.estimate import Estimate
+from bench.stats.headline import headline_k
 from reports.tables.formats import Cell, Column, number_text
 
 POLICY_VALUES = "policy_values.csv"

@@ -10,8 +10,8 @@ import numpy as np
 from bench.figures.benchmark import Benchmark
 from bench.figures.floors import CEILING
 from bench.figures.results import ModelSummary
-from bench.planning.plan import headline_k
 from bench.stats.comparison import PERMUTATIONS, Difference, decision
+from bench.stats.headline import headline_k
 from bench.stats.metrics import COMPARED
 from reports.tables.formats import escape_markdown
 from reports.tables.policy_value_table import reversals, value_lines

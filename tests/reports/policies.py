@@ -11,10 +11,10 @@ from bench.figures.benchmark import Benchmark
 from bench.policy_value.behaviour_model import BehaviourReport
 from bench.policy_value.behaviour_policy import BehaviourPolicy, Source
 from bench.policy_value.calibration import CalibrationBin
-from bench.policy_value.policy_columns import PolicyColumns, write_policy
 from bench.policy_value.policy_values import read_policies
 from bench.policy_value.true_values import write_true_values
 from bench.policy_value.world_value import WorldEstimate, WorldValues
+from bench.store.policy_columns import PolicyColumns, write_policy
 from bench.store.trial import read_record, write_record
 from tests.reports.written import written_benchmark
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bench.figures.results import ModelSummary, summarise, trial_metrics
-from bench.ranking.rank_targets import MISSED_RANK, Ranks
 from bench.store.catalogue import Catalogue
 from bench.store.cost import Cost
 from bench.store.events import TestEvents
+from bench.store.ranks import MISSED_RANK, Ranks
 from bench.store.trial import COST, TrialRecord, write_ranks, write_record
 from datasets.errors import InputError
 

@@ -17,7 +17,7 @@ from bench.policy_value.behaviour_policy import (
     read_behaviour,
     store_behaviour,
 )
-from bench.policy_value.policy_columns import item_reward_model
+from bench.policy_value.reward_model import item_reward_model
 from bench.store.events import events_from
 from datasets.errors import InputError
 from datasets.session_log import SessionLog

@@ -10,7 +10,6 @@ import pytest
 
 from bench.policy_value.behaviour_policy import BehaviourPolicy
 from bench.policy_value.off_policy_evaluation import SWEPT_CAPS, Rounds, evaluate
-from bench.policy_value.policy_columns import PolicyColumns, write_policy
 from bench.policy_value.policy_values import (
     NO_BEHAVIOUR,
     NO_POLICY,
@@ -22,6 +21,7 @@ from bench.policy_value.policy_values import (
 from bench.policy_value.true_values import WorldValues, true_value_name, write_true_values
 from bench.policy_value.world_value import WorldEstimate
 from bench.store.events import TestEvents
+from bench.store.policy_columns import PolicyColumns, write_policy
 from bench.store.trial import TrialRecord, write_record
 
 N_SESSIONS, LENGTH, N_ITEMS = 150, 4, 5

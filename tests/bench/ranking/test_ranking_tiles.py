@@ -10,7 +10,8 @@ import torch
 
 from bench.ranking import rank_targets as ranking
 from bench.ranking import tile_passes
-from bench.ranking.rank_targets import MISSED_RANK, Ranks, ScoreError, rank_steps, unranked
+from bench.ranking.rank_targets import ScoreError, rank_steps
+from bench.store.ranks import MISSED_RANK, Ranks, unranked
 from datasets.splitting.held_out import HeldOut
 from models.recommender import Recommender
 from tests.bench.held_out_logs import held_out_of, log_of

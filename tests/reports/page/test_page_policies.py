@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bench.policy_value.calibration import calibration_by_truth
-from bench.policy_value.policy_columns import read_policy
 from bench.policy_value.policy_values import NO_BEHAVIOUR, PolicyValue
+from bench.store.policy_columns import read_policy
 from datasets.errors import InputError
 from reports.page.page import write_page
 from reports.page.parts import Part

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bench.figures.benchmark import Benchmark
-from bench.figures.results import Estimate
 from bench.policy_value.behaviour_policy import Source
 from bench.policy_value.off_policy_evaluation import ESTIMATORS, PER_SESSION, SWEPT_CAPS
 from bench.policy_value.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED
 from bench.policy_value.true_values import true_value_name
+from bench.stats.estimate import Estimate
 from reports.tables.benchmark_table import benchmark_csv, benchmark_latex, benchmark_markdown
 from reports.tables.policy_value_table import SAMPLE, VALUE, policy_values_csv, reversals
 from tests.reports.benchmarks import benchmark

@@ -11,17 +11,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from bench.policy_value import policy_columns as module
-from bench.policy_value.policy_columns import (
-    POLICY,
-    SHRINKAGE,
-    PolicyColumns,
-    item_reward_model,
-    policy_columns,
-    read_policy,
-    write_policy,
-)
+from bench.policy_value import softmax_policy as module
+from bench.policy_value.reward_model import SHRINKAGE, item_reward_model
+from bench.policy_value.softmax_policy import policy_columns
 from bench.ranking.rank_targets import ScoreError
+from bench.store.policy_columns import POLICY, PolicyColumns, read_policy, write_policy
 from datasets.errors import InputError
 from datasets.session_log import SessionLog
 from datasets.splitting.held_out import HeldOut

@@ -1,10 +1,8 @@
-"""What off-policy evaluation asks of a trained policy at each test event, without retraining it."""
+"""A trained model as a softmax policy: its log-probability of every logged item."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,46 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.ranking.rank_targets import PREFIXES_PER_BLOCK, ScoreError, session_blocks
-from datasets.errors import InputError
+from bench.store.policy_columns import Column, PolicyColumns
 from datasets.session_log import SessionLog
 from datasets.splitting.held_out import HeldOut
 from models.recommender import Factors, Recommender, is_factored
 
-POLICY = "policy.npy"
 TILE_SHAPE = 512, 1024
 """Rows and items of a tile: its scores and their exponentials fit a core's second-level cache."""
 GPU_TILE_SHAPE = 4096, 4096
-SHRINKAGE = 10
-"""Events of the mean reward that each item's own are mixed with."""
-
-Column = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class PolicyColumns:
-    """A policy on the test events in their order; all shapes are (n_events,)."""
-
-    log_policy: Column
-    """log pi(a|s) of the logged item; -inf where it is missed, as no policy shows it."""
-    reward: Column
-    """sum over a of pi(a|s) q(a), with q the item reward model; the policy's part of the direct
-    method. For a missed event its mean over the others."""
-    log_own_behaviour: Column | None = None
-    """What the model itself takes for log beta of the logged item, if it estimates one and the log
-    has propensities to hold it against; NaN where missed."""
-
-
-def item_reward_model(train: SessionLog) -> Column:
-    """q(a): mean reward of each item in training, shrunk to the mean of all, (n_items,).
-
-    (sum of the item's rewards + m r) / (its events + m) over events that have a prefix, as those of
-    the test do, with r their mean and m = `SHRINKAGE`: an item without such an event has q = r.
-    """
-    followed = train.position_in_session > 0
-    items, rewards = train.items[followed], np.asarray(train.rewards[followed], dtype=np.float64)
-    sums = np.bincount(items, weights=rewards, minlength=train.n_items)
-    times = np.bincount(items, minlength=train.n_items)
-    return np.asarray((sums + SHRINKAGE * rewards.mean()) / (times + SHRINKAGE))
 
 
 def policy_columns(
@@ -168,32 +134,3 @@ class _Tiles:
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         found = torch.from_numpy(np.require(array, np.float32, requirements=["C", "W"]))
         return found.to(self._device)
-
-
-def write_policy(folder: Path, columns: PolicyColumns) -> None:
-    """Write `policy.npy`, float64 (n_events, 2), or (n_events, 3) with the model's own log beta."""
-    found = [columns.log_policy, columns.reward]
-    if columns.log_own_behaviour is not None:
-        found.append(columns.log_own_behaviour)
-    np.save(folder / POLICY, np.stack(found, 1), allow_pickle=False)
-
-
-def read_policy(folder: Path, n_events: int) -> PolicyColumns | None:
-    """What `write_policy` wrote of `n_events` test events; None where there is no such file.
-
-    Raises InputError where it is damaged or of other events.
-    """
-    file = folder / POLICY
-    fix = "remove its folder and run again"
-    try:
-        found = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file} cannot be read ({error}); {fix}") from error
-    if found.ndim != 2 or len(found) != n_events or found.shape[1] not in (2, 3):
-        raise InputError(
-            f"{file} has the shape {found.shape}, not a row for each of {n_events} events and two "
-            f"or three columns; {fix}"
-        )
-    return PolicyColumns(found[:, 0], found[:, 1], found[:, 2] if found.shape[1] == 3 else None)

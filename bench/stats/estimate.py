@@ -1,0 +1,42 @@
+"""A figure with its interval, and its spread over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval over test sessions, and its spread over seeds."""
+
+    value: float
+    low: float
+    high: float
+    spread: float | None
+    """Standard deviation over seeds; None for a single seed."""
+
+
+@dataclass(frozen=True)
+class SeedMean:
+    """A figure of finished trials, which no resampling of sessions can give an interval."""
+
+    value: float
+    spread: float | None
+    """Standard deviation over seeds; None for a single seed."""
+
+
+def spread_over_seeds(of_seeds: NDArray[np.float64]) -> float | None:
+    """Standard deviation of a figure over seeds, (n_seeds,); None for a single one."""
+    return float(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else None
+
+
+def mean_over_seeds(of_seeds: Sequence[tuple[float, float, float]]) -> Estimate:
+    """Mean of value, low and high over seeds: on the wide side, as no interval of a mean is wider
+    than the mean of the intervals."""
+    rows = np.array(of_seeds)
+    value, low, high = rows.mean(axis=0).tolist()
+    return Estimate(value, low, high, spread_over_seeds(rows[:, 0]))
