@@ -10,11 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.ranking.rank_targets import PREFIXES_PER_BLOCK, ScoreError, session_blocks
+from bench.ranking.score_blocks import (
+    SCORES_PER_BLOCK,
+    ScoreError,
+    scores_of,
+    scoring_device,
+    target_blocks,
+)
 from bench.store.policy_columns import Column, PolicyColumns
-from datasets.session_log import SessionLog
 from datasets.splitting.held_out import HeldOut
-from models.recommender import Factors, Recommender, is_factored
+from models.recommender import Factors, Recommender
 
 TILE_SHAPE = 512, 1024
 """Rows and items of a tile: its scores and their exponentials fit a core's second-level cache."""
@@ -27,7 +32,7 @@ def policy_columns(
     item_rewards: Column,
     *,
     temperature: float,
-    block_scores: int = 2**22,
+    block_scores: int = SCORES_PER_BLOCK,
     model_name: str,
 ) -> PolicyColumns:
     """The columns of the policy softmax(score / `temperature`) over the whole catalogue.
@@ -37,26 +42,19 @@ def policy_columns(
     one session). A score of -inf is an item that the policy never shows. Raises `ScoreError` where
     a score is NaN or +inf, or all of a prefix are -inf.
     """
-    log = held_out.log
-    factored = is_factored(model)
     own_behaviour = None
-    if log.propensities is not None:
+    if held_out.log.propensities is not None:
         own_behaviour = getattr(model, "log_propensities", None)
     parts = [np.empty((0, 3))]
-    n_prefixes = PREFIXES_PER_BLOCK if factored else block_scores // max(log.n_items, 1)
-    for start, stop in session_blocks(log, n_prefixes):
-        sessions = log.sessions(start, stop)
-        is_target = held_out.is_target[log.offsets[start] : log.offsets[stop]]
-        rows = np.flatnonzero(is_target[sessions.position_in_session > 0])
-        targets = sessions.items[is_target].astype(np.int64)
-        of_block = np.full((len(rows), 3), np.nan)
-        shown = held_out.prefixes.sessions(start, stop)
-        tiles = _Tiles(model, shown, item_rewards, temperature, factored)
-        for first in range(0, len(rows), tiles.n_rows):
+    for block in target_blocks(model, held_out, block_scores):
+        of_block = np.full((len(block.rows), 3), np.nan)
+        scores = scores_of(model, block.prefixes)
+        tiles = _Tiles(scores, scoring_device(model), item_rewards, temperature)
+        for first in range(0, len(block.rows), tiles.n_rows):
             some = slice(first, first + tiles.n_rows)
-            of_block[some, :2] = tiles.columns(rows[some], targets[some])
+            of_block[some, :2] = tiles.columns(block.rows[some], block.targets[some])
         if own_behaviour is not None:
-            of_block[:, 2] = own_behaviour(sessions)[rows]
+            of_block[:, 2] = own_behaviour(block.sessions)[block.rows]
         parts.append(of_block)
     scored = np.concatenate(parts)
     if np.isnan(scored[:, :2]).any():
@@ -75,27 +73,23 @@ class _Tiles:
 
     def __init__(
         self,
-        model: Any,
-        sessions: SessionLog,
+        scores: Factors | NDArray[Any],
+        device: str,
         item_rewards: Column,
         temperature: float,
-        factored: bool,
     ) -> None:
-        device = str(getattr(model, "device", "cpu"))
-        self._device = device if device.startswith("cuda") and factored else "cpu"
-        self.n_rows, self._n_columns = TILE_SHAPE if self._device == "cpu" else GPU_TILE_SHAPE
-        self._n_items, self._temperature = sessions.n_items, temperature
+        self._device = device
+        self.n_rows, self._n_columns = TILE_SHAPE if device == "cpu" else GPU_TILE_SHAPE
+        self._n_items, self._temperature = len(item_rewards), temperature
         # With a column of ones, one product gives the sum of the exponentials and that with q.
         ones_and_rewards = np.stack([np.ones(len(item_rewards)), item_rewards], 1)
         self._ones_and_rewards = self._tensor(ones_and_rewards)
         self._items: Tensor | None = None
-        if factored:
-            self._states, items, bias = (
-                np.asarray(part, dtype=np.float32) for part in Factors(*model.factors(sessions))
-            )
-            self._items, self._bias = self._tensor(items).T, self._tensor(bias)
+        if isinstance(scores, Factors):
+            self._states = scores.states
+            self._items, self._bias = self._tensor(scores.items).T, self._tensor(scores.bias)
         else:
-            self._states = np.asarray(model.score(sessions), dtype=np.float32)
+            self._states = np.asarray(scores, dtype=np.float32)
 
     def columns(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> Column:
         """log pi of each row's target, and sum over a of pi(a|s) q(a), (n, 2)."""

@@ -18,15 +18,12 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.ranking.score_blocks import equal_sessions_per_block, last_scores
 from datasets.session_log import IntArray, SessionLog
 from datasets.simulation.sessions import item_ids
 from datasets.simulation.worlds import Table, World, draw_items
-from models.recommender import Factors, Recommender, is_factored, policy_temperature
+from models.recommender import Recommender, policy_temperature
 
-PREFIXES_PER_BLOCK = 2**16
-"""Prefixes for which a factored model is asked at once."""
-SCORES_PER_BLOCK = 2**22
-"""Scores that are held at once, at least those of one history."""
 Page = Literal["greedy", "distinct", "duplicates_dropped"]
 PAGES: tuple[Page, ...] = get_args(Page)
 """How a model fills a page of K."""
@@ -160,24 +157,19 @@ def _scores_after(
 ) -> Iterator[tuple[slice, Table]]:
     """Scores of every item after each whole history, in blocks of histories, (n_block, n_items)."""
     length = items.shape[1]
-    factored = is_factored(model)
-    scored = world.n_items * (1 if factored else length)
-    block = max(1, min(PREFIXES_PER_BLOCK // length, SCORES_PER_BLOCK // scored))
+    block = equal_sessions_per_block(model, length, world.n_items)
     for start in range(0, len(items), block):
         rows = slice(start, start + block)
         log = histories_log(world, items[rows], rewards[rows])
-        yield rows, last_scores(world, model, log, length)
+        yield rows, scores_in_world(world, model, log)
 
 
-def last_scores(world: World, model: Recommender, log: SessionLog, length: int) -> Table:
-    """Scores after the last prefix of sessions of `length` prefixes each, (n_sessions, n_items)."""
-    last = slice(length - 1, None, length)
-    ask = getattr(model, "factors", None)
-    if ask is None:
-        scores = np.asarray(model.score(log))[last].astype(np.float64)
-    else:
-        factors: Factors = ask(log)
-        scores = (factors.states[last] @ factors.items.T + factors.bias).astype(np.float64)
+def scores_in_world(world: World, model: Recommender, log: SessionLog) -> Table:
+    """Scores of the world's items after the last prefix of each session, (n_sessions, n_items).
+
+    Raises ValueError where they are NaN or of another catalogue.
+    """
+    scores = last_scores(model, log).astype(np.float64)
     if scores.shape != (log.n_sessions, world.n_items):
         raise ValueError(
             f"scores have shape {scores.shape}, expected {(log.n_sessions, world.n_items)}; "

@@ -30,7 +30,8 @@ from bench.policy_value.true_values import (
 from bench.policy_value.world_value import WorldValues
 from bench.processes.file_guard import hide
 from bench.processes.machine_load import others_load, processes_beside, read_load
-from bench.ranking.rank_targets import ScoreError, rank_targets
+from bench.ranking.rank_targets import rank_targets
+from bench.ranking.score_blocks import ScoreError
 from bench.ranking.top_lists import write_top_lists
 from bench.running.stopwatch import Stopwatch, peak_memory_bytes, synchroniser
 from bench.running.training import Step, fit_model

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.planning.options import build_config
+from bench.ranking.score_blocks import last_scores
 from bench.store.catalogue import Catalogue, split_folder
 from bench.store.provenance import source_fingerprint, source_roots
 from bench.store.trial import RECORD, WEIGHTS, TrialRecord, read_record
@@ -168,12 +169,7 @@ def _scores_after(trained: TrainedModel, codes: Sequence[int]) -> FloatArray:
         item_ids=trained.catalogue.item_ids,
         session_ids=np.array(["0"]),
     )
-    factors = getattr(trained.model, "factors", None)
-    if factors is not None:
-        states, matrix, bias = factors(session)
-        scores = np.asarray(matrix @ states[-1] + bias)
-    else:
-        scores = np.asarray(trained.model.score(session))[-1]
+    scores: FloatArray = last_scores(trained.model, session)[0]
     if scores.shape != (len(trained.catalogue),) or np.isnan(scores).any():
         raise InputError(
             f"{trained.label} does not give each of the {len(trained.catalogue):,} items of the "

@@ -31,7 +31,8 @@ from tabulate import tabulate
 # Started as a file, Python looks for modules in this folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.ranking.rank_targets import PREFIXES_PER_BLOCK, TILE_SHAPE, rank_steps
+from bench.ranking.rank_targets import TILE_SHAPE, rank_steps
+from bench.ranking.score_blocks import PREFIXES_PER_BLOCK
 from bench.ranking.tile_passes import compiled_passes
 from bench.running.stopwatch import peak_memory_bytes
 from bench.store.ranks import unranked

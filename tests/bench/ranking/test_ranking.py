@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.ranking.rank_targets import ScoreError
+from bench.ranking.score_blocks import ScoreError
 from bench.stats.metrics import apply_ties, recall_at, reciprocal_rank_at
 from bench.store.ranks import MISSED_RANK, Ranks
 from datasets.session_log import SessionLog
