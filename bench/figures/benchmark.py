@@ -14,7 +14,7 @@ from bench.figures.floors import floor_metrics, read_floors
 from bench.figures.results import POSITIVE, ModelSummary, summarise
 from bench.policy_value.behaviour_policy import read_behaviour
 from bench.policy_value.policy_values import Policies, read_policies
-from bench.stats.comparison import Difference, EventValues, adjusted, compare
+from bench.stats.comparison import Difference, ValuesByMetric, adjusted, compare
 from bench.stats.headline import headline_k
 from bench.store.benchmark_record import BenchmarkRecord, read_record
 from bench.store.catalogue import Catalogue, split_folder
@@ -123,7 +123,7 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
     )
 
 
-def _differences(values: Mapping[str, EventValues], events: TestEvents) -> list[Difference]:
+def _differences(values: Mapping[str, ValuesByMetric], events: TestEvents) -> list[Difference]:
     """Of all events, and of those of positive reward where these are not all."""
     found = compare(values, events.sessions)
     positive = np.asarray(events.rewards) > 0

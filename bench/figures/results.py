@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.stats.comparison import EventValues
-from bench.stats.estimate import Estimate, SeedMean, spread_over_seeds
+from bench.stats.comparison import ValuesByMetric
+from bench.stats.estimate import Estimate, SeedMean, seed_mean, spread_over_seeds
 from bench.stats.exposure_metrics import exposure_figures
 from bench.stats.metrics import COMPARED, METRICS, RECALL, TIE_RULES, apply_ties
 from bench.stats.significance import bootstrap_interval
@@ -162,7 +162,7 @@ def averages(
 
 
 def _estimates(
-    trials: Sequence[EventValues], events: TestEvents, support: IntArray | None
+    trials: Sequence[ValuesByMetric], events: TestEvents, support: IntArray | None
 ) -> dict[str, Estimate]:
     """Mean over trials and events; the interval resamples sessions of the mean over trials."""
     found = {}
@@ -206,8 +206,7 @@ def _exposure(
     ]
     found = {}
     for name in trials[0]:
-        of_seeds = np.array([trial[name] for trial in trials])
-        found[name] = SeedMean(float(of_seeds.mean()), spread_over_seeds(of_seeds))
+        found[name] = seed_mean([trial[name] for trial in trials])
     return found
 
 

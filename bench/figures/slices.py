@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.figures.event_groups import groupings
+from bench.stats.estimate import Estimate
 from bench.stats.significance import interval
 from bench.store.catalogue import Catalogue
 from bench.store.events import TestEvents
@@ -24,15 +25,6 @@ ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class SliceValue:
-    """A model's mean over the events of a slice, with its 95 % interval over sessions."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Slice:
     """The events of one kind."""
 
@@ -41,8 +33,8 @@ class Slice:
     n_events: int
     n_sessions: int
     """Sessions that have such an event."""
-    values: dict[str, SliceValue]
-    """By model."""
+    values: dict[str, Estimate]
+    """Mean over the events of the slice, by model."""
     ahead: frozenset[tuple[str, str]]
     """Pairs of models of which the first is ahead here: the 95 % interval of their difference, in
     the same resamples, is above 0."""
@@ -146,13 +138,13 @@ def _blocks(n_rows: int) -> Iterator[slice]:
 
 def _figures(
     labels: Sequence[str], sums: NDArray[np.float64], totals: NDArray[np.float64]
-) -> tuple[dict[str, SliceValue], frozenset[tuple[str, str]]]:
+) -> tuple[dict[str, Estimate], frozenset[tuple[str, str]]]:
     """Values and the pairs told apart, from sums over the slice and over each resample of it."""
     means = totals[totals[:, 0] > 0]
     means = means[:, 1:] / means[:, :1]
     lows, highs = interval(means)
     values = {
-        label: SliceValue(float(sums[1 + i] / sums[0]), float(lows[i]), float(highs[i]))
+        label: Estimate(float(sums[1 + i] / sums[0]), float(lows[i]), float(highs[i]))
         for i, label in enumerate(labels)
     }
     lows, _ = interval(means[:, :, None] - means[:, None, :])

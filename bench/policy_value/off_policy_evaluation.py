@@ -33,6 +33,7 @@ from bench.policy_value.value_intervals import (
     resampling_units,
     studentised_intervals,
 )
+from bench.stats.estimate import Estimate
 
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -55,6 +56,8 @@ PER_SESSION = ("pdis", "snpdis")
 """Estimators of a whole session's value; the others are of a round's."""
 
 Unit = Literal["round", "session"]
+"""Mean reward of a round at the states that the logger came to, or summed reward of a session at
+those that the policy would come to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,18 +112,6 @@ class Rounds:
 
 
 @dataclass(frozen=True)
-class ValueEstimate:
-    """An estimated value with its interval."""
-
-    value: float
-    low: float
-    high: float
-    per: Unit
-    """Mean reward of a round at the states that the logger came to, or summed reward of a session
-    at those that the policy would come to."""
-
-
-@dataclass(frozen=True)
 class ClippedValue:
     """One point of a clip sweep."""
 
@@ -134,7 +125,7 @@ class ClippedValue:
 class OffPolicyValues:
     """What the log says of the policy's value, or why it says nothing."""
 
-    estimates: Mapping[str, ValueEstimate]
+    estimates: Mapping[str, Estimate]
     """By name of `ESTIMATORS`, those that can be given."""
     overlap: Overlap
     session_overlap: Overlap | None
@@ -145,6 +136,11 @@ class OffPolicyValues:
     """Why an estimator is not among the estimates, by name, where others are."""
     clip_sweep: tuple[ClippedValue, ...] = ()
     """Clipped IPS by cap; empty where values are refused or too few rounds give an interval."""
+
+
+def unit_of(estimator: str) -> Unit:
+    """What an estimator of `ESTIMATORS` gives the value of."""
+    return "session" if estimator in PER_SESSION else "round"
 
 
 def evaluate(
@@ -203,8 +199,7 @@ def evaluate(
     estimates = {}
     for name in ESTIMATORS:
         if name in intervals and np.isfinite(intervals[name]).all():
-            unit: Unit = "session" if name in PER_SESSION else "round"
-            estimates[name] = ValueEstimate(statistics[name].value, *intervals[name], unit)
+            estimates[name] = Estimate(statistics[name].value, *intervals[name])
         elif name in intervals:
             missing[name] = "too few rounds have weight and reward for an interval"
     return OffPolicyValues(

@@ -13,13 +13,11 @@ from bench.policy_value.behaviour_policy import BehaviourPolicy
 from bench.policy_value.off_policy_evaluation import (
     OffPolicyValues,
     Rounds,
-    Unit,
-    ValueEstimate,
     evaluate,
 )
 from bench.policy_value.overlap import Overlap
 from bench.policy_value.true_values import over_seeds
-from bench.stats.estimate import Estimate, SeedMean, mean_over_seeds, spread_over_seeds
+from bench.stats.estimate import Estimate, SeedMean, mean_over_seeds, seed_mean
 from bench.store.events import TestEvents
 from bench.store.policy_columns import PolicyColumns, read_policy
 from bench.store.trial import read_record
@@ -48,8 +46,6 @@ class PolicyValue:
     """By name of estimator, those that every seed has: the mean over seeds of value and of both
     ends of the interval, which is on the wide side: a mean's standard error is at most the mean
     of the standard errors."""
-    units: Mapping[str, Unit]
-    """Of each estimate: reward of a round, or summed reward of a session."""
     refusal: str | None
     """Why there is no value; None if there is one."""
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +72,7 @@ class PolicyValue:
         worst = min(self.seeds, key=lambda each: each.overlap.effective_sample_size)
         by_cap = zip(*(values.clip_sweep for values in self.seeds), strict=True)
         return tuple(
-            ClippedMean(its.cap, _mean([point.value for point in points]), its.clipped_share)
+            ClippedMean(its.cap, seed_mean([point.value for point in points]), its.clipped_share)
             for its, points in zip(worst.clip_sweep, by_cap, strict=True)
         )
 
@@ -116,22 +112,21 @@ def policy_value(
     model has no value. Raises InputError where a trial's file is damaged or of other events.
     """
     if behaviour is None:
-        return PolicyValue({}, {}, NO_BEHAVIOUR)
+        return PolicyValue({}, NO_BEHAVIOUR)
     evaluated: list[OffPolicyValues] = []
     for folder in folders:
         columns = read_policy(folder, len(events))
         if columns is None:
             stochastic = read_record(folder).stochastic
-            return PolicyValue({}, {}, NO_POLICY if stochastic is False else NOT_STORED)
+            return PolicyValue({}, NO_POLICY if stochastic is False else NOT_STORED)
         evaluated.append(_evaluated(columns, events, behaviour))
     for folder, values in zip(folders, evaluated, strict=True):
         if values.refusal is not None:
             which = f"seed {read_record(folder).seed}: " if len(folders) > 1 else ""
-            return PolicyValue({}, {}, which + values.refusal, seeds=tuple(evaluated))
+            return PolicyValue({}, which + values.refusal, seeds=tuple(evaluated))
     names = [name for name in evaluated[0].estimates if all(name in v.estimates for v in evaluated)]
     return PolicyValue(
-        estimates={name: _over_seeds([v.estimates[name] for v in evaluated]) for name in names},
-        units={name: evaluated[0].estimates[name].per for name in names},
+        estimates={name: mean_over_seeds([v.estimates[name] for v in evaluated]) for name in names},
         refusal=None,
         missing={
             name: why
@@ -178,11 +173,3 @@ def _places(events: TestEvents) -> IntArray:
 
 def _worst(overlaps: Sequence[Overlap]) -> Overlap | None:
     return min(overlaps, key=lambda each: each.effective_sample_size, default=None)
-
-
-def _mean(by_seed: Sequence[float]) -> SeedMean:
-    return SeedMean(float(np.mean(by_seed)), spread_over_seeds(np.array(by_seed)))
-
-
-def _over_seeds(found: Sequence[ValueEstimate]) -> Estimate:
-    return mean_over_seeds([(each.value, each.low, each.high) for each in found])

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.ranking.score_blocks import equal_sessions_per_block, last_scores
+from bench.stats.estimate import Estimate
 from datasets.session_log import IntArray, SessionLog
 from datasets.simulation.sessions import item_ids
 from datasets.simulation.worlds import Table, World, draw_items
@@ -30,23 +31,17 @@ PAGES: tuple[Page, ...] = get_args(Page)
 
 
 @dataclass(frozen=True)
-class WorldEstimate:
-    """Mean of what a session pays, with its 95 % interval over simulated sessions."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class WorldValues:
-    """True value of one model by how it fills a page; drawn pages need a stochastic policy."""
+    """Mean of what a session pays by how a model fills a page; drawn pages need a policy.
 
-    greedy: WorldEstimate
+    Intervals are over simulated sessions.
+    """
+
+    greedy: Estimate
     """Of the first K items, those of lower codes first where scores tie."""
-    distinct: WorldEstimate | None
+    distinct: Estimate | None
     """Of K distinct items drawn from the policy."""
-    duplicates_dropped: WorldEstimate | None
+    duplicates_dropped: Estimate | None
     """Of K draws from the policy with replacement, each item shown once."""
 
 
@@ -71,7 +66,7 @@ def world_values(
     """
     temperature = policy_temperature(model)
 
-    def value(page: Page) -> WorldEstimate:
+    def value(page: Page) -> Estimate:
         return estimate(
             rollout(world, model, page, set_size=set_size, n_sessions=n_sessions, seed=seed)
         )
@@ -83,10 +78,10 @@ def world_values(
     )
 
 
-def estimate(sums: Table) -> WorldEstimate:
+def estimate(sums: Table) -> Estimate:
     """Mean of independent sessions' sums, (n,), and its normal 95 % interval."""
     mean, error = float(sums.mean()), float(sums.std(ddof=1)) / len(sums) ** 0.5
-    return WorldEstimate(mean, mean - 1.96 * error, mean + 1.96 * error)
+    return Estimate(mean, mean - 1.96 * error, mean + 1.96 * error)
 
 
 def rollout(

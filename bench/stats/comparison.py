@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.stats.sign_flips import LEVEL, SignFlips, holm, holm_levels, sign_flipped_totals
 
-EventValues = Mapping[str, NDArray[np.float64]]
+ValuesByMetric = Mapping[str, NDArray[np.float64]]
 """Values of a model's test events by metric, each (n_events,); means over its seeds."""
 PERMUTATIONS = 9999
 POWER = 0.8
@@ -73,7 +73,7 @@ class Difference:
         return math.ceil(self.n_sessions * (self.detectable / abs(self.value)) ** 2)
 
 
-def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Difference]:
+def compare(models: Mapping[str, ValuesByMetric], sessions: ArrayLike) -> list[Difference]:
     """The difference of every pair of `models` in every metric, pair by pair in their order.
 
     Their `adjusted_p` and intervals are for these alone; `adjusted` is for more of them. All models

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with its 95 % interval over test sessions, and its spread over seeds."""
+    """A figure with its 95 % interval over sessions, and its spread over seeds."""
 
     value: float
     low: float
     high: float
-    spread: float | None
+    spread: float | None = None
     """Standard deviation over seeds; None for a single seed."""
 
 
@@ -34,9 +34,14 @@ def spread_over_seeds(of_seeds: NDArray[np.float64]) -> float | None:
     return float(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else None
 
 
-def mean_over_seeds(of_seeds: Sequence[tuple[float, float, float]]) -> Estimate:
+def seed_mean(of_seeds: Sequence[float]) -> SeedMean:
+    """Mean and spread of a figure over seeds."""
+    return SeedMean(float(np.mean(of_seeds)), spread_over_seeds(np.array(of_seeds)))
+
+
+def mean_over_seeds(of_seeds: Sequence[Estimate]) -> Estimate:
     """Mean of value, low and high over seeds: on the wide side, as no interval of a mean is wider
     than the mean of the intervals."""
-    rows = np.array(of_seeds)
+    rows = np.array([(each.value, each.low, each.high) for each in of_seeds])
     value, low, high = rows.mean(axis=0).tolist()
     return Estimate(value, low, high, spread_over_seeds(rows[:, 0]))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from bench.figures.benchmark import Benchmark
 from bench.policy_value.behaviour_policy import BehaviourPolicy
-from bench.policy_value.off_policy_evaluation import ESTIMATORS, PER_SESSION
+from bench.policy_value.off_policy_evaluation import ESTIMATORS, PER_SESSION, unit_of
 from bench.policy_value.overlap import Overlap
 from bench.policy_value.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED, PolicyValue
 from bench.policy_value.true_values import N_SESSIONS, true_value_name
@@ -185,7 +185,8 @@ def _estimator_rows(value: PolicyValue) -> Iterator[list[str]]:
         found = value.estimates.get(name)
         figures = [""] * 4 if found is None else _numbers(found)
         reason = "" if found is not None else value.refusal or value.missing.get(name, "")
-        yield [name, value.units.get(name, ""), *figures, *weights, reason]
+        unit = "" if found is None else unit_of(name)
+        yield [name, unit, *figures, *weights, reason]
 
 
 def _clip_rows(value: PolicyValue) -> Iterator[list[str]]:

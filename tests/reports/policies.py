@@ -13,7 +13,8 @@ from bench.policy_value.behaviour_policy import BehaviourPolicy, Source
 from bench.policy_value.calibration import CalibrationBin
 from bench.policy_value.policy_values import read_policies
 from bench.policy_value.true_values import write_true_values
-from bench.policy_value.world_value import WorldEstimate, WorldValues
+from bench.policy_value.world_value import WorldValues
+from bench.stats.estimate import Estimate
 from bench.store.policy_columns import PolicyColumns, write_policy
 from bench.store.trial import read_record, write_record
 from tests.reports.written import written_benchmark
@@ -76,8 +77,8 @@ def with_policies(
         stochastic = None if summary.label == old else is_policy
         write_record(of_trial, dataclasses.replace(read_record(of_trial), stochastic=stochastic))
         if world:
-            greedy = WorldEstimate(2.0, 1.5, 2.5)
-            drawn = WorldEstimate(1.0, 0.75, 1.25) if summary.label == good else None
+            greedy = Estimate(2.0, 1.5, 2.5)
+            drawn = Estimate(1.0, 0.75, 1.25) if summary.label == good else None
             values = WorldValues(greedy, drawn, drawn)
             write_true_values(of_trial, {1: values, 20: values})
     folders = {summary.label: summary.folders for summary in found.summaries}

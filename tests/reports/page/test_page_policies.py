@@ -111,7 +111,7 @@ def test_only_models_with_a_value_are_drawn_beside_it(tmp_path: Path) -> None:
     (policy, _) = policy_parts(found, LOOKS)
     assert [row[0] for row in policy.figures[0].plot.rows] == ["good"]
     assert "Without a value: sure, counter, old." in policy.figures[0].plot.caption
-    silent = {label: PolicyValue({}, {}, "silent") for label in found.policies.values}
+    silent = {label: PolicyValue({}, "silent") for label in found.policies.values}
     policies = dataclasses.replace(found.policies, values=silent)
     (policy, _) = policy_parts(dataclasses.replace(found, policies=policies), LOOKS)
     assert plots(policy) == ["policy-weights"]

@@ -153,7 +153,7 @@ def test_all_estimators_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
             if estimate is not None and overlap is not None:
                 assert float(row["high"]) == estimate.high
                 assert float(row["largest_weight"]) == overlap.largest_weight
-                assert row["per"] == value.units[row["estimator"]]
+                assert row["per"] == ("session" if by_session else "round")
     true = [row for row in by_model["good"] if not row["propensities"]]
     assert [(row["estimator"], row["value"]) for row in true][1] == (
         "true value@1 (distinct)", "1.0",
