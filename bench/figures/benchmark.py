@@ -16,7 +16,7 @@ from bench.policy_value.behaviour_policy import read_behaviour
 from bench.policy_value.policy_values import Policies, read_policies
 from bench.stats.comparison import Difference, ValuesByMetric, adjusted, compare
 from bench.stats.headline import headline_k
-from bench.store.benchmark_record import BenchmarkRecord, read_record
+from bench.store.benchmark_record import BenchmarkRecord, read_benchmark_record
 from bench.store.catalogue import Catalogue, split_folder
 from bench.store.events import TestEvents
 from bench.store.trial import TRIALS, is_whole
@@ -58,7 +58,7 @@ def read_benchmarks(folders: Sequence[Path]) -> list[Benchmark]:
     """
     of_dataset: dict[str, list[tuple[Path, BenchmarkRecord]]] = {}
     for folder in folders:
-        record = read_record(folder)
+        record = read_benchmark_record(folder)
         of_dataset.setdefault(record.dataset, []).append((folder, record))
     benchmarks = [gather(parts) for parts in of_dataset.values()]
     together = iter(adjusted([each for found in benchmarks for each in found.differences]))

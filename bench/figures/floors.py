@@ -5,7 +5,6 @@ On a simulated log there is a ceiling too: what the logger's own probabilities r
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +17,7 @@ from bench.figures.results import averages, event_values
 from bench.ranking.floor_ranks import logger_ranks, markov_ranks, popularity_ranks
 from bench.stats.metrics import METRICS
 from bench.store.events import TestEvents
+from bench.store.files import replacing
 from bench.store.ranks import Ranks
 from datasets.errors import InputError
 from datasets.session_log import IntArray, SessionLog
@@ -54,13 +54,8 @@ def store_floors(split: Split, folder: Path, simulation: Simulation | None = Non
         found[CEILING] = logger_ranks(*simulation, split.test)
     for name, ranks in found.items():
         columns |= {f"{name}_ranks": ranks.ranks, f"{name}_ties": ranks.ties}
-    partial = folder / f".{FLOORS}.{os.getpid()}.partial"
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **columns)
-        partial.replace(folder / FLOORS)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(folder / FLOORS) as file:
+        np.savez_compressed(file, allow_pickle=False, **columns)
 
 
 def read_floors(folder: Path) -> Mapping[str, Ranks]:

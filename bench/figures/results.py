@@ -18,7 +18,7 @@ from bench.store.catalogue import Catalogue
 from bench.store.cost import Cost
 from bench.store.events import TestEvents
 from bench.store.ranks import Ranks
-from bench.store.trial import read_cost, read_ranks, read_record
+from bench.store.trial import read_cost, read_ranks, read_trial_record
 from datasets.errors import InputError
 from datasets.session_log import IntArray
 
@@ -75,7 +75,7 @@ def summarise(
     With the split's `catalogue` it has figures of exposure. Raises InputError if a folder's ranks
     are not of these test events, or its exposure not of this catalogue.
     """
-    records = [read_record(folder) for folder in folders]
+    records = [read_trial_record(folder) for folder in folders]
     all_ranks = [read_ranks(folder) for folder in folders]
     for folder, ranks in zip(folders, all_ranks, strict=True):
         _check(folder, ranks, events, catalogue)

@@ -7,7 +7,6 @@ beside the test events.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from bench.policy_value.behaviour_model import BehaviourReport, estimated_behavi
 from bench.policy_value.calibration import CalibrationBin
 from bench.policy_value.reward_model import item_reward_model
 from bench.store.events import TestEvents
+from bench.store.files import replacing
 from datasets.errors import InputError
 from datasets.splitting.splits import Split
 
@@ -68,19 +68,14 @@ def behaviour_policy(split: Split, events: TestEvents, *, simulated: bool) -> Be
 def store_behaviour(behaviour: BehaviourPolicy, folder: Path) -> None:
     """Write `behaviour.npz` into the existing `folder`; a reader sees the whole file or none."""
     report = None if behaviour.report is None else asdict(behaviour.report)
-    partial = folder / f".{BEHAVIOUR}.{os.getpid()}.partial"
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(
-                file,
-                allow_pickle=False,
-                log_propensities=behaviour.log_propensities,
-                logged_rewards=behaviour.logged_rewards,
-                facts=np.array(json.dumps({"source": behaviour.source, "report": report})),
-            )
-        partial.replace(folder / BEHAVIOUR)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(folder / BEHAVIOUR) as file:
+        np.savez_compressed(
+            file,
+            allow_pickle=False,
+            log_propensities=behaviour.log_propensities,
+            logged_rewards=behaviour.logged_rewards,
+            facts=np.array(json.dumps({"source": behaviour.source, "report": report})),
+        )
 
 
 def read_behaviour(folder: Path, n_events: int) -> BehaviourPolicy | None:

@@ -20,7 +20,7 @@ from bench.policy_value.true_values import over_seeds
 from bench.stats.estimate import Estimate, SeedMean, mean_over_seeds, seed_mean
 from bench.store.events import TestEvents
 from bench.store.policy_columns import PolicyColumns, read_policy
-from bench.store.trial import read_record
+from bench.store.trial import read_trial_record
 from datasets.session_log import IntArray
 
 NO_POLICY = "no stochastic policy, so that weights cannot tell its value"
@@ -117,12 +117,12 @@ def policy_value(
     for folder in folders:
         columns = read_policy(folder, len(events))
         if columns is None:
-            stochastic = read_record(folder).stochastic
+            stochastic = read_trial_record(folder).stochastic
             return PolicyValue({}, NO_POLICY if stochastic is False else NOT_STORED)
         evaluated.append(_evaluated(columns, events, behaviour))
     for folder, values in zip(folders, evaluated, strict=True):
         if values.refusal is not None:
-            which = f"seed {read_record(folder).seed}: " if len(folders) > 1 else ""
+            which = f"seed {read_trial_record(folder).seed}: " if len(folders) > 1 else ""
             return PolicyValue({}, which + values.refusal, seeds=tuple(evaluated))
     names = [name for name in evaluated[0].estimates if all(name in v.estimates for v in evaluated)]
     return PolicyValue(

@@ -29,7 +29,7 @@ from bench.store.catalogue import CATALOGUE, Catalogue, split_folder, titles_in_
 from bench.store.events import MANIFEST
 from bench.store.provenance import REPOSITORY, git_commit, machine
 from bench.store.trial import (
-    RECORD,
+    TRIAL_RECORD,
     TRIALS,
     TrialRecord,
     TrialSpec,
@@ -39,7 +39,7 @@ from bench.store.trial import (
     read_ranks,
     sweep_unfinished,
     unfinished_folder,
-    write_record,
+    write_trial_record,
 )
 from datasets.errors import InputError
 from datasets.reading.cache import cached_logs
@@ -173,7 +173,7 @@ def run_trial(
     tracker.start_trial(spec.id, spec.name, task.parameters, task.tags, started)
     try:
         ended = run_in_process(task, TrialDisplay(spec, tracker, progress))
-        if not (building / RECORD).exists():
+        if not (building / TRIAL_RECORD).exists():
             ended = Ended("failed", ended.reason)
             _record_death(task, ended.reason, started)
         put_in_place(building, folder)
@@ -216,7 +216,7 @@ def _files_with_test_events(prepared: Prepared) -> tuple[Path, ...]:
 
 def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
     """Write the record of a trial whose process died before it could."""
-    write_record(
+    write_trial_record(
         task.folder,
         TrialRecord(
             id=task.spec.id,

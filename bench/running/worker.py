@@ -48,7 +48,7 @@ from bench.store.trial import (
     TrialRecord,
     TrialSpec,
     write_ranks,
-    write_record,
+    write_trial_record,
 )
 from datasets.simulation.worlds import World
 from datasets.splitting.splits import Split
@@ -139,7 +139,7 @@ def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
         stochastic=stochastic,
     )
     try:
-        write_record(task.folder, record)
+        write_trial_record(task.folder, record)
     except OSError as error:
         ended = Ended("failed", ended.reason or f"its results cannot be written ({error})")
     return ended

@@ -14,7 +14,7 @@ from bench.planning.options import build_config
 from bench.ranking.score_blocks import last_scores
 from bench.store.catalogue import Catalogue, split_folder
 from bench.store.provenance import source_fingerprint, source_roots
-from bench.store.trial import RECORD, WEIGHTS, TrialRecord, read_record
+from bench.store.trial import TRIAL_RECORD, WEIGHTS, TrialRecord, read_trial_record
 from datasets.errors import InputError
 from datasets.session_log import FloatArray, SessionLog
 from models.recommender import Recommender
@@ -73,12 +73,12 @@ def load_trial(folder: Path, notify: Callable[[str], None]) -> TrainedModel:
 
 def read_finished(folder: Path) -> TrialRecord:
     """Record of a finished trial; raises `InputError` where `folder` holds none."""
-    if not (folder / RECORD).is_file():
+    if not (folder / TRIAL_RECORD).is_file():
         raise InputError(
-            f"{folder} is no trial's folder, as it has no {RECORD}; "
+            f"{folder} is no trial's folder, as it has no {TRIAL_RECORD}; "
             "give one that stands in the trials/ of an --output folder"
         )
-    record = read_record(folder)
+    record = read_trial_record(folder)
     if record.status != "finished":
         raise InputError(
             f"{folder} holds a failed trial ({record.reason}); run it again or give another"

@@ -10,8 +10,8 @@ from typing import Any
 
 from bench.store.files import read_versioned, write_whole
 
-FORMAT_VERSION = 1
-RECORD = "benchmark.json"
+BENCHMARK_FORMAT = 1
+BENCHMARK_RECORD = "benchmark.json"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class BenchmarkRecord:
     """Reason of each failed trial, and of each model whose tuning failed, by its name."""
     tuned: Sequence[str] = ()
     """Labels of the models whose options were looked for."""
-    format_version: int = FORMAT_VERSION
+    format_version: int = BENCHMARK_FORMAT
 
 
 def benchmark_name(labels: Sequence[str]) -> str:
@@ -57,20 +57,20 @@ def benchmark_name(labels: Sequence[str]) -> str:
     return f"benchmark: {', '.join(labels)}"
 
 
-def write_benchmark(folder: Path, record: BenchmarkRecord) -> None:
+def write_benchmark_record(folder: Path, record: BenchmarkRecord) -> None:
     """Write `benchmark.json` into `folder`, whole or not at all.
 
     Raises InputError where it cannot be written, as on a full disk.
     """
-    write_whole(folder / RECORD, json.dumps(asdict(record), indent=1, default=str) + "\n")
+    write_whole(folder / BENCHMARK_RECORD, json.dumps(asdict(record), indent=1, default=str) + "\n")
 
 
-def read_record(folder: Path) -> BenchmarkRecord:
+def read_benchmark_record(folder: Path) -> BenchmarkRecord:
     """Read `benchmark.json`; raises InputError where it is missing, damaged or of another kind."""
     fix = "run the benchmark's own command again"
     return read_versioned(
-        folder / RECORD,
-        FORMAT_VERSION,
+        folder / BENCHMARK_RECORD,
+        BENCHMARK_FORMAT,
         lambda content: BenchmarkRecord(**content),
         absent="give the --output folder of a benchmark",
         other_version=fix,

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from datasets.errors import InputError
 
 Record = TypeVar("Record")
 
 
-def write_whole(file: Path, content: str | bytes) -> None:
-    """Write `content` under a temporary name and give it `file`'s name at once.
+@contextmanager
+def replacing(file: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the name of `file` when the block ends: readers see all or nothing.
 
-    Raises InputError where it cannot be written, as on a full disk.
+    Its content has reached the disk by then. Where the block raises, `file` stays as it was. Raises
+    OSError where it cannot be written.
     """
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        with partial.open("wb") as opened:
+            yield opened
+            opened.flush()
+            os.fsync(opened.fileno())
         partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Write `content` by `replacing`; raises InputError where it cannot be written."""
+    try:
+        with replacing(file) as opened:
+            opened.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise InputError(
             f"{file} cannot be written ({error.strerror}); make room and run the same command again"

@@ -18,14 +18,14 @@ import numpy as np
 from bench.processes.endings import exists
 from bench.store.cost import Cost
 from bench.store.curve import CURVE
-from bench.store.files import read_versioned
+from bench.store.files import read_versioned, replacing
 from bench.store.ranks import Ranks
 from datasets.errors import InputError
 
-FORMAT_VERSION = 2
+TRIAL_FORMAT = 2
 TRIALS = "trials"
 """Folder of an output folder with a folder for each trial."""
-RECORD = "trial.json"
+TRIAL_RECORD = "trial.json"
 COST = "cost.json"
 WEIGHTS = "weights"
 TRACEBACK = "traceback.txt"
@@ -92,7 +92,7 @@ class TrialRecord:
     stochastic: bool | None = None
     """Whether the model is a stochastic policy, with a `policy.npy`; None where it was not asked:
     in candidates of a tuning, and before such columns were stored."""
-    format_version: int = FORMAT_VERSION
+    format_version: int = TRIAL_FORMAT
 
     @property
     def name(self) -> str:
@@ -103,18 +103,18 @@ class TrialRecord:
 def is_whole(folder: Path) -> bool:
     """Whether a folder holds a finished trial, with all its files, that this code can read."""
     try:
-        finished = read_record(folder).status == "finished"
+        finished = read_trial_record(folder).status == "finished"
     except InputError:
         return False
     return finished and all((folder / name).exists() for name in (*_RANK_FILES, CURVE, COST))
 
 
-def read_record(folder: Path) -> TrialRecord:
+def read_trial_record(folder: Path) -> TrialRecord:
     """Read `trial.json`; raises InputError where it is missing, damaged or of another version."""
     fix = "remove its folder and run again"
     return read_versioned(
-        folder / RECORD,
-        FORMAT_VERSION,
+        folder / TRIAL_RECORD,
+        TRIAL_FORMAT,
         lambda content: TrialRecord(**content),
         absent=fix,
         other_version="use another --output folder or remove this one",
@@ -128,7 +128,7 @@ def read_ranks(folder: Path) -> Ranks:
     return Ranks(
         ranks=np.load(folder / "ranks.npy", allow_pickle=False),
         ties=np.load(folder / "ties.npy", allow_pickle=False),
-        exposure=dict(zip(read_record(folder).ks, exposure, strict=True)),
+        exposure=dict(zip(read_trial_record(folder).ks, exposure, strict=True)),
     )
 
 
@@ -145,17 +145,13 @@ def write_ranks(folder: Path, ranks: Ranks) -> None:
     np.save(folder / "exposure.npy", np.array([ranks.exposure[k] for k in sorted(ranks.exposure)]))
 
 
-def write_record(folder: Path, record: TrialRecord) -> None:
+def write_trial_record(folder: Path, record: TrialRecord) -> None:
     """Write `trial.json`, last of all files: a folder that has it is complete."""
     content = asdict(record)
     content["parameters"] = json_numbers(record.parameters)
     text = json.dumps(content, indent=2, default=str) + "\n"
-    partial = folder / f"{RECORD}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / RECORD)
+    with replacing(folder / TRIAL_RECORD) as file:
+        file.write(text.encode())
 
 
 def json_numbers(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.store.files import write_whole
 from datasets.errors import InputError
 
-FORMAT_VERSION = 1
+TUNING_FORMAT = 1
 FOLDER = "tuning"
 
 
@@ -116,7 +116,7 @@ def expected_best(scores: Sequence[float]) -> NDArray[np.float64]:
 def write_tuning(output: Path, tuning: Tuning) -> None:
     """Write `output/tuning/<label>.json` whole; raises OSError or InputError where it cannot be."""
     content = {
-        "format_version": FORMAT_VERSION,
+        "format_version": TUNING_FORMAT,
         **asdict(tuning),
         "seconds": tuning.seconds,
         "expected_best": expected_best([each.score for each in tuning.candidates]).tolist(),
@@ -138,10 +138,10 @@ def read_tunings(output: Path) -> list[Tuning]:
 def _read(file: Path) -> Tuning:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        if content["format_version"] != FORMAT_VERSION:
+        if content["format_version"] != TUNING_FORMAT:
             raise ValueError(
                 f"it has format_version {content['format_version']}, this code reads "
-                f"{FORMAT_VERSION}"
+                f"{TUNING_FORMAT}"
             )
         candidates = []
         for candidate in content["candidates"]:

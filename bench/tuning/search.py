@@ -24,7 +24,14 @@ from bench.running.progress import TrialProgress
 from bench.stats.headline import HEADLINE_K
 from bench.store.curve import VALIDATION_RECALL
 from bench.store.events import events_from
-from bench.store.trial import WEIGHTS, TrialSpec, is_whole, read_cost, read_record, sweep_unfinished
+from bench.store.trial import (
+    WEIGHTS,
+    TrialSpec,
+    is_whole,
+    read_cost,
+    read_trial_record,
+    sweep_unfinished,
+)
 from bench.store.tuning_records import FOLDER, Candidate, Tuning, choose, write_tuning
 from bench.tuning.study import Study
 from datasets.errors import InputError
@@ -161,7 +168,7 @@ class _Search:
         options = {name: spec.config[name] for name in self._ranges}
         if reason is not None:
             return Candidate(spec.id, options, None, seconds, 0, reason)
-        record = read_record(folder)
+        record = read_trial_record(folder)
         return Candidate(
             id=spec.id,
             options=options,

@@ -16,7 +16,7 @@ from bench.policy_value.true_values import write_true_values
 from bench.policy_value.world_value import WorldValues
 from bench.stats.estimate import Estimate
 from bench.store.policy_columns import PolicyColumns, write_policy
-from bench.store.trial import read_record, write_record
+from bench.store.trial import read_trial_record, write_trial_record
 from tests.reports.written import written_benchmark
 
 REPORT = BehaviourReport(
@@ -75,7 +75,9 @@ def with_policies(
             own = np.log(rng.uniform(0.02, 0.2, n)) if own_head else None
             write_policy(of_trial, PolicyColumns(log_pi, np.full(n, 0.5), own))
         stochastic = None if summary.label == old else is_policy
-        write_record(of_trial, dataclasses.replace(read_record(of_trial), stochastic=stochastic))
+        write_trial_record(
+            of_trial, dataclasses.replace(read_trial_record(of_trial), stochastic=stochastic)
+        )
         if world:
             greedy = Estimate(2.0, 1.5, 2.5)
             drawn = Estimate(1.0, 0.75, 1.25) if summary.label == good else None

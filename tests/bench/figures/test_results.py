@@ -13,7 +13,7 @@ from bench.store.catalogue import Catalogue
 from bench.store.cost import Cost
 from bench.store.events import TestEvents
 from bench.store.ranks import MISSED_RANK, Ranks
-from bench.store.trial import COST, TrialRecord, write_ranks, write_record
+from bench.store.trial import COST, TrialRecord, write_ranks, write_trial_record
 from datasets.errors import InputError
 
 COST_OF_A_TRIAL = Cost(
@@ -63,7 +63,7 @@ def trial(
     record = TrialRecord(
         folder.name, "tocr", seed, "finished", None, 0.0, 1.0, "log", {}, {}, {}, sorted(counts)
     )
-    write_record(folder, record)
+    write_trial_record(folder, record)
     return folder
 
 

@@ -22,7 +22,7 @@ from bench.policy_value.true_values import WorldValues, true_value_name, write_t
 from bench.stats.estimate import Estimate
 from bench.store.events import TestEvents
 from bench.store.policy_columns import PolicyColumns, write_policy
-from bench.store.trial import TrialRecord, write_record
+from bench.store.trial import TrialRecord, write_trial_record
 
 N_SESSIONS, LENGTH, N_ITEMS = 150, 4, 5
 N_EVENTS = N_SESSIONS * LENGTH
@@ -61,7 +61,7 @@ def trial(
         id=f"seed{seed}", model="m", seed=seed, status="finished", reason=None, started=0.0,
         ended=1.0, experiment="e", parameters={}, tags={}, metrics={}, stochastic=stochastic,
     )  # fmt: skip
-    write_record(of_seed, record)
+    write_trial_record(of_seed, record)
     return of_seed
 
 
