@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.figures.floors import floor_metrics, read_floors
 from bench.figures.results import POSITIVE, ModelSummary, summarise
-from bench.policy_value.behaviour_policy import read_behaviour
+from bench.policy_value.logging_policy import read_logging_policy
 from bench.policy_value.policy_values import Policies, read_policies
 from bench.stats.comparison import Difference, ValuesByMetric, adjusted, compare
 from bench.stats.headline import headline_k
@@ -108,7 +108,7 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         for tuning in read_tunings(part)
         if tuning.label in of_part.tuned
     )
-    behaviour = read_behaviour(of_split, len(events))
+    logger = read_logging_policy(of_split, len(events))
     folders_of = {summary.label: summary.folders for summary in summaries}
     return Benchmark(
         folder,
@@ -119,7 +119,7 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         differences,
         floors,
         tunings,
-        read_policies(folders_of, events, behaviour),
+        read_policies(folders_of, events, logger),
     )
 
 

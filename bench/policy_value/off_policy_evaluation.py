@@ -71,7 +71,7 @@ class Rounds:
     log_policy: Values
     """log pi of the logged action under the policy under test, at most 0; minus infinity for one
     that it never takes."""
-    log_behaviour: Values
+    log_propensities: Values
     """log beta: of the logged action under the logger, finite and at most 0."""
     rewards: Values
     """Reward of the logged action."""
@@ -168,7 +168,7 @@ def evaluate(
     if not 0 <= discount <= 1:
         raise ValueError(f"discount must be from 0 to 1, not {discount}")
     sessions = np.unique(rounds.sessions, return_inverse=True)[1].astype(np.int64)
-    log_weights = log_set_probability(rounds.log_policy, set_size) - rounds.log_behaviour
+    log_weights = log_set_probability(rounds.log_policy, set_size) - rounds.log_propensities
     expected = np.ones(len(sessions)) if set_size == 1 else rounds.expected_set_sizes
     overlap = measure_overlap(log_weights, sessions, cap)
     whole = session_overlap = None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.policy_value.behaviour_policy import BehaviourPolicy
+from bench.policy_value.logging_policy import LoggingPolicy
 from bench.policy_value.off_policy_evaluation import (
     OffPolicyValues,
     Rounds,
@@ -25,7 +25,7 @@ from datasets.session_log import IntArray
 
 NO_POLICY = "no stochastic policy, so that weights cannot tell its value"
 NOT_STORED = "its trial stored no log-probabilities; run again with --fresh"
-NO_BEHAVIOUR = "its split stored no propensities; run the benchmark's own command again"
+NO_PROPENSITIES = "its split stored no propensities; run the benchmark's own command again"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class PolicyValue:
 class Policies:
     """The models of a benchmark as policies."""
 
-    behaviour: BehaviourPolicy | None = None
+    logging_policy: LoggingPolicy | None = None
     """The logger on the test events; None for a folder of before it was stored."""
     values: Mapping[str, PolicyValue] = field(default_factory=dict)
     """What the log says of each model, by label."""
@@ -91,19 +91,19 @@ class Policies:
 
 
 def read_policies(
-    folders_of: Mapping[str, Sequence[Path]], events: TestEvents, behaviour: BehaviourPolicy | None
+    folders_of: Mapping[str, Sequence[Path]], events: TestEvents, logger: LoggingPolicy | None
 ) -> Policies:
     """The models whose trials lie in the folders of each label; raises InputError as below."""
     true_values = {label: over_seeds(folders) for label, folders in folders_of.items()}
     return Policies(
-        behaviour,
-        {label: policy_value(folders, events, behaviour) for label, folders in folders_of.items()},
+        logger,
+        {label: policy_value(folders, events, logger) for label, folders in folders_of.items()},
         {label: found for label, found in true_values.items() if found},
     )
 
 
 def policy_value(
-    folders: Sequence[Path], events: TestEvents, behaviour: BehaviourPolicy | None
+    folders: Sequence[Path], events: TestEvents, logger: LoggingPolicy | None
 ) -> PolicyValue:
     """Value of a model from the folders of its trials, one a seed; nothing is trained.
 
@@ -111,15 +111,15 @@ def policy_value(
     be those of no policy, and of a smaller variance than any. Where the log refuses one seed, the
     model has no value. Raises InputError where a trial's file is damaged or of other events.
     """
-    if behaviour is None:
-        return PolicyValue({}, NO_BEHAVIOUR)
+    if logger is None:
+        return PolicyValue({}, NO_PROPENSITIES)
     evaluated: list[OffPolicyValues] = []
     for folder in folders:
         columns = read_policy(folder, len(events))
         if columns is None:
             stochastic = read_trial_record(folder).stochastic
             return PolicyValue({}, NO_POLICY if stochastic is False else NOT_STORED)
-        evaluated.append(_evaluated(columns, events, behaviour))
+        evaluated.append(_evaluated(columns, events, logger))
     for folder, values in zip(folders, evaluated, strict=True):
         if values.refusal is not None:
             which = f"seed {read_trial_record(folder).seed}: " if len(folders) > 1 else ""
@@ -138,22 +138,22 @@ def policy_value(
     )
 
 
-def log_weights(columns: PolicyColumns, behaviour: BehaviourPolicy) -> NDArray[np.float64]:
+def log_weights(columns: PolicyColumns, logger: LoggingPolicy) -> NDArray[np.float64]:
     """log pi/beta of each logged item, -inf where the policy never shows it, (n_events,)."""
-    return np.asarray(columns.log_policy - behaviour.log_propensities)
+    return np.asarray(columns.log_policy - logger.log_propensities)
 
 
 def _evaluated(
-    columns: PolicyColumns, events: TestEvents, behaviour: BehaviourPolicy
+    columns: PolicyColumns, events: TestEvents, logger: LoggingPolicy
 ) -> OffPolicyValues:
     return evaluate(
         Rounds(
             log_policy=columns.log_policy,
-            log_behaviour=behaviour.log_propensities,
+            log_propensities=logger.log_propensities,
             rewards=np.asarray(events.rewards, dtype=np.float64),
             sessions=events.sessions,
             positions=_places(events),
-            logged_reward_model=behaviour.logged_rewards,
+            logged_reward_model=logger.logged_rewards,
             policy_reward_model=columns.reward,
         )
     )

@@ -42,9 +42,9 @@ def policy_columns(
     one session). A score of -inf is an item that the policy never shows. Raises `ScoreError` where
     a score is NaN or +inf, or all of a prefix are -inf.
     """
-    own_behaviour = None
+    own_propensities = None
     if held_out.log.propensities is not None:
-        own_behaviour = getattr(model, "log_propensities", None)
+        own_propensities = getattr(model, "log_propensities", None)
     parts = [np.empty((0, 3))]
     for block in target_blocks(model, held_out, block_scores):
         of_block = np.full((len(block.rows), 3), np.nan)
@@ -53,8 +53,8 @@ def policy_columns(
         for first in range(0, len(block.rows), tiles.n_rows):
             some = slice(first, first + tiles.n_rows)
             of_block[some, :2] = tiles.columns(block.rows[some], block.targets[some])
-        if own_behaviour is not None:
-            of_block[:, 2] = own_behaviour(block.sessions)[block.rows]
+        if own_propensities is not None:
+            of_block[:, 2] = own_propensities(block.sessions)[block.rows]
         parts.append(of_block)
     scored = np.concatenate(parts)
     if np.isnan(scored[:, :2]).any():
@@ -64,7 +64,7 @@ def policy_columns(
     log_policy, reward, log_own = np.concatenate([scored, missed]).T
     # The own score and the sum over all come of different roundings.
     return PolicyColumns(
-        np.minimum(log_policy, 0), reward, None if own_behaviour is None else log_own
+        np.minimum(log_policy, 0), reward, None if own_propensities is None else log_own
     )
 
 

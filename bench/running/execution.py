@@ -16,7 +16,7 @@ from bench.figures.floors import FLOORS, store_floors
 from bench.figures.results import event_values
 from bench.mlflow_mirror.tracking import Tracker
 from bench.planning.seed_budget import enough_seeds
-from bench.policy_value.behaviour_policy import BEHAVIOUR, behaviour_policy, store_behaviour
+from bench.policy_value.logging_policy import LOGGING_POLICY, logging_policy, write_logging_policy
 from bench.processes.endings import terminate_as_interrupt
 from bench.ranking.top_lists import top_lists_file
 from bench.running.executors import run_in_process
@@ -238,7 +238,7 @@ def _store_split(prepared: Prepared) -> None:
     """Keep what trials on a split share beside them: events, catalogue, floors and the logger."""
     split = prepared.split
     folder = split_folder(prepared.output, split.fingerprint)
-    if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS, BEHAVIOUR)):
+    if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS, LOGGING_POLICY)):
         return
     building = unfinished_folder(folder)
     item_ids = split.train.item_ids
@@ -248,8 +248,9 @@ def _store_split(prepared: Prepared) -> None:
     world, logger = prepared.dataset.world, prepared.dataset.logger
     simulation = None if world is None or logger is None else (world, logger)
     store_floors(split, building, simulation)
-    behaviour = behaviour_policy(split, prepared.events, simulated=simulation is not None)
-    store_behaviour(behaviour, building)
+    write_logging_policy(
+        logging_policy(split, prepared.events, simulated=simulation is not None), building
+    )
     put_in_place(building, folder)
 
 

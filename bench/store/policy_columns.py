@@ -24,7 +24,7 @@ class PolicyColumns:
     reward: Column
     """sum over a of pi(a|s) q(a), with q the item reward model; the policy's part of the direct
     method. For a missed event its mean over the others."""
-    log_own_behaviour: Column | None = None
+    log_own_propensities: Column | None = None
     """What the model itself takes for log beta of the logged item, if it estimates one and the log
     has propensities to hold it against; NaN where missed."""
 
@@ -32,8 +32,8 @@ class PolicyColumns:
 def write_policy(folder: Path, columns: PolicyColumns) -> None:
     """Write `policy.npy`, float64 (n_events, 2), or (n_events, 3) with the model's own log beta."""
     found = [columns.log_policy, columns.reward]
-    if columns.log_own_behaviour is not None:
-        found.append(columns.log_own_behaviour)
+    if columns.log_own_propensities is not None:
+        found.append(columns.log_own_propensities)
     np.save(folder / POLICY, np.stack(found, 1), allow_pickle=False)
 
 

@@ -205,7 +205,7 @@ def value_criteria(
     rows = np.arange(len(shown))
     rounds = Rounds(
         log_policy=np.log(pi[rows, items]),
-        log_behaviour=np.log(held_out.propensities[shown].astype(np.float64)),
+        log_propensities=np.log(held_out.propensities[shown].astype(np.float64)),
         rewards=held_out.rewards[shown].astype(np.float64),
         sessions=held_out.session_of_event[shown],
         positions=held_out.position_in_session[shown],

@@ -100,7 +100,7 @@ def columns_of(rounds: BanditRounds, policy: Values) -> Rounds:
         log_policy = np.log(policy[places, rounds.items])
     return Rounds(
         log_policy=log_policy,
-        log_behaviour=np.log(rounds.propensities),
+        log_propensities=np.log(rounds.propensities),
         rewards=rounds.clicks,
         sessions=np.arange(n_rounds),
         positions=np.zeros(n_rounds),
@@ -112,7 +112,7 @@ def columns_of(rounds: BanditRounds, policy: Values) -> Rounds:
 def own_value(rounds: BanditRounds) -> Estimate:
     """Click rate of the logging policy itself; raises InputError where clicks are too few."""
     columns = columns_of(rounds, np.full((N_PLACES, len(rounds.item_ids)), 1.0))
-    estimates = evaluate(replace(columns, log_policy=columns.log_behaviour)).estimates
+    estimates = evaluate(replace(columns, log_policy=columns.log_propensities)).estimates
     if "ips" not in estimates:
         raise InputError(
             f"a log has {rounds.clicks.sum():.0f} clicks in {len(rounds.clicks):,} rounds, too few "
@@ -144,7 +144,7 @@ def held(
         rows = rng.integers(n_rounds, size=n_rounds)
         drawn = Rounds(
             log_policy=columns.log_policy[rows],
-            log_behaviour=columns.log_behaviour[rows],
+            log_propensities=columns.log_propensities[rows],
             rewards=(rng.random(n_rounds) < rates[rows]).astype(np.float64),
             sessions=np.arange(n_rounds),
             positions=np.zeros(n_rounds),

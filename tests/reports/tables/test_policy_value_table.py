@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bench.figures.benchmark import Benchmark
-from bench.policy_value.behaviour_policy import Source
+from bench.policy_value.logging_policy import Source
 from bench.policy_value.off_policy_evaluation import ESTIMATORS, PER_SESSION, SWEPT_CAPS
-from bench.policy_value.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED
+from bench.policy_value.policy_values import NO_POLICY, NO_PROPENSITIES, NOT_STORED
 from bench.policy_value.true_values import true_value_name
 from bench.stats.estimate import Estimate
 from reports.tables.benchmark_table import benchmark_csv, benchmark_latex, benchmark_markdown
@@ -84,7 +84,7 @@ def test_a_reason_of_all_models_is_said_once(tmp_path: Path) -> None:
     found = policies_benchmark(tmp_path, None)
     assert footer(found).count("policy value") == 1
     labels = ", ".join(summary.label for summary in found.summaries)
-    assert f"- no policy value of {labels}: {NO_BEHAVIOUR}" in footer(found)
+    assert f"- no policy value of {labels}: {NO_PROPENSITIES}" in footer(found)
     assert VALUE not in benchmark_csv(found)
 
 

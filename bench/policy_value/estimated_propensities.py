@@ -1,6 +1,6 @@
 """An estimate of what made the log: counts of the last item's followers, smoothed, cross-fitted.
 
-The behaviour policy of a log without propensities. No policy under test is of its class, and none
+The logging policy of a log without propensities. No policy under test is of its class, and none
 of its probabilities comes of the session that it is asked about: a policy's own behaviour head
 would share the policy's faults.
 """
@@ -35,7 +35,7 @@ Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class BehaviourReport:
+class PropensityReport:
     """How well the model knows the logger; losses are means of -log beta over events, in nats."""
 
     log_loss: float
@@ -49,9 +49,9 @@ class BehaviourReport:
     """Share of the test events, and the propensity that so many are at most."""
 
 
-def estimated_behaviour(
+def estimated_propensities(
     train: SessionLog, valid: HeldOut | None, test: HeldOut
-) -> tuple[Column, BehaviourReport]:
+) -> tuple[Column, PropensityReport]:
     """log beta(a|s) of each test event, missed ones last, (n_events,), and how good it is.
 
     With l the last item of the prefix, c counts, N events and n items,
@@ -86,7 +86,7 @@ def estimated_behaviour(
         probabilities[own] = (weights[counts.kinds()[last[own]]] * parts).sum(1)
         unigrams[own] = parts[:, 1]
     contexts = ((counts, np.bincount(last[own], minlength=n_items)) for counts, own in models())
-    report = BehaviourReport(
+    report = PropensityReport(
         log_loss=float(-np.log(probabilities).mean()) if len(rows) else np.nan,
         unigram_loss=float(-np.log(unigrams).mean()) if len(rows) else np.nan,
         uniform_loss=float(np.log(n_items)),
