@@ -75,6 +75,10 @@ def test_every_room_is_declared(folder: str) -> None:
     assert found == set(ROOMS[folder])
 
 
+def test_bench_holds_rooms_alone() -> None:
+    assert [file.name for file in (REPOSITORY / "bench").glob("*.py")] == ["__init__.py"]
+
+
 @pytest.mark.parametrize(
     ("folder", "room"), [(folder, room) for folder, rooms in ROOMS.items() for room in rooms]
 )

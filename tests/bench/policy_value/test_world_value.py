@@ -10,11 +10,11 @@ import pytest
 
 from bench.policy_value.world_value import PAGES, Page, estimate, rollout, world_values
 from bench.ranking import score_blocks
-from bench.table_policy import TablePolicy
 from datasets.session_log import SessionLog
 from datasets.simulation.loggers import make_logger
 from datasets.simulation.sessions import draw_log
 from datasets.simulation.worlds import WORLDS, World, make_world
+from experiments.ordering.table_policy import TablePolicy
 from models.recommender import FloatMatrix
 from tests.bench.policy_value.world_enumeration import exact_value
 
