@@ -19,7 +19,7 @@ from bench.stats.headline import headline_k
 from bench.store.benchmark_record import BenchmarkRecord, read_benchmark_record
 from bench.store.catalogue import Catalogue, split_folder
 from bench.store.events import TestEvents
-from bench.store.trial import TRIALS, is_whole
+from bench.store.trial import TRIALS, is_finished
 from bench.store.tuning_records import Tuning, read_tunings
 from datasets.errors import InputError
 
@@ -39,7 +39,7 @@ class Benchmark:
     floors: Mapping[str, Mapping[str, float]]
     """Metrics of random, popularity and Markov, by their names."""
     tunings: tuple[Tuning, ...] = ()
-    """How options were chosen, where they were looked for."""
+    """How options were chosen, where they were tuned."""
     policies: Policies = field(default_factory=Policies)
     """What the log says of models as policies, and in a simulated world what is true of them."""
 
@@ -140,7 +140,7 @@ def _summarise(
     folders: Sequence[Path], events: TestEvents, catalogue: Catalogue, record: BenchmarkRecord
 ) -> ModelSummary:
     for folder in folders:
-        if not is_whole(folder):
+        if not is_finished(folder):
             raise InputError(
                 f"{folder} is not a finished trial; run the benchmark's own command again"
             )

@@ -1,4 +1,4 @@
-"""Floors of a split: what no training, popularity and the last item alone reach on its test.
+"""Floors of a split: the metrics of random, popularity and Markov rankings on its test.
 
 On a simulated log there is a ceiling too: what the logger's own probabilities reach.
 """
@@ -30,7 +30,7 @@ Simulation = tuple[World, Logger]
 
 FLOORS = "floors.npz"
 RANDOM = "random"
-"""Name of the floor that needs no model: all orders of the catalogue are as likely."""
+"""Name of the floor that needs no model: all orders of the catalogue are equally likely."""
 _RANKED: dict[str, Callable[[SessionLog, HeldOut], Ranks]] = {
     "popularity": popularity_ranks,
     "markov": markov_ranks,
@@ -43,8 +43,8 @@ def store_floors(split: Split, folder: Path, simulation: Simulation | None = Non
     """Rank the test of `split` by popularity and by Markov, and write `floors.npz` into `folder`.
 
     With the `simulation` that drew the log, by its logger too. Popularity and Markov count
-    `split.train`, without validation, as every model does. Does nothing where the file is there. A
-    reader sees the whole file or none.
+    `split.train`, without validation, as every model does. Written atomically; does nothing where
+    the file exists.
     """
     if (folder / FLOORS).exists():
         return
@@ -106,7 +106,7 @@ def floor_metrics(
 def _random_values(
     events: TestEvents, n_items: int, ks: Sequence[int]
 ) -> dict[str, NDArray[np.float64]]:
-    """Expected metrics of each event, (n_events,): each rank from 1 to `n_items` is as likely.
+    """Expected metrics of each event, (n_events,): each rank from 1 to `n_items` is equally likely.
 
     So Recall@K is K / n, MRR@K (1 + 1/2 + ... + 1/K) / n, and so on for any metric of a rank.
     """

@@ -26,7 +26,7 @@ POSITIVE = " (positive)"
 REWARD_WEIGHTED = " (reward-weighted)"
 POPULARITY_NORMALISED = " (popularity-normalised)"
 TIE_DIGITS = 4
-"""Decimals at which tie rules are held beside each other: those of the table."""
+"""Decimals at which tie rules are compared: those of the table."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class ModelSummary:
     (popularity-normalised)", absent without a catalogue."""
     costs: tuple[Cost, ...]
     """One a seed."""
-    tied_share: float
-    """Share of test events whose target ties with another item."""
+    tied_fraction: float
+    """Fraction of test events whose target ties with another item."""
     event_values: dict[str, NDArray[np.float64]]
     """Mean over seeds of each test event's compared metrics, by table name, (n_events,)."""
     folders: tuple[Path, ...] = ()
@@ -86,7 +86,7 @@ def summarise(
         seeds=tuple(record.seed for record in records),
         metrics=_estimates(values, events, None if catalogue is None else catalogue.support),
         costs=tuple(read_cost(folder) for folder in folders),
-        tied_share=float(np.mean([(ranks.ties > 0).mean() for ranks in all_ranks])),
+        tied_fraction=float(np.mean([(ranks.ties > 0).mean() for ranks in all_ranks])),
         event_values={
             name: np.mean([of_trial[name] for of_trial in values], axis=0) for name in compared
         },

@@ -21,7 +21,7 @@ RESAMPLES = 500
 ROWS_PER_BLOCK = 2**9
 """Sessions of a product: a block of them, as floats, fits a core's second-level cache."""
 ROUNDING = 1e-6
-"""Difference of means that sums of single precision may show between equal models."""
+"""Difference of means that single-precision sums may show between equal models."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ def reversals(found: Sequence[Slice]) -> list[str]:
     """A warning for each dimension and pair of models whose order in total most slices contradict.
 
     All models are judged on the same events, so a total is one weighted mean of its slices for all
-    of them, and its order cannot be reversed in every slice (as in Simpson's paradox). It can rest
-    on few: the sentence stands where the model that leads in total is behind in at least half of
-    the dimension's slices, in each by more than chance (`Slice.ahead`).
+    of them, and its order cannot be reversed in every slice (as in Simpson's paradox). It can
+    depend on few: the sentence stands where the model that leads in total is behind in at least
+    half of the dimension's slices, in each by more than chance (`Slice.ahead`).
     """
     sentences = []
     for dimension, grouped in itertools.groupby(found, key=lambda part: part.dimension):
@@ -125,7 +125,7 @@ def _totals(
     """Sums over the sessions of each resample, (RESAMPLES, 1 + n_models)."""
     totals = np.zeros((sums.shape[1], RESAMPLES))
     for block in _blocks(len(sessions)):
-        # Products of single precision are twice as fast, and err in the seventh digit.
+        # Single precision is twice as fast, with an error in the seventh digit.
         times = resampled[sessions[block]].astype(np.float32)
         totals += sums[block].T.astype(np.float32) @ times
     return totals.T
@@ -139,7 +139,7 @@ def _blocks(n_rows: int) -> Iterator[slice]:
 def _figures(
     labels: Sequence[str], sums: NDArray[np.float64], totals: NDArray[np.float64]
 ) -> tuple[dict[str, Estimate], frozenset[tuple[str, str]]]:
-    """Values and the pairs told apart, from sums over the slice and over each resample of it."""
+    """Values and the significantly different pairs, from sums over the slice and its resamples."""
     means = totals[totals[:, 0] > 0]
     means = means[:, 1:] / means[:, :1]
     lows, highs = interval(means)

@@ -34,7 +34,7 @@ class LoggingPolicy:
 
     source: Source
     """logged: as the log has it; simulated: as the world has it; estimated: by counts, so that
-    whatever is computed from it is a diagnostic and no measurement."""
+    what is computed from it is a diagnostic, not a measurement."""
     log_propensities: NDArray[np.float64]
     """log beta(a|s) of the logged item, finite."""
     logged_rewards: NDArray[np.float64]
@@ -45,14 +45,14 @@ class LoggingPolicy:
 
     @property
     def is_estimate(self) -> bool:
-        """Whether the propensities are no fact of the log."""
+        """Whether the propensities are estimated, not known."""
         return self.source == "estimated"
 
 
 def logging_policy(split: Split, events: TestEvents, *, simulated: bool) -> LoggingPolicy:
     """The logging policy of `events`, which are those of the split's test.
 
-    `simulated` says that propensities, if there are any, come of a world that made the log.
+    `simulated` says that the propensities, if any, come from the world that simulated the log.
     """
     rewards = item_reward_model(split.train)
     targets = np.asarray(events.targets)
@@ -66,7 +66,7 @@ def logging_policy(split: Split, events: TestEvents, *, simulated: bool) -> Logg
 
 
 def write_logging_policy(logger: LoggingPolicy, folder: Path) -> None:
-    """Write `behaviour.npz` into the existing `folder`; a reader sees the whole file or none."""
+    """Write `behaviour.npz` into the existing `folder`, atomically."""
     report = None if logger.report is None else asdict(logger.report)
     with replacing(folder / LOGGING_POLICY) as file:
         np.savez_compressed(
@@ -81,7 +81,7 @@ def write_logging_policy(logger: LoggingPolicy, folder: Path) -> None:
 def read_logging_policy(folder: Path, n_events: int) -> LoggingPolicy | None:
     """What `write_logging_policy` wrote for `n_events` events; None where a split has no such file.
 
-    Raises InputError where it is damaged or of other events.
+    Raises InputError where it is damaged or belongs to other events.
     """
     file = folder / LOGGING_POLICY
     fix = "delete it and run the benchmark's own command again"
@@ -111,5 +111,5 @@ def read_logging_policy(folder: Path, n_events: int) -> LoggingPolicy | None:
 
 def _report(fields: dict[str, Any]) -> PropensityReport:
     bins = tuple(CalibrationBin(*values) for values in fields.pop("calibration"))
-    smallest = tuple((share, value) for share, value in fields.pop("smallest"))
+    smallest = tuple((level, value) for level, value in fields.pop("smallest"))
     return PropensityReport(calibration=bins, smallest=smallest, **fields)

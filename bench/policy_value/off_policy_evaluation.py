@@ -1,4 +1,4 @@
-"""The value of a policy from the log of another one, and whether it can be believed."""
+"""Off-policy evaluation: the value of a policy from another one's log, or why there is none."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SWEPT_CAPS = (1.0, math.e, math.exp(2), math.exp(3), math.exp(4), math.exp(5), m
 """Caps of the clip sweep."""
 
 ROUNDING = 1e-5
-"""By which the log of a probability that is 1 may exceed 0 in 32 bits."""
+"""The log of a probability of 1 may exceed 0 by this in 32 bits."""
 
 ESTIMATORS = (
     "ips", "clipped_ips", "snips", "dm", "dr", "sndr", "switch_dr", "pdis", "snpdis",
@@ -53,7 +53,7 @@ ESTIMATORS = (
 """Names of all estimators, in the order of tables."""
 
 PER_SESSION = ("pdis", "snpdis")
-"""Estimators of a whole session's value; the others are of a round's."""
+"""Estimators of the value of a session; the others estimate that of a round."""
 
 Unit = Literal["round", "session"]
 """Mean reward of a round at the states that the logger came to, or summed reward of a session at
@@ -80,7 +80,7 @@ class Rounds:
     positions: NDArray[np.generic]
     """Order inside the session."""
     logged_reward_model: Values | None = None
-    """q(s, a): a reward model's guess for the logged action, learnt from other rounds."""
+    """q(s, a): a reward model's guess for the logged action, learned from other rounds."""
     policy_reward_model: Values | None = None
     """sum_a pi(a|s) q(s, a); for sets of K, sum_a alpha_K(a|s) q(s, a)."""
     expected_set_sizes: Values | None = None
@@ -118,7 +118,7 @@ class ClippedValue:
     cap: float
     value: float
     clipped_share: float
-    """Share of the weights above the cap."""
+    """Fraction of the weights above the cap."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class OffPolicyValues:
     """By name of `ESTIMATORS`, those that can be given."""
     overlap: Overlap
     session_overlap: Overlap | None
-    """Of the weights of whole sessions, which per-decision estimates rest on; None for sets."""
+    """Of the weights of sessions, which per-decision estimates use; None for sets."""
     refusal: str | None
     """Why no value is given; None if there are values."""
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -171,10 +171,12 @@ def evaluate(
     log_weights = log_set_probability(rounds.log_policy, set_size) - rounds.log_propensities
     expected = np.ones(len(sessions)) if set_size == 1 else rounds.expected_set_sizes
     overlap = measure_overlap(log_weights, sessions, cap)
-    whole = session_overlap = None
+    by_session = session_overlap = None
     if set_size == 1:
-        whole = session_weights(log_weights, sessions, np.asarray(rounds.positions))
-        session_overlap = measure_overlap(whole.final_log_weights, np.arange(whole.n_sessions), cap)
+        by_session = session_weights(log_weights, sessions, np.asarray(rounds.positions))
+        session_overlap = measure_overlap(
+            by_session.final_log_weights, np.arange(by_session.n_sessions), cap
+        )
     reason = refusal(overlap, None if expected is None else float(expected.mean()))
     if reason is not None:
         return OffPolicyValues({}, overlap, session_overlap, reason)
@@ -187,12 +189,12 @@ def evaluate(
     statistics: dict[str, SessionStatistic] = {
         name: RatioSum.of(terms, units) for name, terms in ratios.items()
     }
-    if whole is None or session_overlap is None:
+    if by_session is None or session_overlap is None:
         missing |= dict.fromkeys(PER_SESSION, "weights of single items say nothing of sets in turn")
     elif reason := refusal(session_overlap, 1.0, "sessions"):
         missing |= dict.fromkeys(PER_SESSION, reason)
     else:
-        statistics |= _by_session(rounds, whole, units[whole.order], discount)
+        statistics |= _by_session(rounds, by_session, units[by_session.order], discount)
     intervals = studentised_intervals(
         statistics, int(units.max()) + 1, resamples=resamples, seed=seed, level=level
     )
@@ -213,7 +215,7 @@ def evaluate(
 
 
 def clip_sweep(weights: Values, rewards: Values) -> tuple[ClippedValue, ...]:
-    """Clipped IPS and the share of clipped weights at each of `SWEPT_CAPS`."""
+    """Clipped IPS and the fraction of clipped weights at each of `SWEPT_CAPS`."""
     return tuple(
         ClippedValue(
             cap,
@@ -227,7 +229,7 @@ def clip_sweep(weights: Values, rewards: Values) -> tuple[ClippedValue, ...]:
 def _by_round(
     rounds: Rounds, weights: Values, expected: Values | None, cap: float
 ) -> tuple[dict[str, Ratios], dict[str, str]]:
-    """Estimators over rounds by name, and why the others cannot be had."""
+    """Estimators over rounds by name, and why the others are missing."""
     rewards, guesses = rounds.rewards, rounds.policy_reward_model
     found = {"ips": ips(weights, rewards), "clipped_ips": clipped_ips(weights, rewards, cap)}
     missing: dict[str, str] = {}
@@ -250,14 +252,14 @@ def _by_round(
 
 
 def _by_session(
-    rounds: Rounds, whole: SessionWeights, units: Codes, discount: float
+    rounds: Rounds, by_session: SessionWeights, units: Codes, discount: float
 ) -> dict[str, SessionStatistic]:
-    """Estimators over whole sessions by name."""
-    rewards = rounds.rewards[whole.order]
-    discounted = np.power(discount, whole.steps) * np.exp(whole.log_products)
+    """Estimators over sessions by name."""
+    rewards = rounds.rewards[by_session.order]
+    discounted = np.power(discount, by_session.steps) * np.exp(by_session.log_products)
     return {
-        "pdis": RatioSum.of(per_decision(discounted, rewards, whole.is_first), units),
-        "snpdis": SelfNormalisedPerDecision.of(whole, units, rewards, discount),
+        "pdis": RatioSum.of(per_decision(discounted, rewards, by_session.is_first), units),
+        "snpdis": SelfNormalisedPerDecision.of(by_session, units, rewards, discount),
     }
 
 

@@ -35,7 +35,7 @@ class ClippedMean:
     cap: float
     value: SeedMean
     clipped_share: float
-    """Share of the weights above the cap, of the seed with the smallest effective sample."""
+    """Fraction of the weights above the cap, of the seed with the smallest effective sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +44,8 @@ class PolicyValue:
 
     estimates: Mapping[str, Estimate]
     """By name of estimator, those that every seed has: the mean over seeds of value and of both
-    ends of the interval, which is on the wide side: a mean's standard error is at most the mean
-    of the standard errors."""
+    ends of the interval, which is conservative: a mean's standard error is at most the mean of
+    the standard errors."""
     refusal: str | None
     """Why there is no value; None if there is one."""
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class PolicyValue:
 
     @property
     def session_overlap(self) -> Overlap | None:
-        """The same of the weights of whole sessions, which per-decision estimates rest on."""
+        """The same for the weights of sessions, which per-decision estimates use."""
         found = [values.session_overlap for values in self.seeds]
         return _worst([overlap for overlap in found if overlap is not None])
 
@@ -82,11 +82,11 @@ class Policies:
     """The models of a benchmark as policies."""
 
     logging_policy: LoggingPolicy | None = None
-    """The logger on the test events; None for a folder of before it was stored."""
+    """The logger on the test events; None in folders of versions that did not store it."""
     values: Mapping[str, PolicyValue] = field(default_factory=dict)
     """What the log says of each model, by label."""
     true_values: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
-    """What each model is worth in the world that drew the log, by label and column of tables; empty
+    """True value of each model in the world that drew the log, by label and column of tables; empty
     for a log of real users."""
 
 

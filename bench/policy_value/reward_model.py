@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from datasets.session_log import SessionLog
 
 SHRINKAGE = 10
-"""Events of the mean reward that each item's own are mixed with."""
+"""Pseudo-events with the mean reward, added to each item's own events."""
 
 
 def item_reward_model(train: SessionLog) -> NDArray[np.float64]:

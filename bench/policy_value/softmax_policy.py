@@ -62,7 +62,7 @@ def policy_columns(
     usual = scored[:, 1].mean() if len(scored) else item_rewards.mean()
     missed = np.full((len(held_out.missed), 3), (-np.inf, usual, np.nan))
     log_policy, reward, log_own = np.concatenate([scored, missed]).T
-    # The own score and the sum over all come of different roundings.
+    # The own score and the sum over all items are rounded differently.
     return PolicyColumns(
         np.minimum(log_policy, 0), reward, None if own_propensities is None else log_own
     )

@@ -1,4 +1,4 @@
-"""True value of a trained model in a simulated world: what a session pays that it serves.
+"""True value of a trained model in a simulated world: the mean summed reward of its sessions.
 
 At every step the model shows a page: its first K items (greedy); K distinct items, drawn from its
 policy softmax(score / T) one after another without replacement (distinct); or K independent draws
@@ -125,8 +125,8 @@ def rollout(
         clicked = np.asarray(liked[taken])
         items[alive, step + 1] = shown[taken]
         rewards[alive, step + 1] = np.where(clicked, world.values[shown[taken]], 0.0)
-        interests, goes_on = world.move(interests, shown[taken], clicked, rng)
-        alive, interests = alive[goes_on], interests[goes_on]
+        interests, continues = world.move(interests, shown[taken], clicked, rng)
+        alive, interests = alive[continues], interests[continues]
     return np.asarray(rewards[:, 1:].sum(axis=1))
 
 
@@ -150,7 +150,7 @@ def histories_log(world: World, items: IntArray, rewards: Table) -> SessionLog:
 def _scores_after(
     world: World, model: Recommender, items: IntArray, rewards: Table
 ) -> Iterator[tuple[slice, Table]]:
-    """Scores of every item after each whole history, in blocks of histories, (n_block, n_items)."""
+    """Scores of every item after each history, in blocks of histories, (n_block, n_items)."""
     length = items.shape[1]
     block = equal_sessions_per_block(model, length, world.n_items)
     for start in range(0, len(items), block):

@@ -45,7 +45,7 @@ def rank_targets(
     Memory does not grow with the test: a model with `factors` is asked for `PREFIXES_PER_BLOCK`
     states at once and ranked by tiles, any other for about `block_scores` scores (at least those of
     one session). `ks` asks for the exposure of the first K items, `n_first` for the lists of so
-    many. A target's own score comes out of the same numbers as the others', so equal means equal.
+    many. A target's own score is computed in the same product as the others', so ties are exact.
     Raises `ScoreError` on a NaN in a ranked row, or scores of another shape; infinite scores are
     ranked like any other. The last target of each session is not in what the model is given.
     """
@@ -99,8 +99,8 @@ def _count_scores(
     tile_rows = TILE_SHAPE[0]
     for start in range(0, len(block.rows), tile_rows):
         rows = block.rows[start : start + tile_rows]
-        whole = rows[-1] - rows[0] + 1 == len(rows)
-        tile = _tensor(scores[rows[0] : rows[-1] + 1] if whole else scores[rows])
+        contiguous = rows[-1] - rows[0] + 1 == len(rows)
+        tile = _tensor(scores[rows[0] : rows[-1] + 1] if contiguous else scores[rows])
         places = np.arange(start, start + len(rows))
         own = tile.gather(1, torch.from_numpy(block.targets[places])[:, None])[:, 0]
         counts = RowCounts(own, n_first)
@@ -114,10 +114,10 @@ def _count_factors(
 ) -> Iterator[tuple[IntArray, RowCounts]]:
     """The same from factors, by tiles of one fixed shape.
 
-    A matrix product may round otherwise for another number of rows or columns, so the last tiles
-    keep their shape, filled with what is not counted: a prefix gets the same scores whatever stands
-    beside it. Rows come in the order of their targets, so that the own scores of a block of rows
-    lie in few tiles; these are multiplied first.
+    A matrix product may round differently for another number of rows or columns, so the last tiles
+    are padded: a prefix gets the same scores whatever stands beside it. Rows come in the order of
+    their targets, so that the own scores of a block of rows lie in few tiles; these are multiplied
+    first.
     """
     states, n_items = factors.states, block.prefixes.n_items
     width = factors.items.shape[-1]

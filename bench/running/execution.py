@@ -33,7 +33,7 @@ from bench.store.trial import (
     TRIALS,
     TrialRecord,
     TrialSpec,
-    is_whole,
+    is_finished,
     put_in_place,
     read_cost,
     read_ranks,
@@ -52,18 +52,18 @@ class TrialOutcome:
     spec: TrialSpec
     folder: Path
     reason: str | None
-    """Why it failed; None if it is whole."""
+    """Why it failed; None if it is finished."""
     reused: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """All trials that ended, and what kept others from it."""
+    """All trials that ended, and why others did not."""
 
     trials: tuple[TrialOutcome, ...]
     interrupted: bool
     seeds_decided: bool
-    """Whether seeds that end by themselves ended because they had decided."""
+    """Whether `--seeds auto` stopped because further seeds would not change the decision."""
 
     @property
     def failures(self) -> dict[str, str]:
@@ -72,9 +72,9 @@ class Outcome:
 
 
 def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Outcome:
-    """Run each trial that is not whole on disk, one after another.
+    """Run each trial that is not finished on disk, one after another.
 
-    Ctrl-C, SIGTERM or a closed terminal ends the running trial and keeps those that are whole.
+    Ctrl-C, SIGTERM or a closed terminal ends the running trial and keeps the finished ones.
     """
     folder = prepared.output / TRIALS
     try:
@@ -103,7 +103,7 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
 
 
 def _rounds(prepared: Prepared) -> list[list[TrialSpec]]:
-    """Trials between which a run may end: by seed where seeds end by themselves, else all."""
+    """Rounds of trials after which a run may stop: one a seed with `--seeds auto`, else all."""
     if not prepared.plan.auto_seeds:
         return [list(prepared.trials)]
     return [[spec for spec in prepared.trials if spec.seed == s] for s in prepared.plan.seeds]
@@ -125,7 +125,7 @@ def _run_or_reuse(
     prepared: Prepared, spec: TrialSpec, tracker: Tracker, progress: TrialProgress
 ) -> TrialOutcome:
     folder = prepared.output / TRIALS / spec.id
-    if not prepared.plan.fresh and is_whole(folder) and _has_lists(prepared, folder):
+    if not prepared.plan.fresh and is_finished(folder) and _has_lists(prepared, folder):
         progress.message(f"{spec.name}: reused from {folder}")
         tracker.mirror_trial(folder)
         return TrialOutcome(spec, folder, None, reused=True)
@@ -147,10 +147,10 @@ def run_trial(
     *,
     with_policy: bool = True,
 ) -> Ended:
-    """Run a trial in a process of its own and put its folder in place, whole or failed.
+    """Run a trial in a process of its own and put its folder in place, finished or failed.
 
     `with_policy` asks for what the value of a policy needs. A failure to write becomes the trial's
-    reason; an interrupt leaves nothing and goes on.
+    reason; an interrupt leaves nothing and is raised again.
     """
     building = unfinished_folder(folder)
     task = TrialTask(

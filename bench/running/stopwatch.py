@@ -1,6 +1,6 @@
 """Measures a trial's process: seconds of training and ranking, and peak memory.
 
-No import of torch here: a model without it shall not carry its memory.
+No import of torch here: the process of a model without it must not hold its memory.
 """
 
 from __future__ import annotations

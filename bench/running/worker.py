@@ -110,7 +110,7 @@ def work(task: TrialTask, connection: Connection) -> None:
 
 
 def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
-    """Run `task` in this process and fill its folder, whatever becomes of the model."""
+    """Run `task` in this process and fill its folder, whether the model fails or not."""
     started = time.time()
     try:
         with refusing_writes(task.spec.label):
@@ -174,7 +174,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     end_of_fit = read_load(processes_beside())
     load = others_load(start_of_fit, end_of_fit)
     send(Phase(f"ranking {split.test.n_targets:,} events"))
-    # Before the model has met a test target, so that remembering gains nothing.
+    # Before the model has seen a test target, so that memorising gains nothing.
     check = None
     if split.test.log.n_events:  # none, where all targets are of unseen items
         check = FutureCheck(model, split.test.log, seed=spec.seed)
@@ -232,7 +232,7 @@ def _store_policy(
 ) -> bool:
     """Write `policy.npy` for a model that is a stochastic policy, and say whether it is one.
 
-    Its log-probabilities are held to what the model answered in `check`.
+    Its log-probabilities must equal what the model answered in `check`.
     """
     temperature = policy_temperature(model)
     if temperature is None:
@@ -257,7 +257,7 @@ def _store_policy(
 
 
 def _check_ranks(check: FutureCheck, split: Split, ranks: Ranks) -> None:
-    """Hold ranks to what the model answered before; raises ConformanceError."""
+    """Check ranks against what the model answered before; raises ConformanceError."""
     check.check_ranks(_at_events(split, ranks.ranks, 0))
     check.check_scores()
 

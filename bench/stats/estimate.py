@@ -22,7 +22,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class SeedMean:
-    """A figure of finished trials, which no resampling of sessions can give an interval."""
+    """Mean of a figure over seeds, for figures without an interval over sessions."""
 
     value: float
     spread: float | None
@@ -40,8 +40,10 @@ def seed_mean(of_seeds: Sequence[float]) -> SeedMean:
 
 
 def mean_over_seeds(of_seeds: Sequence[Estimate]) -> Estimate:
-    """Mean of value, low and high over seeds: on the wide side, as no interval of a mean is wider
-    than the mean of the intervals."""
+    """Mean of value, low and high over seeds.
+
+    Conservative: the interval of a mean is never wider than the mean of the intervals.
+    """
     rows = np.array([(each.value, each.low, each.high) for each in of_seeds])
     value, low, high = rows.mean(axis=0).tolist()
     return Estimate(value, low, high, spread_over_seeds(rows[:, 0]))

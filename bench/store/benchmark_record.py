@@ -19,7 +19,7 @@ class BenchmarkRecord:
     """What `benchmark.json` holds: the plan that ran last, and which trials its table shows."""
 
     id: str
-    """Names the benchmark by the trials of its plan."""
+    """Derived from the trials of its plan."""
     dataset: str
     experiment: str
     """Name of the MLflow experiment: one a data set and split."""
@@ -28,7 +28,7 @@ class BenchmarkRecord:
     fingerprint: str
     """Of the split: equal fingerprints mean equal test events in equal order."""
     counts: Mapping[str, int]
-    """Sessions and events of every part, and of everything dropped."""
+    """Sessions and events of every part, and of what was dropped."""
     log: Mapping[str, float]
     """Statistics of what models train on."""
     ks: Sequence[int]
@@ -48,7 +48,7 @@ class BenchmarkRecord:
     failures: Mapping[str, str]
     """Reason of each failed trial, and of each model whose tuning failed, by its name."""
     tuned: Sequence[str] = ()
-    """Labels of the models whose options were looked for."""
+    """Labels of the models whose options were tuned."""
     format_version: int = BENCHMARK_FORMAT
 
 
@@ -58,7 +58,7 @@ def benchmark_name(labels: Sequence[str]) -> str:
 
 
 def write_benchmark_record(folder: Path, record: BenchmarkRecord) -> None:
-    """Write `benchmark.json` into `folder`, whole or not at all.
+    """Write `benchmark.json` into `folder`, atomically.
 
     Raises InputError where it cannot be written, as on a full disk.
     """

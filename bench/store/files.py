@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and JSON records that say their version."""
+"""Atomic writes, and JSON records that carry their format version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Record = TypeVar("Record")
 
 @contextmanager
 def replacing(file: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the name of `file` when the block ends: readers see all or nothing.
+    """A new file that replaces `file` when the block ends: readers see all of it or nothing.
 
     Its content has reached the disk by then. Where the block raises, `file` stays as it was. Raises
     OSError where it cannot be written.
@@ -52,10 +52,10 @@ def read_versioned(
     other_version: str,
     damaged: str,
 ) -> Record:
-    """What `build` makes of a JSON object whose `format_version` is `version`.
+    """Read a JSON object whose `format_version` is `version`, and convert it by `build`.
 
-    `absent`, `other_version` and `damaged` are what a person does where the file cannot be read, is
-    of another version, or is not what `build` takes: InputError is raised and ends with them.
+    `absent`, `other_version` and `damaged` tell the user what to do where the file cannot be read,
+    has another version, or does not fit `build`: the InputError raised ends with them.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

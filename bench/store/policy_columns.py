@@ -1,4 +1,4 @@
-"""What off-policy evaluation asks of a trained policy at each test event, stored with its trial."""
+"""A trained policy at each test event, as off-policy evaluation needs it; stored with its trial."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class PolicyColumns:
     """sum over a of pi(a|s) q(a), with q the item reward model; the policy's part of the direct
     method. For a missed event its mean over the others."""
     log_own_propensities: Column | None = None
-    """What the model itself takes for log beta of the logged item, if it estimates one and the log
-    has propensities to hold it against; NaN where missed."""
+    """The model's own estimate of log beta of the logged item, if it has one and the log has
+    propensities to compare it with; NaN where missed."""
 
 
 def write_policy(folder: Path, columns: PolicyColumns) -> None:
@@ -38,9 +38,9 @@ def write_policy(folder: Path, columns: PolicyColumns) -> None:
 
 
 def read_policy(folder: Path, n_events: int) -> PolicyColumns | None:
-    """What `write_policy` wrote of `n_events` test events; None where there is no such file.
+    """What `write_policy` wrote for `n_events` test events; None where there is no such file.
 
-    Raises InputError where it is damaged or of other events.
+    Raises InputError where it is damaged or belongs to other events.
     """
     file = folder / POLICY
     fix = "remove its folder and run again"

@@ -36,7 +36,7 @@ Status = Literal["finished", "failed"]
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """All that decides a trial's ranks; a trial with an equal specification is not run again."""
+    """Everything that determines a trial's ranks; an equal specification is not run again."""
 
     label: str
     """Name of the model in tables."""
@@ -62,8 +62,8 @@ class TrialSpec:
     def id(self) -> str:
         """Name of the trial's folder: readable, and different for every specification."""
         # Where a plugin's file lies changes nothing that it computes.
-        deciding = {key: value for key, value in asdict(self).items() if key != "reference"}
-        text = json.dumps(deciding, sort_keys=True, default=str)
+        determining = {key: value for key, value in asdict(self).items() if key != "reference"}
+        text = json.dumps(determining, sort_keys=True, default=str)
         readable = re.sub(r"[^A-Za-z0-9.-]+", "-", self.label)
         return f"{readable}-seed{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
@@ -100,7 +100,7 @@ class TrialRecord:
         return f"{self.model} seed {self.seed}"
 
 
-def is_whole(folder: Path) -> bool:
+def is_finished(folder: Path) -> bool:
     """Whether a folder holds a finished trial, with all its files, that this code can read."""
     try:
         finished = read_trial_record(folder).status == "finished"
@@ -163,7 +163,7 @@ def json_numbers(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unfinished_folder(folder: Path) -> Path:
-    """A new, empty folder beside a trial's, under a temporary name, that builds it."""
+    """A new, empty folder beside `folder`, under a temporary name, in which it is built."""
     building = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -171,7 +171,7 @@ def unfinished_folder(folder: Path) -> Path:
 
 
 def put_in_place(building: Path, folder: Path) -> None:
-    """Give a built folder its final name; an older one goes, once the new one stands there."""
+    """Rename a built folder to its final name, and then remove the one that it replaces."""
     older = building.with_name(f".{folder.name}.older.{os.getpid()}.partial")
     if folder.exists():
         folder.rename(older)
@@ -180,7 +180,7 @@ def put_in_place(building: Path, folder: Path) -> None:
 
 
 def sweep_unfinished(trials: Path) -> None:
-    """Remove what processes that are gone have left half-built."""
+    """Remove unfinished folders of processes that no longer exist."""
     for building in trials.glob(".*.partial"):
         process = building.name.split(".")[-2]
         if process.isdigit() and not exists(int(process)):

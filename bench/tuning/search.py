@@ -1,4 +1,4 @@
-"""Look for each model's options on validation, with one budget for all, before the test is seen.
+"""Tune each model's options on validation, with one budget for all, before the test is seen.
 
 A candidate is a trial like any other whose split has the validation part in the test's place, so
 that neither the candidate nor its process holds a test event.
@@ -27,7 +27,7 @@ from bench.store.events import events_from
 from bench.store.trial import (
     WEIGHTS,
     TrialSpec,
-    is_whole,
+    is_finished,
     read_cost,
     read_trial_record,
     sweep_unfinished,
@@ -49,13 +49,13 @@ MOST_DRAWS = 50
 def tune(prepared: Prepared, progress: TrialProgress) -> Prepared:
     """Choose each model's options on validation and return the plan with them.
 
-    The options that the plan gives are held; those of the rest that declare a range are searched.
-    A model's first candidate is its options as given. A model all of whose candidates failed has no
-    trials left. Whole candidates of an earlier run of the plan are not run again, whatever its
-    budget was; failed ones neither, as they count in it.
+    Options that the plan sets stay fixed; of the others, those that declare a range are searched. A
+    model's first candidate is its options as given. A model all of whose candidates failed has no
+    trials left. Finished candidates of an earlier run of the plan are reused, whatever its budget
+    was; failed ones too, as they count towards it.
 
-    Writes `tuning/<label>.json` for each model and `tuned.toml`. An interrupt keeps what is whole.
-    Raises InputError where something cannot be read or written, or for a wrong range.
+    Writes `tuning/<label>.json` for each model and `tuned.toml`. An interrupt keeps finished
+    candidates. Raises InputError where something cannot be read or written, or for a wrong range.
     """
     budget = prepared.plan.tune
     assert budget is not None
@@ -159,7 +159,7 @@ class _Search:
         folder = self._prepared.output / CANDIDATES / spec.id
         started = time.monotonic()
         reason = None
-        if self._prepared.plan.fresh or not is_whole(folder):
+        if self._prepared.plan.fresh or not is_finished(folder):
             reason = run_trial(
                 self._prepared, spec, folder, self._tracker, self._progress, with_policy=False
             ).reason

@@ -117,7 +117,7 @@ def method_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[st
         *tuning_lines(benchmark.tunings, written),
         *value_lines(benchmark, written),
         f"ties: {_TIE_RULES[record.ties]}; tied targets: "
-        + (", ".join(f"{item.label} {_percent(item.tied_share)}" for item in summaries) or "-"),
+        + (", ".join(f"{item.label} {_percent(item.tied_fraction)}" for item in summaries) or "-"),
         *_tie_rules(benchmark),
         "intervals in the table: 95 % each, uncorrected, studentised bootstrap over test sessions; "
         f"seeds: {', '.join(map(str, record.seeds))}"

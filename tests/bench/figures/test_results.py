@@ -169,7 +169,7 @@ def test_tie_rules_stand_beside_each_other(tmp_path: Path) -> None:
 def test_ties_out_of_reach_do_not_matter(tmp_path: Path) -> None:
     folder = trial(tmp_path, 1, [100, 1, MISSED_RANK, 1], ties=[50, 0, 0, 0])
     summary = summarise([folder], events_of([1] * 4), [20], "conservative")
-    assert summary.tied_share == 0.25
+    assert summary.tied_fraction == 0.25
     assert not summary.ties_matter
 
 
