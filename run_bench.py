@@ -63,12 +63,8 @@ def _run(arguments: list[str]) -> int:
     from bench.running.execution import execute
     from bench.running.preparation import prepare
     from bench.running.progress import TrialProgress
-    from bench.store.benchmark_record import (
-        benchmark_name,
-        benchmark_parameters,
-        record_benchmark,
-        write_benchmark,
-    )
+    from bench.running.recording import benchmark_parameters, record_benchmark
+    from bench.store.benchmark_record import benchmark_name, write_benchmark_record
     from reports.report import report_markdown, report_paths, write_tables
 
     progress = TrialProgress(sys.stderr)
@@ -85,7 +81,7 @@ def _run(arguments: list[str]) -> int:
         benchmarks = [gather([(prepared.output, record)])]
         # First what a full disk cannot take away.
         _print(report_markdown(benchmarks))
-        write_benchmark(prepared.output, record)
+        write_benchmark_record(prepared.output, record)
         write_tables(benchmarks, prepared.output)
         page = plan.page and _make_page(benchmarks, prepared.output, progress.message)
         ended: RunStatus = "FAILED" if record.failures else "FINISHED"
@@ -173,10 +169,10 @@ def _sync(arguments: list[str]) -> int:
 
     from bench.mlflow_mirror.sync import sync_mlflow
     from bench.mlflow_mirror.tracking import browse_hint
-    from bench.store.benchmark_record import read_record
+    from bench.store.benchmark_record import read_benchmark_record
     from reports.report import report_paths
 
-    record = read_record(options.folder)
+    record = read_benchmark_record(options.folder)
     n_trials = sync_mlflow(
         options.folder,
         record,

@@ -12,12 +12,11 @@ import numpy as np
 
 from bench.figures.benchmark import read_benchmarks
 from bench.figures.results import POPULARITY_NORMALISED, trial_metrics
-from bench.ranking.rank_targets import MISSED_RANK, Ranks
-from bench.store.benchmark_record import read_record
+from bench.store.benchmark_record import read_benchmark_record
 from bench.store.catalogue import Catalogue, split_folder
 from bench.store.events import TestEvents
-from bench.store.trial import TRIALS, read_ranks
-from bench.store.trial import read_record as read_trial
+from bench.store.ranks import MISSED_RANK, Ranks
+from bench.store.trial import TRIALS, read_ranks, read_trial_record
 from datasets.errors import InputError
 from reports.tables.benchmark_table import benchmark_csv
 from reports.tables.policy_value_table import POLICY_VALUES, policy_values_csv
@@ -33,15 +32,16 @@ def compare_with_ranks(folder: Path) -> tuple[int, list[str]]:
     other, and the cells of `table.csv` and `policy_values.csv`. Raises InputError where a file is
     missing or damaged.
     """
-    record = read_record(folder)
+    record = read_benchmark_record(folder)
     events = TestEvents.load(split_folder(folder, record.fingerprint))
     support = Catalogue.load(split_folder(folder, record.fingerprint)).support
     n_figures, wrong = 0, []
     for trial in (folder / TRIALS / name for ids in record.trials.values() for name in ids):
-        stored = read_trial(trial).metrics
+        record_of_trial = read_trial_record(trial)
+        stored, ks = record_of_trial.metrics, record_of_trial.ks
         ranks = read_ranks(trial)
         wrong += [f"{trial}: {fault}" for fault in _impossible_ranks(ranks, events, len(support))]
-        for name, value in trial_metrics(ranks, events, read_trial(trial).ks, support).items():
+        for name, value in trial_metrics(ranks, events, ks, support).items():
             # A trial of an earlier version lacks what later ones store.
             if name not in stored and POPULARITY_NORMALISED in name:
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,20 @@ from bench import VERSION
 REPOSITORY = Path(__file__).resolve().parent.parent
 ORDER = ("datasets", "models", "bench", "reports", "run_bench")
 """Each may import those before it and itself."""
+ROOMS = {
+    "datasets": ("splitting", "reading", "simulation"),
+    "models/common": (
+        "options", "sessions", "training", "sampling", "recurrent", "neighbours", "policy",
+    ),
+    "bench": (
+        "processes", "stats", "store", "ranking", "planning", "policy_value", "figures",
+        "serving", "mlflow_mirror", "running", "tuning",
+    ),
+    "reports": ("tables", "plots", "page"),
+}  # fmt: skip
+"""The rooms of each folder; each room may import those before it and itself."""
+TRAINERS = {"torch", "mlflow", "optuna"}
+"""What reading results does without."""
 
 OPTIONS = {
     "--models", "--dataset", "--test", "--split", "--test-share", "--valid-share",
@@ -35,7 +50,8 @@ def imported_modules(file: Path) -> set[str]:
             assert node.level == 0, f"{file} imports by dots; write the plain name"
             # `from datasets import errors` takes a module, `from datasets.errors import f` a name.
             in_package = {f"{node.module}.{alias.name}" for alias in node.names}
-            modules |= in_package if node.module in ORDER else {str(node.module)}
+            is_folder_of_folders = node.module in {*ORDER, "models.common"}
+            modules |= in_package if is_folder_of_folders else {str(node.module)}
     return modules
 
 
@@ -51,6 +67,42 @@ def test_imports_follow_the_data(folder: str) -> None:
     for file in sources(folder):
         wrong = {module for module in imported_modules(file) if module.split(".")[0] in below}
         assert not wrong, f"{file} imports {wrong}, which stands below {folder}"
+
+
+@pytest.mark.parametrize("folder", ROOMS)
+def test_every_room_is_declared(folder: str) -> None:
+    found = {file.parent.name for file in (REPOSITORY / folder).glob("*/*.py")}
+    assert found == set(ROOMS[folder])
+
+
+def test_bench_holds_rooms_alone() -> None:
+    assert [file.name for file in (REPOSITORY / "bench").glob("*.py")] == ["__init__.py"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "room"), [(folder, room) for folder, rooms in ROOMS.items() for room in rooms]
+)
+def test_rooms_import_those_before_them(folder: str, room: str) -> None:
+    rooms, prefix = ROOMS[folder], folder.replace("/", ".") + "."
+    later = tuple(f"{prefix}{other}" for other in rooms[rooms.index(room) + 1 :])
+    for file in sources(f"{folder}/{room}"):
+        wrong = {
+            module
+            for module in imported_modules(file)
+            if ".".join(module.split(".")[: prefix.count(".") + 1]) in later
+        }
+        assert not wrong, f"{file} imports {wrong}, which stands below {room}"
+
+
+@pytest.mark.parametrize(
+    "room", [f"{folder}/{room}" for folder, rooms in ROOMS.items() for room in rooms]
+)
+def test_a_room_says_what_it_is_for_and_nothing_else(room: str) -> None:
+    (statement,) = ast.parse((REPOSITORY / room / "__init__.py").read_text(encoding="utf-8")).body
+    assert isinstance(statement, ast.Expr)
+    assert isinstance(statement.value, ast.Constant)
+    sentences = re.findall(r"[.!?](?=\s|$)", str(statement.value.value))
+    assert len(sentences) in (1, 2)
 
 
 def test_models_take_the_session_log_and_nothing_else_from_datasets() -> None:
@@ -87,6 +139,46 @@ def test_answers_without_heavy_imports(arguments: list[str]) -> None:
     )
     assert done.stdout
     assert not {"torch", "mlflow", "pandas", "numpy"} & set(done.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def finished_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of two models without training on twenty sessions."""
+    folder = tmp_path_factory.mktemp("finished")
+    rows = [f"{n // 4},{n * 7 % 5},{n}" for n in range(80)]
+    log = folder / "log.csv"
+    log.write_text("\n".join(["session_id,item_id,time", *rows]) + "\n", encoding="utf-8")
+    command = [sys.executable, "run_bench.py", "--models", "popularity,markov"]
+    command += ["--dataset", str(log), "--output", str(folder / "results")]
+    command += ["--tracking-uri", "none", "--no-page"]
+    environment = {**os.environ, "BENCH_CACHE_DIR": str(folder / "cache")}
+    subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, check=True)
+    return folder / "results"
+
+
+def loaded_after(code: str) -> set[str]:
+    """Names of the modules that a fresh Python has loaded once it has run `code`."""
+    code += "\nimport sys; print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("module", ["report", "page.page", "verification"])
+def test_a_module_that_reads_results_needs_no_trainer(module: str) -> None:
+    loaded = loaded_after(f"import reports.{module}")
+    assert f"reports.{module}" in loaded
+    assert not loaded & TRAINERS
+
+
+@pytest.mark.parametrize("command", ["report", "verify"])
+def test_reading_results_needs_no_trainer(command: str, finished_benchmark: Path) -> None:
+    arguments = [command, str(finished_benchmark)]
+    loaded = loaded_after(f"import run_bench; assert run_bench.main({arguments!r}) == 0")
+    assert "bench.figures.benchmark" in loaded
+    assert not loaded & TRAINERS
 
 
 def test_options_are_frozen() -> None:

@@ -12,14 +12,14 @@ import numpy as np
 
 from bench.figures.floors import floor_metrics, read_floors
 from bench.figures.results import POSITIVE, ModelSummary, summarise
-from bench.planning.plan import headline_k
-from bench.policy_value.behaviour_policy import read_behaviour
+from bench.policy_value.logging_policy import read_logging_policy
 from bench.policy_value.policy_values import Policies, read_policies
-from bench.stats.comparison import Difference, EventValues, adjusted, compare
-from bench.store.benchmark_record import BenchmarkRecord, read_record
+from bench.stats.comparison import Difference, ValuesByMetric, adjusted, compare
+from bench.stats.headline import headline_k
+from bench.store.benchmark_record import BenchmarkRecord, read_benchmark_record
 from bench.store.catalogue import Catalogue, split_folder
 from bench.store.events import TestEvents
-from bench.store.trial import TRIALS, is_whole
+from bench.store.trial import TRIALS, is_finished
 from bench.store.tuning_records import Tuning, read_tunings
 from datasets.errors import InputError
 
@@ -39,7 +39,7 @@ class Benchmark:
     floors: Mapping[str, Mapping[str, float]]
     """Metrics of random, popularity and Markov, by their names."""
     tunings: tuple[Tuning, ...] = ()
-    """How options were chosen, where they were looked for."""
+    """How options were chosen, where they were tuned."""
     policies: Policies = field(default_factory=Policies)
     """What the log says of models as policies, and in a simulated world what is true of them."""
 
@@ -58,7 +58,7 @@ def read_benchmarks(folders: Sequence[Path]) -> list[Benchmark]:
     """
     of_dataset: dict[str, list[tuple[Path, BenchmarkRecord]]] = {}
     for folder in folders:
-        record = read_record(folder)
+        record = read_benchmark_record(folder)
         of_dataset.setdefault(record.dataset, []).append((folder, record))
     benchmarks = [gather(parts) for parts in of_dataset.values()]
     together = iter(adjusted([each for found in benchmarks for each in found.differences]))
@@ -108,7 +108,7 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         for tuning in read_tunings(part)
         if tuning.label in of_part.tuned
     )
-    behaviour = read_behaviour(of_split, len(events))
+    logger = read_logging_policy(of_split, len(events))
     folders_of = {summary.label: summary.folders for summary in summaries}
     return Benchmark(
         folder,
@@ -119,11 +119,11 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
         differences,
         floors,
         tunings,
-        read_policies(folders_of, events, behaviour),
+        read_policies(folders_of, events, logger),
     )
 
 
-def _differences(values: Mapping[str, EventValues], events: TestEvents) -> list[Difference]:
+def _differences(values: Mapping[str, ValuesByMetric], events: TestEvents) -> list[Difference]:
     """Of all events, and of those of positive reward where these are not all."""
     found = compare(values, events.sessions)
     positive = np.asarray(events.rewards) > 0
@@ -140,7 +140,7 @@ def _summarise(
     folders: Sequence[Path], events: TestEvents, catalogue: Catalogue, record: BenchmarkRecord
 ) -> ModelSummary:
     for folder in folders:
-        if not is_whole(folder):
+        if not is_finished(folder):
             raise InputError(
                 f"{folder} is not a finished trial; run the benchmark's own command again"
             )

@@ -30,7 +30,7 @@ class Grouping:
 
 
 def groupings(events: TestEvents, catalogue: Catalogue | None) -> list[Grouping]:
-    """The dimensions that `events` have columns for and that tell at least two groups apart."""
+    """The dimensions that `events` have columns for and that split them into two groups or more."""
     session_of_event = np.unique(events.sessions, return_inverse=True)[1]
     lengths = np.bincount(session_of_event)[session_of_event]
     found = [

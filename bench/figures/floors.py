@@ -1,11 +1,10 @@
-"""Floors of a split: what no training, popularity and the last item alone reach on its test.
+"""Floors of a split: the metrics of random, popularity and Markov rankings on its test.
 
 On a simulated log there is a ceiling too: what the logger's own probabilities reach.
 """
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -16,9 +15,10 @@ from numpy.typing import NDArray
 
 from bench.figures.results import averages, event_values
 from bench.ranking.floor_ranks import logger_ranks, markov_ranks, popularity_ranks
-from bench.ranking.rank_targets import Ranks
 from bench.stats.metrics import METRICS
 from bench.store.events import TestEvents
+from bench.store.files import replacing
+from bench.store.ranks import Ranks
 from datasets.errors import InputError
 from datasets.session_log import IntArray, SessionLog
 from datasets.simulation.loggers import Logger
@@ -30,7 +30,7 @@ Simulation = tuple[World, Logger]
 
 FLOORS = "floors.npz"
 RANDOM = "random"
-"""Name of the floor that needs no model: all orders of the catalogue are as likely."""
+"""Name of the floor that needs no model: all orders of the catalogue are equally likely."""
 _RANKED: dict[str, Callable[[SessionLog, HeldOut], Ranks]] = {
     "popularity": popularity_ranks,
     "markov": markov_ranks,
@@ -43,8 +43,8 @@ def store_floors(split: Split, folder: Path, simulation: Simulation | None = Non
     """Rank the test of `split` by popularity and by Markov, and write `floors.npz` into `folder`.
 
     With the `simulation` that drew the log, by its logger too. Popularity and Markov count
-    `split.train`, without validation, as every model does. Does nothing where the file is there. A
-    reader sees the whole file or none.
+    `split.train`, without validation, as every model does. Written atomically; does nothing where
+    the file exists.
     """
     if (folder / FLOORS).exists():
         return
@@ -54,13 +54,8 @@ def store_floors(split: Split, folder: Path, simulation: Simulation | None = Non
         found[CEILING] = logger_ranks(*simulation, split.test)
     for name, ranks in found.items():
         columns |= {f"{name}_ranks": ranks.ranks, f"{name}_ties": ranks.ties}
-    partial = folder / f".{FLOORS}.{os.getpid()}.partial"
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **columns)
-        partial.replace(folder / FLOORS)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(folder / FLOORS) as file:
+        np.savez_compressed(file, allow_pickle=False, **columns)
 
 
 def read_floors(folder: Path) -> Mapping[str, Ranks]:
@@ -111,7 +106,7 @@ def floor_metrics(
 def _random_values(
     events: TestEvents, n_items: int, ks: Sequence[int]
 ) -> dict[str, NDArray[np.float64]]:
-    """Expected metrics of each event, (n_events,): each rank from 1 to `n_items` is as likely.
+    """Expected metrics of each event, (n_events,): each rank from 1 to `n_items` is equally likely.
 
     So Recall@K is K / n, MRR@K (1 + 1/2 + ... + 1/K) / n, and so on for any metric of a rank.
     """

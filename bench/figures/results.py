@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ranking.rank_targets import Ranks
-from bench.stats.comparison import EventValues
+from bench.stats.comparison import ValuesByMetric
+from bench.stats.estimate import Estimate, SeedMean, seed_mean, spread_over_seeds
 from bench.stats.exposure_metrics import exposure_figures
 from bench.stats.metrics import COMPARED, METRICS, RECALL, TIE_RULES, apply_ties
 from bench.stats.significance import bootstrap_interval
 from bench.store.catalogue import Catalogue
 from bench.store.cost import Cost
 from bench.store.events import TestEvents
-from bench.store.trial import read_cost, read_ranks, read_record
+from bench.store.ranks import Ranks
+from bench.store.trial import read_cost, read_ranks, read_trial_record
 from datasets.errors import InputError
 from datasets.session_log import IntArray
 
@@ -25,27 +26,7 @@ POSITIVE = " (positive)"
 REWARD_WEIGHTED = " (reward-weighted)"
 POPULARITY_NORMALISED = " (popularity-normalised)"
 TIE_DIGITS = 4
-"""Decimals at which tie rules are held beside each other: those of the table."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval over test sessions, and its spread over seeds."""
-
-    value: float
-    low: float
-    high: float
-    spread: float | None
-    """Standard deviation over seeds; None for a single seed."""
-
-
-@dataclass(frozen=True)
-class SeedMean:
-    """A figure of finished trials, which no resampling of sessions can give an interval."""
-
-    value: float
-    spread: float | None
-    """Standard deviation over seeds; None for a single seed."""
+"""Decimals at which tie rules are compared: those of the table."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +41,8 @@ class ModelSummary:
     (popularity-normalised)", absent without a catalogue."""
     costs: tuple[Cost, ...]
     """One a seed."""
-    tied_share: float
-    """Share of test events whose target ties with another item."""
+    tied_fraction: float
+    """Fraction of test events whose target ties with another item."""
     event_values: dict[str, NDArray[np.float64]]
     """Mean over seeds of each test event's compared metrics, by table name, (n_events,)."""
     folders: tuple[Path, ...] = ()
@@ -94,7 +75,7 @@ def summarise(
     With the split's `catalogue` it has figures of exposure. Raises InputError if a folder's ranks
     are not of these test events, or its exposure not of this catalogue.
     """
-    records = [read_record(folder) for folder in folders]
+    records = [read_trial_record(folder) for folder in folders]
     all_ranks = [read_ranks(folder) for folder in folders]
     for folder, ranks in zip(folders, all_ranks, strict=True):
         _check(folder, ranks, events, catalogue)
@@ -105,7 +86,7 @@ def summarise(
         seeds=tuple(record.seed for record in records),
         metrics=_estimates(values, events, None if catalogue is None else catalogue.support),
         costs=tuple(read_cost(folder) for folder in folders),
-        tied_share=float(np.mean([(ranks.ties > 0).mean() for ranks in all_ranks])),
+        tied_fraction=float(np.mean([(ranks.ties > 0).mean() for ranks in all_ranks])),
         event_values={
             name: np.mean([of_trial[name] for of_trial in values], axis=0) for name in compared
         },
@@ -181,7 +162,7 @@ def averages(
 
 
 def _estimates(
-    trials: Sequence[EventValues], events: TestEvents, support: IntArray | None
+    trials: Sequence[ValuesByMetric], events: TestEvents, support: IntArray | None
 ) -> dict[str, Estimate]:
     """Mean over trials and events; the interval resamples sessions of the mean over trials."""
     found = {}
@@ -225,22 +206,8 @@ def _exposure(
     ]
     found = {}
     for name in trials[0]:
-        of_seeds = np.array([trial[name] for trial in trials])
-        found[name] = SeedMean(float(of_seeds.mean()), spread_over_seeds(of_seeds))
+        found[name] = seed_mean([trial[name] for trial in trials])
     return found
-
-
-def spread_over_seeds(of_seeds: NDArray[np.float64]) -> float | None:
-    """Standard deviation of a figure over seeds, (n_seeds,); None for a single one."""
-    return float(of_seeds.std(ddof=1)) if len(of_seeds) > 1 else None
-
-
-def mean_over_seeds(of_seeds: Sequence[tuple[float, float, float]]) -> Estimate:
-    """Mean of value, low and high over seeds: on the wide side, as no interval of a mean is wider
-    than the mean of the intervals."""
-    rows = np.array(of_seeds)
-    value, low, high = rows.mean(axis=0).tolist()
-    return Estimate(value, low, high, spread_over_seeds(rows[:, 0]))
 
 
 def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue | None) -> None:

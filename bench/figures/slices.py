@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.figures.event_groups import groupings
+from bench.stats.estimate import Estimate
 from bench.stats.significance import interval
 from bench.store.catalogue import Catalogue
 from bench.store.events import TestEvents
@@ -20,16 +21,7 @@ RESAMPLES = 500
 ROWS_PER_BLOCK = 2**9
 """Sessions of a product: a block of them, as floats, fits a core's second-level cache."""
 ROUNDING = 1e-6
-"""Difference of means that sums of single precision may show between equal models."""
-
-
-@dataclass(frozen=True)
-class SliceValue:
-    """A model's mean over the events of a slice, with its 95 % interval over sessions."""
-
-    value: float
-    low: float
-    high: float
+"""Difference of means that single-precision sums may show between equal models."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +33,8 @@ class Slice:
     n_events: int
     n_sessions: int
     """Sessions that have such an event."""
-    values: dict[str, SliceValue]
-    """By model."""
+    values: dict[str, Estimate]
+    """Mean over the events of the slice, by model."""
     ahead: frozenset[tuple[str, str]]
     """Pairs of models of which the first is ahead here: the 95 % interval of their difference, in
     the same resamples, is above 0."""
@@ -79,9 +71,9 @@ def reversals(found: Sequence[Slice]) -> list[str]:
     """A warning for each dimension and pair of models whose order in total most slices contradict.
 
     All models are judged on the same events, so a total is one weighted mean of its slices for all
-    of them, and its order cannot be reversed in every slice (as in Simpson's paradox). It can rest
-    on few: the sentence stands where the model that leads in total is behind in at least half of
-    the dimension's slices, in each by more than chance (`Slice.ahead`).
+    of them, and its order cannot be reversed in every slice (as in Simpson's paradox). It can
+    depend on few: the sentence stands where the model that leads in total is behind in at least
+    half of the dimension's slices, in each by more than chance (`Slice.ahead`).
     """
     sentences = []
     for dimension, grouped in itertools.groupby(found, key=lambda part: part.dimension):
@@ -133,7 +125,7 @@ def _totals(
     """Sums over the sessions of each resample, (RESAMPLES, 1 + n_models)."""
     totals = np.zeros((sums.shape[1], RESAMPLES))
     for block in _blocks(len(sessions)):
-        # Products of single precision are twice as fast, and err in the seventh digit.
+        # Single precision is twice as fast, with an error in the seventh digit.
         times = resampled[sessions[block]].astype(np.float32)
         totals += sums[block].T.astype(np.float32) @ times
     return totals.T
@@ -146,13 +138,13 @@ def _blocks(n_rows: int) -> Iterator[slice]:
 
 def _figures(
     labels: Sequence[str], sums: NDArray[np.float64], totals: NDArray[np.float64]
-) -> tuple[dict[str, SliceValue], frozenset[tuple[str, str]]]:
-    """Values and the pairs told apart, from sums over the slice and over each resample of it."""
+) -> tuple[dict[str, Estimate], frozenset[tuple[str, str]]]:
+    """Values and the significantly different pairs, from sums over the slice and its resamples."""
     means = totals[totals[:, 0] > 0]
     means = means[:, 1:] / means[:, :1]
     lows, highs = interval(means)
     values = {
-        label: SliceValue(float(sums[1 + i] / sums[0]), float(lows[i]), float(highs[i]))
+        label: Estimate(float(sums[1 + i] / sums[0]), float(lows[i]), float(highs[i]))
         for i, label in enumerate(labels)
     }
     lows, _ = interval(means[:, :, None] - means[:, None, :])

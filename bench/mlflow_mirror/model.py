@@ -35,7 +35,7 @@ from bench.store.provenance import (
     source_files,
     source_roots,
 )
-from bench.store.trial import RECORD, WEIGHTS
+from bench.store.trial import TRIAL_RECORD, WEIGHTS
 from datasets.errors import InputError
 from models.registry import LoadedModel, load_model
 
@@ -109,7 +109,7 @@ def write_model(trial: Path, folder: Path) -> None:
         data, code = Path(work, "data"), Path(work, "code")
         data.mkdir()
         # MLflow copies what the links lead to, so that weights are copied once.
-        (data / RECORD).symlink_to((trial / RECORD).resolve())
+        (data / TRIAL_RECORD).symlink_to((trial / TRIAL_RECORD).resolve())
         (data / WEIGHTS).symlink_to((trial / WEIGHTS).resolve())
         (data / CATALOGUE).symlink_to((split / CATALOGUE).resolve())
         if _is_file(loaded):

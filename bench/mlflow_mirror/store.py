@@ -33,7 +33,7 @@ from bench.mlflow_mirror.values import (
     tracked_tags,
 )
 from bench.processes.endings import has_ended, own_process_tags
-from bench.store.trial import TrialRecord, read_record
+from bench.store.trial import TrialRecord, read_trial_record
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -114,7 +114,7 @@ class MlflowStore:
         if run_id is None:
             return
         if folder is not None:
-            record = read_record(folder)
+            record = read_trial_record(folder)
             ended = record.ended
             self._log_record(run_id, record, read_curve(folder))
             self._files.upload(run_id, [folder / name for name in ARTIFACTS])
@@ -130,7 +130,7 @@ class MlflowStore:
 
         The curve holds training seconds alone, so an epoch's time is `started` plus these.
         """
-        record = read_record(folder)
+        record = read_trial_record(folder)
         trial_id, status = record.id, RUN_STATUS[record.status]
         if run_id := self._find_run(trial_id, status):
             self._run_ids[trial_id] = run_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -12,9 +12,9 @@ from typing import Any, Literal, get_type_hints
 from bench.planning.budget import Budget, parse_budget
 from bench.planning.options import convert
 from bench.planning.seed_budget import MOST_SEEDS as MOST_SEEDS_BY_AUTO
+from bench.stats.headline import HEADLINE_K
 from datasets.errors import InputError, nearest_hint
 
-HEADLINE_K = 20
 MOST_SEEDS = 1000
 AUTO = "auto"
 _NOT_OPTIONS = ("model_options", "auto_seeds")
@@ -76,11 +76,6 @@ def make_plan(given: Mapping[str, Any], settings: list[str], config_file: Path |
     plan = Plan(**converted, auto_seeds=auto_seeds, model_options=model_options)
     _check(plan)
     return plan
-
-
-def headline_k(ks: Sequence[int]) -> int:
-    """The cut-off of the headline: HEADLINE_K where it is among `ks`, else the largest."""
-    return HEADLINE_K if HEADLINE_K in ks else max(ks)
 
 
 def parse_seeds(value: Any) -> tuple[int, ...]:

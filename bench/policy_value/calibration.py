@@ -1,4 +1,4 @@
-"""How often what was predicted with some probability came true."""
+"""Calibration: predicted probabilities against observed frequencies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CalibrationBin(NamedTuple):
     predicted: float
     """Mean predicted probability of its pairs."""
     observed: float
-    """Share of its pairs whose item was logged, or was so in expectation."""
+    """Fraction of its pairs whose item was logged, or its expectation."""
 
 
 def calibration_by_truth(log_estimates: Column, log_truth: Column) -> tuple[CalibrationBin, ...]:

@@ -1,4 +1,4 @@
-"""The value of a policy from the log of another one, and whether it can be believed."""
+"""Off-policy evaluation: the value of a policy from another one's log, or why there is none."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ from bench.policy_value.value_intervals import (
     resampling_units,
     studentised_intervals,
 )
+from bench.stats.estimate import Estimate
 
 Values = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -44,7 +45,7 @@ SWEPT_CAPS = (1.0, math.e, math.exp(2), math.exp(3), math.exp(4), math.exp(5), m
 """Caps of the clip sweep."""
 
 ROUNDING = 1e-5
-"""By which the log of a probability that is 1 may exceed 0 in 32 bits."""
+"""The log of a probability of 1 may exceed 0 by this in 32 bits."""
 
 ESTIMATORS = (
     "ips", "clipped_ips", "snips", "dm", "dr", "sndr", "switch_dr", "pdis", "snpdis",
@@ -52,9 +53,11 @@ ESTIMATORS = (
 """Names of all estimators, in the order of tables."""
 
 PER_SESSION = ("pdis", "snpdis")
-"""Estimators of a whole session's value; the others are of a round's."""
+"""Estimators of the value of a session; the others estimate that of a round."""
 
 Unit = Literal["round", "session"]
+"""Mean reward of a round at the states that the logger came to, or summed reward of a session at
+those that the policy would come to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,7 @@ class Rounds:
     log_policy: Values
     """log pi of the logged action under the policy under test, at most 0; minus infinity for one
     that it never takes."""
-    log_behaviour: Values
+    log_propensities: Values
     """log beta: of the logged action under the logger, finite and at most 0."""
     rewards: Values
     """Reward of the logged action."""
@@ -77,7 +80,7 @@ class Rounds:
     positions: NDArray[np.generic]
     """Order inside the session."""
     logged_reward_model: Values | None = None
-    """q(s, a): a reward model's guess for the logged action, learnt from other rounds."""
+    """q(s, a): a reward model's guess for the logged action, learned from other rounds."""
     policy_reward_model: Values | None = None
     """sum_a pi(a|s) q(s, a); for sets of K, sum_a alpha_K(a|s) q(s, a)."""
     expected_set_sizes: Values | None = None
@@ -109,42 +112,35 @@ class Rounds:
 
 
 @dataclass(frozen=True)
-class ValueEstimate:
-    """An estimated value with its interval."""
-
-    value: float
-    low: float
-    high: float
-    per: Unit
-    """Mean reward of a round at the states that the logger came to, or summed reward of a session
-    at those that the policy would come to."""
-
-
-@dataclass(frozen=True)
 class ClippedValue:
     """One point of a clip sweep."""
 
     cap: float
     value: float
     clipped_share: float
-    """Share of the weights above the cap."""
+    """Fraction of the weights above the cap."""
 
 
 @dataclass(frozen=True)
 class OffPolicyValues:
     """What the log says of the policy's value, or why it says nothing."""
 
-    estimates: Mapping[str, ValueEstimate]
+    estimates: Mapping[str, Estimate]
     """By name of `ESTIMATORS`, those that can be given."""
     overlap: Overlap
     session_overlap: Overlap | None
-    """Of the weights of whole sessions, which per-decision estimates rest on; None for sets."""
+    """Of the weights of sessions, which per-decision estimates use; None for sets."""
     refusal: str | None
     """Why no value is given; None if there are values."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Why an estimator is not among the estimates, by name, where others are."""
     clip_sweep: tuple[ClippedValue, ...] = ()
     """Clipped IPS by cap; empty where values are refused or too few rounds give an interval."""
+
+
+def unit_of(estimator: str) -> Unit:
+    """What an estimator of `ESTIMATORS` gives the value of."""
+    return "session" if estimator in PER_SESSION else "round"
 
 
 def evaluate(
@@ -172,13 +168,15 @@ def evaluate(
     if not 0 <= discount <= 1:
         raise ValueError(f"discount must be from 0 to 1, not {discount}")
     sessions = np.unique(rounds.sessions, return_inverse=True)[1].astype(np.int64)
-    log_weights = log_set_probability(rounds.log_policy, set_size) - rounds.log_behaviour
+    log_weights = log_set_probability(rounds.log_policy, set_size) - rounds.log_propensities
     expected = np.ones(len(sessions)) if set_size == 1 else rounds.expected_set_sizes
     overlap = measure_overlap(log_weights, sessions, cap)
-    whole = session_overlap = None
+    by_session = session_overlap = None
     if set_size == 1:
-        whole = session_weights(log_weights, sessions, np.asarray(rounds.positions))
-        session_overlap = measure_overlap(whole.final_log_weights, np.arange(whole.n_sessions), cap)
+        by_session = session_weights(log_weights, sessions, np.asarray(rounds.positions))
+        session_overlap = measure_overlap(
+            by_session.final_log_weights, np.arange(by_session.n_sessions), cap
+        )
     reason = refusal(overlap, None if expected is None else float(expected.mean()))
     if reason is not None:
         return OffPolicyValues({}, overlap, session_overlap, reason)
@@ -191,20 +189,19 @@ def evaluate(
     statistics: dict[str, SessionStatistic] = {
         name: RatioSum.of(terms, units) for name, terms in ratios.items()
     }
-    if whole is None or session_overlap is None:
+    if by_session is None or session_overlap is None:
         missing |= dict.fromkeys(PER_SESSION, "weights of single items say nothing of sets in turn")
     elif reason := refusal(session_overlap, 1.0, "sessions"):
         missing |= dict.fromkeys(PER_SESSION, reason)
     else:
-        statistics |= _by_session(rounds, whole, units[whole.order], discount)
+        statistics |= _by_session(rounds, by_session, units[by_session.order], discount)
     intervals = studentised_intervals(
         statistics, int(units.max()) + 1, resamples=resamples, seed=seed, level=level
     )
     estimates = {}
     for name in ESTIMATORS:
         if name in intervals and np.isfinite(intervals[name]).all():
-            unit: Unit = "session" if name in PER_SESSION else "round"
-            estimates[name] = ValueEstimate(statistics[name].value, *intervals[name], unit)
+            estimates[name] = Estimate(statistics[name].value, *intervals[name])
         elif name in intervals:
             missing[name] = "too few rounds have weight and reward for an interval"
     return OffPolicyValues(
@@ -218,7 +215,7 @@ def evaluate(
 
 
 def clip_sweep(weights: Values, rewards: Values) -> tuple[ClippedValue, ...]:
-    """Clipped IPS and the share of clipped weights at each of `SWEPT_CAPS`."""
+    """Clipped IPS and the fraction of clipped weights at each of `SWEPT_CAPS`."""
     return tuple(
         ClippedValue(
             cap,
@@ -232,7 +229,7 @@ def clip_sweep(weights: Values, rewards: Values) -> tuple[ClippedValue, ...]:
 def _by_round(
     rounds: Rounds, weights: Values, expected: Values | None, cap: float
 ) -> tuple[dict[str, Ratios], dict[str, str]]:
-    """Estimators over rounds by name, and why the others cannot be had."""
+    """Estimators over rounds by name, and why the others are missing."""
     rewards, guesses = rounds.rewards, rounds.policy_reward_model
     found = {"ips": ips(weights, rewards), "clipped_ips": clipped_ips(weights, rewards, cap)}
     missing: dict[str, str] = {}
@@ -255,14 +252,14 @@ def _by_round(
 
 
 def _by_session(
-    rounds: Rounds, whole: SessionWeights, units: Codes, discount: float
+    rounds: Rounds, by_session: SessionWeights, units: Codes, discount: float
 ) -> dict[str, SessionStatistic]:
-    """Estimators over whole sessions by name."""
-    rewards = rounds.rewards[whole.order]
-    discounted = np.power(discount, whole.steps) * np.exp(whole.log_products)
+    """Estimators over sessions by name."""
+    rewards = rounds.rewards[by_session.order]
+    discounted = np.power(discount, by_session.steps) * np.exp(by_session.log_products)
     return {
-        "pdis": RatioSum.of(per_decision(discounted, rewards, whole.is_first), units),
-        "snpdis": SelfNormalisedPerDecision.of(whole, units, rewards, discount),
+        "pdis": RatioSum.of(per_decision(discounted, rewards, by_session.is_first), units),
+        "snpdis": SelfNormalisedPerDecision.of(by_session, units, rewards, discount),
     }
 
 

@@ -1,4 +1,4 @@
-"""Whether a log can tell the value of a policy at all: importance weights and what they say."""
+"""Whether a log supports an estimate of a policy's value: diagnostics of importance weights."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
-LEAST_SAMPLE = 100
+MIN_SAMPLE = 100
 """Effective rounds, or sessions of per-decision weights, below which no value is given."""
 
-LEAST_SESSIONS = 30
-"""Effective sessions below which a bootstrap over sessions has too few to draw from.
+MIN_SESSIONS = 30
+"""Effective sessions below which a bootstrap over sessions is unreliable.
 
 Cameron, Gelbach & Miller (Rev. Econ. Statist. 2008) find intervals by cluster too narrow below
 some 30 clusters.
 """
 
 MEAN_WEIGHT_ERRORS = 4.0
-"""Standard errors by which the mean weight may lie from its expectation."""
+"""Standard errors by which the mean weight may deviate from its expectation."""
 
 MEAN_WEIGHT_SLACK = 0.01
-"""Share by which it may lie off in any case.
+"""Relative deviation of the mean weight that is always accepted.
 
-So much of the policy's probability outside the log moves a value by a hundredth of the largest
-reward; and probabilities stored in 32 bits are no exacter than that over many events.
+This much of the policy's probability outside the log moves a value by at most a hundredth of the
+largest reward; and probabilities stored in 32 bits are no more precise over many events.
 """
 
 
@@ -40,7 +40,7 @@ class Overlap:
     sessions: int
     """Sessions that they lie in."""
     effective_sample_size: float
-    """(sum w)^2 / sum w^2: so many rounds of equal weight would be as exact (Kong 1992)."""
+    """(sum w)^2 / sum w^2: as many rounds of equal weight are as precise (Kong 1992)."""
     effective_sessions: float
     """The same over the sessions' summed weights."""
     mean_weight: float
@@ -49,9 +49,9 @@ class Overlap:
     """Standard error of the mean weight, by session."""
     largest_weight: float
     clipped_share: float
-    """Share of logged actions whose weight is above the cap."""
+    """Fraction of logged actions whose weight is above the cap."""
     outside_share: float
-    """Share of logged actions that the policy never takes; their weight is 0."""
+    """Fraction of logged actions that the policy never takes; their weight is 0."""
 
 
 def log_set_probability(log_policy: Values, set_size: int) -> Values:
@@ -104,15 +104,15 @@ def refusal(overlap: Overlap, expected_mean: float | None, unit: str = "rounds")
     """
     if overlap.largest_weight == 0:
         return "no logged action is one that the policy would take, so the log says nothing of it"
-    if overlap.effective_sample_size < LEAST_SAMPLE:
+    if overlap.effective_sample_size < MIN_SAMPLE:
         return (
             f"the weights are worth {overlap.effective_sample_size:.1f} of {overlap.rounds:,} "
-            f"{unit}, below {LEAST_SAMPLE}: the policy does what the log seldom shows"
+            f"{unit}, below {MIN_SAMPLE}: the policy does what the log seldom shows"
         )
-    if overlap.effective_sessions < LEAST_SESSIONS:
+    if overlap.effective_sessions < MIN_SESSIONS:
         return (
             f"the weights are worth {overlap.effective_sessions:.1f} of {overlap.sessions:,} "
-            f"sessions, below {LEAST_SESSIONS}: too few for an interval by session"
+            f"sessions, below {MIN_SESSIONS}: too few for an interval by session"
         )
     if not math.isfinite(overlap.mean_weight):
         return "the mean weight is beyond the largest number: the propensities are far too small"

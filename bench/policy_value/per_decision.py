@@ -1,4 +1,4 @@
-"""Weights of whole sessions: products of importance weights from decision to decision."""
+"""Importance weights of sessions: cumulative products along their decisions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def session_weights(
     first = np.flatnonzero(np.concatenate([[True], ~same]))
     steps = np.arange(len(order)) - first[sorted_sessions]
     logs = log_weights[order]
-    # Weights of 0 are counted, since minus infinity cannot be taken back from a running sum.
+    # Weights of 0 are counted apart, since minus infinity cannot be subtracted from a running sum.
     is_zero = logs == -np.inf
     sums = np.cumsum(np.where(is_zero, 0.0, logs))
     zeros = np.cumsum(is_zero)
@@ -80,7 +80,7 @@ class SelfNormalisedPerDecision:
     """sum_t gamma^t (sum_i rho_{i,0:t} r_it) / (sum_i rho_{i,0:t}) (Precup et al. 2000).
 
     A session that has ended stays in the denominators with its last weight: it earns nothing more
-    under the policy either. Left out, as if all sessions went on, the value would be too high.
+    under the policy either. Leaving it out would overestimate the value.
     """
 
     rewards: csr_array
@@ -88,7 +88,7 @@ class SelfNormalisedPerDecision:
     last: Values
     """Last weight, (n_units,)."""
     to_last: csr_array
-    """Last weight less rho_{0:t} while a session goes on, (n_units, n_steps)."""
+    """Last weight minus rho_{0:t} while a session lasts, (n_units, n_steps)."""
     unseen_variance: float
     """See `value_intervals.SessionStatistic`; that of the unnormalised estimate."""
 

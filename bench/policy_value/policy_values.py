@@ -9,25 +9,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.figures.results import Estimate, SeedMean, mean_over_seeds, spread_over_seeds
-from bench.policy_value.behaviour_policy import BehaviourPolicy
+from bench.policy_value.logging_policy import LoggingPolicy
 from bench.policy_value.off_policy_evaluation import (
     OffPolicyValues,
     Rounds,
-    Unit,
-    ValueEstimate,
     evaluate,
 )
 from bench.policy_value.overlap import Overlap
-from bench.policy_value.policy_columns import PolicyColumns, read_policy
 from bench.policy_value.true_values import over_seeds
+from bench.stats.estimate import Estimate, SeedMean, mean_over_seeds, seed_mean
 from bench.store.events import TestEvents
-from bench.store.trial import read_record
+from bench.store.policy_columns import PolicyColumns, read_policy
+from bench.store.trial import read_trial_record
 from datasets.session_log import IntArray
 
 NO_POLICY = "no stochastic policy, so that weights cannot tell its value"
 NOT_STORED = "its trial stored no log-probabilities; run again with --fresh"
-NO_BEHAVIOUR = "its split stored no propensities; run the benchmark's own command again"
+NO_PROPENSITIES = "its split stored no propensities; run the benchmark's own command again"
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class ClippedMean:
     cap: float
     value: SeedMean
     clipped_share: float
-    """Share of the weights above the cap, of the seed with the smallest effective sample."""
+    """Fraction of the weights above the cap, of the seed with the smallest effective sample."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +44,8 @@ class PolicyValue:
 
     estimates: Mapping[str, Estimate]
     """By name of estimator, those that every seed has: the mean over seeds of value and of both
-    ends of the interval, which is on the wide side: a mean's standard error is at most the mean
-    of the standard errors."""
-    units: Mapping[str, Unit]
-    """Of each estimate: reward of a round, or summed reward of a session."""
+    ends of the interval, which is conservative: a mean's standard error is at most the mean of
+    the standard errors."""
     refusal: str | None
     """Why there is no value; None if there is one."""
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -64,7 +60,7 @@ class PolicyValue:
 
     @property
     def session_overlap(self) -> Overlap | None:
-        """The same of the weights of whole sessions, which per-decision estimates rest on."""
+        """The same for the weights of sessions, which per-decision estimates use."""
         found = [values.session_overlap for values in self.seeds]
         return _worst([overlap for overlap in found if overlap is not None])
 
@@ -76,7 +72,7 @@ class PolicyValue:
         worst = min(self.seeds, key=lambda each: each.overlap.effective_sample_size)
         by_cap = zip(*(values.clip_sweep for values in self.seeds), strict=True)
         return tuple(
-            ClippedMean(its.cap, _mean([point.value for point in points]), its.clipped_share)
+            ClippedMean(its.cap, seed_mean([point.value for point in points]), its.clipped_share)
             for its, points in zip(worst.clip_sweep, by_cap, strict=True)
         )
 
@@ -85,29 +81,29 @@ class PolicyValue:
 class Policies:
     """The models of a benchmark as policies."""
 
-    behaviour: BehaviourPolicy | None = None
-    """The logger on the test events; None for a folder of before it was stored."""
+    logging_policy: LoggingPolicy | None = None
+    """The logger on the test events; None in folders of versions that did not store it."""
     values: Mapping[str, PolicyValue] = field(default_factory=dict)
     """What the log says of each model, by label."""
     true_values: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
-    """What each model is worth in the world that drew the log, by label and column of tables; empty
+    """True value of each model in the world that drew the log, by label and column of tables; empty
     for a log of real users."""
 
 
 def read_policies(
-    folders_of: Mapping[str, Sequence[Path]], events: TestEvents, behaviour: BehaviourPolicy | None
+    folders_of: Mapping[str, Sequence[Path]], events: TestEvents, logger: LoggingPolicy | None
 ) -> Policies:
     """The models whose trials lie in the folders of each label; raises InputError as below."""
     true_values = {label: over_seeds(folders) for label, folders in folders_of.items()}
     return Policies(
-        behaviour,
-        {label: policy_value(folders, events, behaviour) for label, folders in folders_of.items()},
+        logger,
+        {label: policy_value(folders, events, logger) for label, folders in folders_of.items()},
         {label: found for label, found in true_values.items() if found},
     )
 
 
 def policy_value(
-    folders: Sequence[Path], events: TestEvents, behaviour: BehaviourPolicy | None
+    folders: Sequence[Path], events: TestEvents, logger: LoggingPolicy | None
 ) -> PolicyValue:
     """Value of a model from the folders of its trials, one a seed; nothing is trained.
 
@@ -115,23 +111,22 @@ def policy_value(
     be those of no policy, and of a smaller variance than any. Where the log refuses one seed, the
     model has no value. Raises InputError where a trial's file is damaged or of other events.
     """
-    if behaviour is None:
-        return PolicyValue({}, {}, NO_BEHAVIOUR)
+    if logger is None:
+        return PolicyValue({}, NO_PROPENSITIES)
     evaluated: list[OffPolicyValues] = []
     for folder in folders:
         columns = read_policy(folder, len(events))
         if columns is None:
-            stochastic = read_record(folder).stochastic
-            return PolicyValue({}, {}, NO_POLICY if stochastic is False else NOT_STORED)
-        evaluated.append(_evaluated(columns, events, behaviour))
+            stochastic = read_trial_record(folder).stochastic
+            return PolicyValue({}, NO_POLICY if stochastic is False else NOT_STORED)
+        evaluated.append(_evaluated(columns, events, logger))
     for folder, values in zip(folders, evaluated, strict=True):
         if values.refusal is not None:
-            which = f"seed {read_record(folder).seed}: " if len(folders) > 1 else ""
-            return PolicyValue({}, {}, which + values.refusal, seeds=tuple(evaluated))
+            which = f"seed {read_trial_record(folder).seed}: " if len(folders) > 1 else ""
+            return PolicyValue({}, which + values.refusal, seeds=tuple(evaluated))
     names = [name for name in evaluated[0].estimates if all(name in v.estimates for v in evaluated)]
     return PolicyValue(
-        estimates={name: _over_seeds([v.estimates[name] for v in evaluated]) for name in names},
-        units={name: evaluated[0].estimates[name].per for name in names},
+        estimates={name: mean_over_seeds([v.estimates[name] for v in evaluated]) for name in names},
         refusal=None,
         missing={
             name: why
@@ -143,22 +138,22 @@ def policy_value(
     )
 
 
-def log_weights(columns: PolicyColumns, behaviour: BehaviourPolicy) -> NDArray[np.float64]:
+def log_weights(columns: PolicyColumns, logger: LoggingPolicy) -> NDArray[np.float64]:
     """log pi/beta of each logged item, -inf where the policy never shows it, (n_events,)."""
-    return np.asarray(columns.log_policy - behaviour.log_propensities)
+    return np.asarray(columns.log_policy - logger.log_propensities)
 
 
 def _evaluated(
-    columns: PolicyColumns, events: TestEvents, behaviour: BehaviourPolicy
+    columns: PolicyColumns, events: TestEvents, logger: LoggingPolicy
 ) -> OffPolicyValues:
     return evaluate(
         Rounds(
             log_policy=columns.log_policy,
-            log_behaviour=behaviour.log_propensities,
+            log_propensities=logger.log_propensities,
             rewards=np.asarray(events.rewards, dtype=np.float64),
             sessions=events.sessions,
             positions=_places(events),
-            logged_reward_model=behaviour.logged_rewards,
+            logged_reward_model=logger.logged_rewards,
             policy_reward_model=columns.reward,
         )
     )
@@ -178,11 +173,3 @@ def _places(events: TestEvents) -> IntArray:
 
 def _worst(overlaps: Sequence[Overlap]) -> Overlap | None:
     return min(overlaps, key=lambda each: each.effective_sample_size, default=None)
-
-
-def _mean(by_seed: Sequence[float]) -> SeedMean:
-    return SeedMean(float(np.mean(by_seed)), spread_over_seeds(np.array(by_seed)))
-
-
-def _over_seeds(found: Sequence[ValueEstimate]) -> Estimate:
-    return mean_over_seeds([(each.value, each.low, each.high) for each in found])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.figures.results import Estimate, mean_over_seeds
-from bench.policy_value.world_value import PAGES, Page, WorldEstimate, WorldValues, world_values
+from bench.policy_value.world_value import PAGES, Page, WorldValues, world_values
+from bench.stats.estimate import Estimate, mean_over_seeds
 from datasets.errors import InputError
 from datasets.session_log import StringArray
 from datasets.simulation.worlds import World
@@ -38,7 +37,10 @@ def true_values(
 
 def write_true_values(folder: Path, values: Mapping[int, WorldValues]) -> None:
     """Write `true-values.json`: by K and page the value and the ends of its 95 % interval."""
-    content = {str(k): asdict(of_k) for k, of_k in values.items()}
+    content = {
+        str(k): {page: _interval(getattr(of_k, page)) for page in PAGES}
+        for k, of_k in values.items()
+    }
     (folder / TRUE_VALUES).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -62,8 +64,14 @@ def read_true_values(folder: Path) -> dict[int, WorldValues]:
         ) from error
 
 
+def _interval(estimate: Estimate | None) -> dict[str, float] | None:
+    if estimate is None:
+        return None
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+
+
 def _estimate(content: Any) -> Any:
-    return None if content is None else WorldEstimate(**content)
+    return None if content is None else Estimate(**content)
 
 
 def true_value_name(k: int, page: Page) -> str:
@@ -89,12 +97,11 @@ def over_seeds(folders: Sequence[Path]) -> dict[str, Estimate]:
     found = {}
     for name in by_seed[0]:
         if all(name in of_seed for of_seed in by_seed):
-            rows = [of_seed[name] for of_seed in by_seed]
-            found[name] = mean_over_seeds([(row.value, row.low, row.high) for row in rows])
+            found[name] = mean_over_seeds([of_seed[name] for of_seed in by_seed])
     return found
 
 
-def _named(values: Mapping[int, WorldValues]) -> dict[str, WorldEstimate]:
+def _named(values: Mapping[int, WorldValues]) -> dict[str, Estimate]:
     return {
         true_value_name(k, page): estimate
         for k, of_k in values.items()

@@ -41,12 +41,12 @@ class Ratio:
 
     @property
     def unseen_variance(self) -> float:
-        """Variance to add if large weights have met smaller outcomes than others, at least 0.
+        """Variance to add where large weights happened to meet smaller outcomes, at least 0.
 
         The error of a log counts w^2 x^2, x the outcome (less the value, if self-normalised). The
         few rounds of large weight bear most of it and, where rewards are rare, have mostly met none
-        so far, which makes the log look more exact than it is. If outcomes do not depend on
-        weights, sum w^2 x^2 is about sum w^2 * sum w x^2 / sum w, to which nothing rare is missing.
+        so far, so that the empirical variance is too small. If outcomes do not depend on weights,
+        sum w^2 x^2 is about sum w^2 * sum w x^2 / sum w, which does not depend on rare events.
         """
         missed = self.outcomes - self.value if self.denominators is None else self.outcomes
         squares, total = self.weights**2, float(self.weights.sum())
@@ -82,9 +82,9 @@ def snips(weights: Values, rewards: Values, expected_weights: Values) -> Ratios:
 
 
 def direct_method(policy_reward_model: Values) -> Ratios:
-    """1/n sum v (Beygelzimer & Langford 2009): as right as the reward model, however long the log.
+    """1/n sum v (Beygelzimer & Langford 2009): as biased as the reward model, however long the log.
 
-    Its interval speaks of the rounds alone, and holds the model for true.
+    Its interval covers the sampling of rounds alone and takes the reward model as true.
     """
     return (_mean(np.ones(len(policy_reward_model)), policy_reward_model),)
 
@@ -92,7 +92,7 @@ def direct_method(policy_reward_model: Values) -> Ratios:
 def doubly_robust(weights: Values, residuals: Values, policy_reward_model: Values) -> Ratios:
     """1/n sum v + w (r - q) (Dudik, Langford & Li 2011); `residuals` are r - q.
 
-    Unbiased with the right propensities, whatever the model, and the better the model the narrower.
+    Unbiased with the right propensities, whatever the model; a better model narrows the interval.
     """
     return (*direct_method(policy_reward_model), _mean(weights, residuals))
 

@@ -32,7 +32,7 @@ class SessionStatistic(Protocol):
 
     @property
     def unseen_variance(self) -> float:
-        """Variance that the log's own spread lacks (`value_estimators.Ratio`)."""
+        """Variance that the empirical one misses (`value_estimators.Ratio`)."""
         ...
 
     def over(self, times: Values) -> tuple[Values, Values]:
@@ -62,7 +62,7 @@ class RatioSum:
         """From columns of rounds that lie in `sessions`, coded from 0, (n_rounds,)."""
         values = [ratio.value for ratio in ratios]
         denominators = [np.bincount(sessions, weights=ratio.denominator) for ratio in ratios]
-        # Less value times denominator, so that squares of large sums need not cancel.
+        # Less value times denominator, so that squares of large sums do not cancel.
         numerators = [
             np.bincount(sessions, weights=ratio.numerator) - value * denominator
             for ratio, value, denominator in zip(ratios, values, denominators, strict=True)
@@ -90,8 +90,8 @@ class RatioSum:
 def resampling_units(sessions: Codes, n_sessions: int, seed: int) -> Codes:
     """What is drawn as one: each round's session, or its session's random group, (n_rounds,).
 
-    Sessions are independent draws, and so are groups of them made without a look at what is in
-    them: a bootstrap over groups is as valid, and 20,000 of them give as exact a quantile.
+    Sessions are independent draws, and so are groups formed without regard to their content: a
+    bootstrap over groups is as valid, and 20,000 of them give as precise a quantile.
     """
     if n_sessions <= MOST_UNITS:
         return sessions
@@ -110,7 +110,7 @@ def studentised_intervals(
     """Low and high end of each statistic's interval; all share the same resamples.
 
     In each resample the estimate's distance from that of the log is divided by the resample's own
-    standard error; the quantiles of these, times the log's standard error, are taken off the
+    standard error; the quantiles of these, times the log's standard error, are subtracted from the
     estimate (bootstrap-t; Efron & Tibshirani 1993, section 12.5). An end is infinite where too many
     resamples have no spread at all, as without any of a few rewarded rounds. Where a statistic has
     unseen variance, the ends lie at least as far out as a normal interval's with that in its error.

@@ -1,4 +1,4 @@
-"""True value of a trained model in a simulated world: what a session pays that it serves.
+"""True value of a trained model in a simulated world: the mean summed reward of its sessions.
 
 At every step the model shows a page: its first K items (greedy); K distinct items, drawn from its
 policy softmax(score / T) one after another without replacement (distinct); or K independent draws
@@ -18,38 +18,30 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.ranking.score_blocks import equal_sessions_per_block, last_scores
+from bench.stats.estimate import Estimate
 from datasets.session_log import IntArray, SessionLog
 from datasets.simulation.sessions import item_ids
 from datasets.simulation.worlds import Table, World, draw_items
-from models.recommender import Factors, Recommender, is_factored, policy_temperature
+from models.recommender import Recommender, policy_temperature
 
-PREFIXES_PER_BLOCK = 2**16
-"""Prefixes for which a factored model is asked at once."""
-SCORES_PER_BLOCK = 2**22
-"""Scores that are held at once, at least those of one history."""
 Page = Literal["greedy", "distinct", "duplicates_dropped"]
 PAGES: tuple[Page, ...] = get_args(Page)
 """How a model fills a page of K."""
 
 
 @dataclass(frozen=True)
-class WorldEstimate:
-    """Mean of what a session pays, with its 95 % interval over simulated sessions."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class WorldValues:
-    """True value of one model by how it fills a page; drawn pages need a stochastic policy."""
+    """Mean of what a session pays by how a model fills a page; drawn pages need a policy.
 
-    greedy: WorldEstimate
+    Intervals are over simulated sessions.
+    """
+
+    greedy: Estimate
     """Of the first K items, those of lower codes first where scores tie."""
-    distinct: WorldEstimate | None
+    distinct: Estimate | None
     """Of K distinct items drawn from the policy."""
-    duplicates_dropped: WorldEstimate | None
+    duplicates_dropped: Estimate | None
     """Of K draws from the policy with replacement, each item shown once."""
 
 
@@ -74,7 +66,7 @@ def world_values(
     """
     temperature = policy_temperature(model)
 
-    def value(page: Page) -> WorldEstimate:
+    def value(page: Page) -> Estimate:
         return estimate(
             rollout(world, model, page, set_size=set_size, n_sessions=n_sessions, seed=seed)
         )
@@ -86,10 +78,10 @@ def world_values(
     )
 
 
-def estimate(sums: Table) -> WorldEstimate:
+def estimate(sums: Table) -> Estimate:
     """Mean of independent sessions' sums, (n,), and its normal 95 % interval."""
     mean, error = float(sums.mean()), float(sums.std(ddof=1)) / len(sums) ** 0.5
-    return WorldEstimate(mean, mean - 1.96 * error, mean + 1.96 * error)
+    return Estimate(mean, mean - 1.96 * error, mean + 1.96 * error)
 
 
 def rollout(
@@ -133,8 +125,8 @@ def rollout(
         clicked = np.asarray(liked[taken])
         items[alive, step + 1] = shown[taken]
         rewards[alive, step + 1] = np.where(clicked, world.values[shown[taken]], 0.0)
-        interests, goes_on = world.move(interests, shown[taken], clicked, rng)
-        alive, interests = alive[goes_on], interests[goes_on]
+        interests, continues = world.move(interests, shown[taken], clicked, rng)
+        alive, interests = alive[continues], interests[continues]
     return np.asarray(rewards[:, 1:].sum(axis=1))
 
 
@@ -158,26 +150,21 @@ def histories_log(world: World, items: IntArray, rewards: Table) -> SessionLog:
 def _scores_after(
     world: World, model: Recommender, items: IntArray, rewards: Table
 ) -> Iterator[tuple[slice, Table]]:
-    """Scores of every item after each whole history, in blocks of histories, (n_block, n_items)."""
+    """Scores of every item after each history, in blocks of histories, (n_block, n_items)."""
     length = items.shape[1]
-    factored = is_factored(model)
-    scored = world.n_items * (1 if factored else length)
-    block = max(1, min(PREFIXES_PER_BLOCK // length, SCORES_PER_BLOCK // scored))
+    block = equal_sessions_per_block(model, length, world.n_items)
     for start in range(0, len(items), block):
         rows = slice(start, start + block)
         log = histories_log(world, items[rows], rewards[rows])
-        yield rows, last_scores(world, model, log, length)
+        yield rows, scores_in_world(world, model, log)
 
 
-def last_scores(world: World, model: Recommender, log: SessionLog, length: int) -> Table:
-    """Scores after the last prefix of sessions of `length` prefixes each, (n_sessions, n_items)."""
-    last = slice(length - 1, None, length)
-    ask = getattr(model, "factors", None)
-    if ask is None:
-        scores = np.asarray(model.score(log))[last].astype(np.float64)
-    else:
-        factors: Factors = ask(log)
-        scores = (factors.states[last] @ factors.items.T + factors.bias).astype(np.float64)
+def scores_in_world(world: World, model: Recommender, log: SessionLog) -> Table:
+    """Scores of the world's items after the last prefix of each session, (n_sessions, n_items).
+
+    Raises ValueError where they are NaN or of another catalogue.
+    """
+    scores = last_scores(model, log).astype(np.float64)
     if scores.shape != (log.n_sessions, world.n_items):
         raise ValueError(
             f"scores have shape {scores.shape}, expected {(log.n_sessions, world.n_items)}; "

@@ -1,14 +1,14 @@
-"""Ranks by popularity and by Markov from counts alone, as models/ would rank, without scores.
+"""Ranks by popularity and by a Markov chain, from counts alone and equal to those of models/.
 
-The scores of these two follow from a few counts, so a rank is a difference of places in sorted
-columns: seconds for millions of events and items, where a ranking reads a score of every item.
+The scores of these two follow from a few counts, so a rank is a difference of positions in sorted
+columns: seconds for millions of events and items, without a score for every item.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from bench.ranking.rank_targets import Ranks, unranked
+from bench.store.ranks import Ranks, unranked
 from datasets.session_log import IntArray, SessionLog
 from datasets.simulation.loggers import Logger
 from datasets.simulation.sessions import observed_classes
@@ -65,11 +65,11 @@ def markov_ranks(train: SessionLog, test: HeldOut) -> Ranks:
 
 
 def logger_ranks(world: World, logger: Logger, test: HeldOut) -> Ranks:
-    """By the logger's own probabilities of what it shows next: no scorer finds more of its log.
+    """By the logger's own probabilities of what it shows next: the best ranking on average.
 
-    It draws from a row of its table that the history tells; where two items are as likely the one
-    of lower code comes first, which costs nothing on average. (The rules of a cascade take turns
-    by the day: who knew the day would find more.)
+    It draws from a row of its table that the history tells; of equally likely items the one of
+    lower code comes first, which costs nothing on average. (The rules of a cascade alternate by
+    day: a scorer that knew the day could do better.)
     """
     codes = np.asarray(test.log.item_ids).astype(np.int64)
     order = np.argsort(-logger.table[:, codes], axis=1, kind="stable")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,53 +10,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bench.ranking.score_blocks import (
+    SCORES_PER_BLOCK,
+    ScoreError,
+    TargetBlock,
+    scores_of,
+    scoring_device,
+    target_blocks,
+)
 from bench.ranking.tile_passes import RowCounts, add_tile
-from datasets.session_log import IntArray, ItemCodes, SessionLog
+from bench.store.ranks import Ranks, unranked
+from datasets.session_log import IntArray
 from datasets.splitting.held_out import HeldOut
-from models.recommender import Factors, Recommender, is_factored
+from models.recommender import Factors, Recommender
 
-PREFIXES_PER_BLOCK = 2**16
-"""Prefixes for which a factored model is asked at once: states are narrow, so many fit."""
 TILE_SHAPE = 256, 1024
 """Rows and items of a tile: with what it is a product of, it fits a core's second-level cache."""
 GPU_TILE_SHAPE = 1024, 4096
 MAX_KEPT_TILES = 16
 """Tiles held for a block of rows, since its targets' own scores must be known before it counts."""
-MISSED_RANK = np.iinfo(np.uint32).max
-
-
-class ScoreError(ValueError):
-    """A model's scores cannot be ranked; the text names the model and what is wrong."""
-
-
-@dataclass(frozen=True, eq=False)
-class Ranks:
-    """Ranks in the order of `bench.store.events.events_from`: scored targets, then missed ones."""
-
-    ranks: NDArray[np.uint32]
-    """1 + other items that score higher or equal, shape (n_events,); the largest uint32 if missed.
-    """
-    ties: NDArray[np.uint32]
-    """Other items that score equal, shape (n_events,)."""
-    exposure: dict[int, IntArray] = field(default_factory=dict)
-    """For each K asked for, how often each item is among the first K, shape (n_items,). Of items
-    that tie, those of lower codes come first."""
-    first_items: ItemCodes = field(default_factory=lambda: np.empty((0, 0), dtype=np.int32))
-    """The first items of each event, as many as were asked for, shape (n_events, n_first); -1 where
-    it is missed."""
-
-
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """The prefixes of some sessions that are ranked."""
-
-    rows: IntArray
-    """Place of each among all prefixes of the sessions, (n,)."""
-    targets: IntArray
-    """Code of the item that comes next, (n,)."""
-    n_first: int
-    """How many of the first items to keep for the exposure."""
-    model_name: str
 
 
 def rank_targets(
@@ -66,7 +37,7 @@ def rank_targets(
     *,
     ks: Sequence[int] = (),
     n_first: int = 0,
-    block_scores: int = 2**22,
+    block_scores: int = SCORES_PER_BLOCK,
     model_name: str,
 ) -> Ranks:
     """Rank each target of `held_out` by the scores that `model` gives its prefix.
@@ -74,7 +45,7 @@ def rank_targets(
     Memory does not grow with the test: a model with `factors` is asked for `PREFIXES_PER_BLOCK`
     states at once and ranked by tiles, any other for about `block_scores` scores (at least those of
     one session). `ks` asks for the exposure of the first K items, `n_first` for the lists of so
-    many. A target's own score comes out of the same numbers as the others', so equal means equal.
+    many. A target's own score is computed in the same product as the others', so ties are exact.
     Raises `ScoreError` on a NaN in a ranked row, or scores of another shape; infinite scores are
     ranked like any other. The last target of each session is not in what the model is given.
     """
@@ -84,100 +55,75 @@ def rank_targets(
     return ranks
 
 
-def unranked(held_out: HeldOut, ks: Sequence[int], n_first: int = 0) -> Ranks:
-    """Every target missed, nothing exposed for each of `ks`, and no first items listed."""
-    n_first = min(n_first, held_out.log.n_items)
-    return Ranks(
-        np.full(held_out.n_targets, MISSED_RANK, dtype=np.uint32),
-        np.zeros(held_out.n_targets, dtype=np.uint32),
-        {k: np.zeros(held_out.log.n_items, dtype=np.int64) for k in ks},
-        np.full((held_out.n_targets, n_first), -1, dtype=np.int32),
-    )
-
-
 def rank_steps(
     model: Recommender,
     held_out: HeldOut,
     ranks: Ranks,
     *,
-    block_scores: int = 2**22,
+    block_scores: int = SCORES_PER_BLOCK,
     model_name: str,
 ) -> Iterator[int]:
     """Fill `ranks`, made by `unranked`, as `rank_targets` does; yields the targets of each step."""
-    log, shown = held_out.log, held_out.prefixes
-    n_listed = ranks.first_items.shape[1]
-    n_first = min(max([n_listed, *ranks.exposure]), log.n_items)
-    factored = is_factored(model)
-    block_prefixes = PREFIXES_PER_BLOCK if factored else block_scores // max(log.n_items, 1)
+    n_items, n_listed = held_out.log.n_items, ranks.first_items.shape[1]
+    n_first = min(max([n_listed, *ranks.exposure]), n_items)
     done = 0
-    for start, stop in session_blocks(log, block_prefixes):
-        sessions = log.sessions(start, stop)
-        is_target = held_out.is_target[log.offsets[start] : log.offsets[stop]]
-        rows = np.flatnonzero(is_target[sessions.position_in_session > 0])
-        targets = sessions.items[is_target].astype(np.int64)
-        block = _Block(rows, targets, n_first, model_name)
-        counted = _count_factors if factored else _count_scores
-        for places, counts in counted(model, shown.sessions(start, stop), block):
+    for block in target_blocks(model, held_out, block_scores):
+        for places, counts in _count(model, block, n_first, model_name):
             ranks.ranks[done + places] = counts.at_least.cpu().numpy()
             ranks.ties[done + places] = counts.equal.cpu().numpy() - 1
             ranks.first_items[done + places] = counts.first_items[:, :n_listed].cpu().numpy()
             for k, times in ranks.exposure.items():
                 first = counts.first_items[:, :k].flatten()
-                times += torch.bincount(first, minlength=log.n_items).cpu().numpy()
+                times += torch.bincount(first, minlength=n_items).cpu().numpy()
             yield len(places)
-        done += len(rows)
+        done += len(block.rows)
     assert done == int(held_out.is_target.sum())
 
 
-def session_blocks(log: SessionLog, n_prefixes: int) -> Iterator[tuple[int, int]]:
-    """Consecutive sessions, first and last (exclusive), of at most `n_prefixes` or one session."""
-    prefixes_before = np.concatenate([[0], np.cumsum(log.lengths - 1)])
-    start = 0
-    while start < log.n_sessions:
-        limit = prefixes_before[start] + n_prefixes
-        stop = int(np.searchsorted(prefixes_before, limit, side="right")) - 1
-        stop = max(stop, start + 1)
-        yield start, stop
-        start = stop
+def _count(
+    model: Recommender, block: TargetBlock, n_first: int, model_name: str
+) -> Iterator[tuple[IntArray, RowCounts]]:
+    """Places among the targets of `block` and their counts."""
+    scores = scores_of(model, block.prefixes)
+    if isinstance(scores, Factors):
+        return _count_factors(scores, scoring_device(model), block, n_first, model_name)
+    return _count_scores(scores, block, n_first, model_name)
 
 
 def _count_scores(
-    model: Recommender, sessions: SessionLog, block: _Block
+    scores: NDArray[Any], block: TargetBlock, n_first: int, model_name: str
 ) -> Iterator[tuple[IntArray, RowCounts]]:
-    """Places in `block` and their counts, from scores of the whole catalogue."""
-    scores = np.asarray(model.score(sessions))
-    _check_shape(block.model_name, "scores", scores, (sessions.n_targets, sessions.n_items))
+    """The same from scores of the whole catalogue."""
+    n_items = block.prefixes.n_items
+    _check_shape(model_name, "scores", scores, (block.prefixes.n_targets, n_items))
     tile_rows = TILE_SHAPE[0]
     for start in range(0, len(block.rows), tile_rows):
         rows = block.rows[start : start + tile_rows]
-        whole = rows[-1] - rows[0] + 1 == len(rows)
-        tile = _tensor(scores[rows[0] : rows[-1] + 1] if whole else scores[rows])
+        contiguous = rows[-1] - rows[0] + 1 == len(rows)
+        tile = _tensor(scores[rows[0] : rows[-1] + 1] if contiguous else scores[rows])
         places = np.arange(start, start + len(rows))
         own = tile.gather(1, torch.from_numpy(block.targets[places])[:, None])[:, 0]
-        counts = RowCounts(own, block.n_first)
-        add_tile(counts, tile, sessions.n_items, 0)
-        _check_numbers(counts, block.model_name)
+        counts = RowCounts(own, n_first)
+        add_tile(counts, tile, n_items, 0)
+        _check_numbers(counts, model_name)
         yield places, counts
 
 
 def _count_factors(
-    model: Any, sessions: SessionLog, block: _Block
+    factors: Factors, device: str, block: TargetBlock, n_first: int, model_name: str
 ) -> Iterator[tuple[IntArray, RowCounts]]:
-    """Places in `block` and their counts, by tiles of one fixed shape.
+    """The same from factors, by tiles of one fixed shape.
 
-    A matrix product may round otherwise for another number of rows or columns, so the last tiles
-    keep their shape, filled with what is not counted: a prefix gets the same scores whatever stands
-    beside it. Rows come in the order of their targets, so that the own scores of a block of rows
-    lie in few tiles; these are multiplied first.
+    A matrix product may round differently for another number of rows or columns, so the last tiles
+    are padded: a prefix gets the same scores whatever stands beside it. Rows come in the order of
+    their targets, so that the own scores of a block of rows lie in few tiles; these are multiplied
+    first.
     """
-    factors = Factors(*(np.asarray(part, dtype=np.float32) for part in model.factors(sessions)))
-    states, n_items = factors.states, sessions.n_items
+    states, n_items = factors.states, block.prefixes.n_items
     width = factors.items.shape[-1]
-    _check_shape(block.model_name, "states", states, (sessions.n_targets, width))
-    _check_shape(block.model_name, "item factors", factors.items, (n_items, width))
-    _check_shape(block.model_name, "item biases", factors.bias, (n_items,))
-    device = str(getattr(model, "device", "cpu"))
-    device = device if device.startswith("cuda") else "cpu"
+    _check_shape(model_name, "states", states, (block.prefixes.n_targets, width))
+    _check_shape(model_name, "item factors", factors.items, (n_items, width))
+    _check_shape(model_name, "item biases", factors.bias, (n_items,))
     tile_rows, tile_items = TILE_SHAPE if device == "cpu" else GPU_TILE_SHAPE
     item_tiles = _item_tiles(factors, tile_items, device)
     # The last column multiplies the bias.
@@ -197,14 +143,14 @@ def _count_factors(
             own[rows] = scores[rows, torch.from_numpy(columns[tile_of_row == tile]).to(device)]
             if len(kept) < n_kept:
                 kept[tile] = scores
-        counts = RowCounts(own, block.n_first)
+        counts = RowCounts(own, n_first)
         for tile in range(len(item_tiles)):
             if tile not in kept:
                 torch.mm(state_tile, item_tiles[tile], out=buffers[-1])
             first_item = tile * tile_items
             n_columns = min(tile_items, n_items - first_item)
             add_tile(counts, kept.get(tile, buffers[-1]), n_columns, first_item)
-        _check_numbers(counts, block.model_name)
+        _check_numbers(counts, model_name)
         yield places, counts
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from bench.ranking.rank_targets import Ranks
+from bench.store.ranks import Ranks
 from datasets.splitting.held_out import HeldOut
 
 

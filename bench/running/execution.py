@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from bench.figures.floors import FLOORS, store_floors
 from bench.figures.results import event_values
 from bench.mlflow_mirror.tracking import Tracker
-from bench.planning.plan import headline_k
 from bench.planning.seed_budget import enough_seeds
-from bench.policy_value.behaviour_policy import BEHAVIOUR, behaviour_policy, store_behaviour
+from bench.policy_value.logging_policy import LOGGING_POLICY, logging_policy, write_logging_policy
 from bench.processes.endings import terminate_as_interrupt
 from bench.ranking.top_lists import top_lists_file
 from bench.running.executors import run_in_process
@@ -25,21 +24,22 @@ from bench.running.preparation import Prepared
 from bench.running.progress import TrialProgress
 from bench.running.trial_display import TrialDisplay
 from bench.running.worker import Ended, TrialTask
+from bench.stats.headline import headline_k
 from bench.store.catalogue import CATALOGUE, Catalogue, split_folder, titles_in_order
 from bench.store.events import MANIFEST
 from bench.store.provenance import REPOSITORY, git_commit, machine
 from bench.store.trial import (
-    RECORD,
+    TRIAL_RECORD,
     TRIALS,
     TrialRecord,
     TrialSpec,
-    is_whole,
+    is_finished,
     put_in_place,
     read_cost,
     read_ranks,
     sweep_unfinished,
     unfinished_folder,
-    write_record,
+    write_trial_record,
 )
 from datasets.errors import InputError
 from datasets.reading.cache import cached_logs
@@ -52,18 +52,18 @@ class TrialOutcome:
     spec: TrialSpec
     folder: Path
     reason: str | None
-    """Why it failed; None if it is whole."""
+    """Why it failed; None if it is finished."""
     reused: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """All trials that ended, and what kept others from it."""
+    """All trials that ended, and why others did not."""
 
     trials: tuple[TrialOutcome, ...]
     interrupted: bool
     seeds_decided: bool
-    """Whether seeds that end by themselves ended because they had decided."""
+    """Whether `--seeds auto` stopped because further seeds would not change the decision."""
 
     @property
     def failures(self) -> dict[str, str]:
@@ -72,9 +72,9 @@ class Outcome:
 
 
 def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Outcome:
-    """Run each trial that is not whole on disk, one after another.
+    """Run each trial that is not finished on disk, one after another.
 
-    Ctrl-C, SIGTERM or a closed terminal ends the running trial and keeps those that are whole.
+    Ctrl-C, SIGTERM or a closed terminal ends the running trial and keeps the finished ones.
     """
     folder = prepared.output / TRIALS
     try:
@@ -103,7 +103,7 @@ def execute(prepared: Prepared, tracker: Tracker, progress: TrialProgress) -> Ou
 
 
 def _rounds(prepared: Prepared) -> list[list[TrialSpec]]:
-    """Trials between which a run may end: by seed where seeds end by themselves, else all."""
+    """Rounds of trials after which a run may stop: one a seed with `--seeds auto`, else all."""
     if not prepared.plan.auto_seeds:
         return [list(prepared.trials)]
     return [[spec for spec in prepared.trials if spec.seed == s] for s in prepared.plan.seeds]
@@ -125,7 +125,7 @@ def _run_or_reuse(
     prepared: Prepared, spec: TrialSpec, tracker: Tracker, progress: TrialProgress
 ) -> TrialOutcome:
     folder = prepared.output / TRIALS / spec.id
-    if not prepared.plan.fresh and is_whole(folder) and _has_lists(prepared, folder):
+    if not prepared.plan.fresh and is_finished(folder) and _has_lists(prepared, folder):
         progress.message(f"{spec.name}: reused from {folder}")
         tracker.mirror_trial(folder)
         return TrialOutcome(spec, folder, None, reused=True)
@@ -147,10 +147,10 @@ def run_trial(
     *,
     with_policy: bool = True,
 ) -> Ended:
-    """Run a trial in a process of its own and put its folder in place, whole or failed.
+    """Run a trial in a process of its own and put its folder in place, finished or failed.
 
     `with_policy` asks for what the value of a policy needs. A failure to write becomes the trial's
-    reason; an interrupt leaves nothing and goes on.
+    reason; an interrupt leaves nothing and is raised again.
     """
     building = unfinished_folder(folder)
     task = TrialTask(
@@ -173,7 +173,7 @@ def run_trial(
     tracker.start_trial(spec.id, spec.name, task.parameters, task.tags, started)
     try:
         ended = run_in_process(task, TrialDisplay(spec, tracker, progress))
-        if not (building / RECORD).exists():
+        if not (building / TRIAL_RECORD).exists():
             ended = Ended("failed", ended.reason)
             _record_death(task, ended.reason, started)
         put_in_place(building, folder)
@@ -216,7 +216,7 @@ def _files_with_test_events(prepared: Prepared) -> tuple[Path, ...]:
 
 def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
     """Write the record of a trial whose process died before it could."""
-    write_record(
+    write_trial_record(
         task.folder,
         TrialRecord(
             id=task.spec.id,
@@ -238,7 +238,7 @@ def _store_split(prepared: Prepared) -> None:
     """Keep what trials on a split share beside them: events, catalogue, floors and the logger."""
     split = prepared.split
     folder = split_folder(prepared.output, split.fingerprint)
-    if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS, BEHAVIOUR)):
+    if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS, LOGGING_POLICY)):
         return
     building = unfinished_folder(folder)
     item_ids = split.train.item_ids
@@ -248,8 +248,9 @@ def _store_split(prepared: Prepared) -> None:
     world, logger = prepared.dataset.world, prepared.dataset.logger
     simulation = None if world is None or logger is None else (world, logger)
     store_floors(split, building, simulation)
-    behaviour = behaviour_policy(split, prepared.events, simulated=simulation is not None)
-    store_behaviour(behaviour, building)
+    write_logging_policy(
+        logging_policy(split, prepared.events, simulated=simulation is not None), building
+    )
     put_in_place(building, folder)
 
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.planning.plan import HEADLINE_K
 from bench.ranking.rank_targets import rank_targets
+from bench.running.stopwatch import Stopwatch
+from bench.stats.headline import HEADLINE_K
 from bench.stats.metrics import recall_at, reciprocal_rank_at
-from bench.store.cost import Stopwatch
+from bench.store.curve import VALIDATION_MRR, VALIDATION_RECALL, CurveRow
 from datasets.splitting.splits import Split
 from models.recommender import Progress, Recommender
-
-VALIDATION_RECALL = f"Recall@{HEADLINE_K}"
-VALIDATION_MRR = f"MRR@{HEADLINE_K}"
-
-CurveRow = Mapping[str, float | int | None]
 
 
 @dataclass(frozen=True)

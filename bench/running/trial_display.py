@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bench.mlflow_mirror.tracking import Tracker
 from bench.running.progress import TrialProgress
-from bench.running.training import VALIDATION_RECALL, Step
+from bench.running.training import Step
 from bench.running.worker import Ended, Message, Phase
+from bench.store.curve import VALIDATION_RECALL
 from bench.store.trial import TrialSpec
 
 

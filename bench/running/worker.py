@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.figures.results import trial_metrics
-from bench.policy_value.policy_columns import item_reward_model, policy_columns, write_policy
+from bench.policy_value.reward_model import item_reward_model
+from bench.policy_value.softmax_policy import policy_columns
 from bench.policy_value.true_values import (
     N_SESSIONS,
     true_value_figures,
@@ -29,11 +30,16 @@ from bench.policy_value.true_values import (
 from bench.policy_value.world_value import WorldValues
 from bench.processes.file_guard import hide
 from bench.processes.machine_load import others_load, processes_beside, read_load
-from bench.ranking.rank_targets import Ranks, ScoreError, rank_targets
+from bench.ranking.rank_targets import rank_targets
+from bench.ranking.score_blocks import ScoreError
 from bench.ranking.top_lists import write_top_lists
-from bench.running.training import CurveRow, Step, fit_model
-from bench.store.cost import Cost, Stopwatch, peak_memory_bytes, synchroniser
+from bench.running.stopwatch import Stopwatch, peak_memory_bytes, synchroniser
+from bench.running.training import Step, fit_model
+from bench.store.cost import Cost
+from bench.store.curve import CurveRow, write_curve
 from bench.store.events import events_from
+from bench.store.policy_columns import write_policy
+from bench.store.ranks import Ranks
 from bench.store.trial import (
     COST,
     TRACEBACK,
@@ -41,9 +47,8 @@ from bench.store.trial import (
     Status,
     TrialRecord,
     TrialSpec,
-    write_curve,
     write_ranks,
-    write_record,
+    write_trial_record,
 )
 from datasets.simulation.worlds import World
 from datasets.splitting.splits import Split
@@ -105,7 +110,7 @@ def work(task: TrialTask, connection: Connection) -> None:
 
 
 def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
-    """Run `task` in this process and fill its folder, whatever becomes of the model."""
+    """Run `task` in this process and fill its folder, whether the model fails or not."""
     started = time.time()
     try:
         with refusing_writes(task.spec.label):
@@ -134,7 +139,7 @@ def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
         stochastic=stochastic,
     )
     try:
-        write_record(task.folder, record)
+        write_trial_record(task.folder, record)
     except OSError as error:
         ended = Ended("failed", ended.reason or f"its results cannot be written ({error})")
     return ended
@@ -169,7 +174,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     end_of_fit = read_load(processes_beside())
     load = others_load(start_of_fit, end_of_fit)
     send(Phase(f"ranking {split.test.n_targets:,} events"))
-    # Before the model has met a test target, so that remembering gains nothing.
+    # Before the model has seen a test target, so that memorising gains nothing.
     check = None
     if split.test.log.n_events:  # none, where all targets are of unseen items
         check = FutureCheck(model, split.test.log, seed=spec.seed)
@@ -227,7 +232,7 @@ def _store_policy(
 ) -> bool:
     """Write `policy.npy` for a model that is a stochastic policy, and say whether it is one.
 
-    Its log-probabilities are held to what the model answered in `check`.
+    Its log-probabilities must equal what the model answered in `check`.
     """
     temperature = policy_temperature(model)
     if temperature is None:
@@ -252,7 +257,7 @@ def _store_policy(
 
 
 def _check_ranks(check: FutureCheck, split: Split, ranks: Ranks) -> None:
-    """Hold ranks to what the model answered before; raises ConformanceError."""
+    """Check ranks against what the model answered before; raises ConformanceError."""
     check.check_ranks(_at_events(split, ranks.ranks, 0))
     check.check_scores()
 

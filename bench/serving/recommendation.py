@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from bench.planning.options import build_config
+from bench.ranking.score_blocks import last_scores
 from bench.store.catalogue import Catalogue, split_folder
 from bench.store.provenance import source_fingerprint, source_roots
-from bench.store.trial import RECORD, WEIGHTS, TrialRecord, read_record
+from bench.store.trial import TRIAL_RECORD, WEIGHTS, TrialRecord, read_trial_record
 from datasets.errors import InputError
 from datasets.session_log import FloatArray, SessionLog
 from models.recommender import Recommender
@@ -72,12 +73,12 @@ def load_trial(folder: Path, notify: Callable[[str], None]) -> TrainedModel:
 
 def read_finished(folder: Path) -> TrialRecord:
     """Record of a finished trial; raises `InputError` where `folder` holds none."""
-    if not (folder / RECORD).is_file():
+    if not (folder / TRIAL_RECORD).is_file():
         raise InputError(
-            f"{folder} is no trial's folder, as it has no {RECORD}; "
+            f"{folder} is no trial's folder, as it has no {TRIAL_RECORD}; "
             "give one that stands in the trials/ of an --output folder"
         )
-    record = read_record(folder)
+    record = read_trial_record(folder)
     if record.status != "finished":
         raise InputError(
             f"{folder} holds a failed trial ({record.reason}); run it again or give another"
@@ -168,12 +169,7 @@ def _scores_after(trained: TrainedModel, codes: Sequence[int]) -> FloatArray:
         item_ids=trained.catalogue.item_ids,
         session_ids=np.array(["0"]),
     )
-    factors = getattr(trained.model, "factors", None)
-    if factors is not None:
-        states, matrix, bias = factors(session)
-        scores = np.asarray(matrix @ states[-1] + bias)
-    else:
-        scores = np.asarray(trained.model.score(session))[-1]
+    scores: FloatArray = last_scores(trained.model, session)[0]
     if scores.shape != (len(trained.catalogue),) or np.isnan(scores).any():
         raise InputError(
             f"{trained.label} does not give each of the {len(trained.catalogue):,} items of the "

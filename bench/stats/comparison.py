@@ -1,4 +1,4 @@
-"""Pairs of models on the very same test events: is a difference real, and how large is it."""
+"""Pairs of models on the same test events: is a difference significant, and how large is it?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench.stats.sign_flips import LEVEL, SignFlips, holm, holm_levels, sign_flipped_totals
 
-EventValues = Mapping[str, NDArray[np.float64]]
+ValuesByMetric = Mapping[str, NDArray[np.float64]]
 """Values of a model's test events by metric, each (n_events,); means over its seeds."""
 PERMUTATIONS = 9999
 POWER = 0.8
@@ -28,58 +28,60 @@ class Difference:
     first: str
     second: str
     value: float
-    """Mean over events of the first less the second."""
+    """Mean over events of the first model minus the second."""
     low: float
     high: float
-    """The differences that the corrected test does not reject: 0 is in it unless `decided`."""
+    """The interval of differences that the corrected test does not reject: it contains 0 unless
+    `decided`."""
     level: float
-    """At which Holm tests this one; the interval is one of 1 - `level`."""
+    """Significance level of this test after Holm's correction; the interval has 1 - `level`."""
     p: float
-    """Two-sided, of a paired permutation of sessions."""
+    """Two-sided, from a paired permutation test by session."""
     adjusted_p: float
-    """By Holm over all that is compared beside it."""
+    """Holm-adjusted over all comparisons of the family."""
     family: int
-    """How many comparisons that are."""
+    """Number of comparisons that are corrected for together."""
     won: float
     tied: float
     lost: float
-    """Shares of events on which the first is better, as good, and worse."""
+    """Fractions of events on which the first is better, equal, and worse."""
     n_sessions: int
     test: SignFlips = field(repr=False, compare=False)
-    """Of which p and interval are."""
+    """The test that gives p and interval."""
 
     @property
     def decided(self) -> bool:
-        """Whether the difference is significant, corrected for all that is compared beside it."""
+        """Whether the difference is significant after correction for the whole family."""
         return self.adjusted_p < LEVEL
 
     @property
     def detectable(self) -> float:
-        """The smallest difference that a test of as many sessions finds with probability POWER.
+        """The smallest difference that a test with this many sessions detects with power POWER.
 
-        (z_{1 - LEVEL / 2} + z_POWER) standard errors (Cohen 1988, section 2.4); before Holm.
+        (z_{1 - LEVEL / 2} + z_POWER) standard errors (Cohen 1988, section 2.4); without Holm's
+        correction.
         """
         z, z_power = NORMAL.inv_cdf(1 - LEVEL / 2), NORMAL.inv_cdf(POWER)
         return (z + z_power) * self.test.standard_error
 
     @property
     def sessions_needed(self) -> int | None:
-        """Sessions, about, with which the difference is `detectable`; None if no number would do.
+        """Approximate number of sessions to detect the difference; None if no number is enough.
 
-        Standard errors shrink with the root of the number of sessions.
+        Standard errors shrink with the square root of the number of sessions.
         """
         if self.value == 0:
             return None
         return math.ceil(self.n_sessions * (self.detectable / abs(self.value)) ** 2)
 
 
-def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Difference]:
+def compare(models: Mapping[str, ValuesByMetric], sessions: ArrayLike) -> list[Difference]:
     """The difference of every pair of `models` in every metric, pair by pair in their order.
 
-    Their `adjusted_p` and intervals are for these alone; `adjusted` is for more of them. All models
-    have the same metrics of the same events, whose sessions are `sessions`, (n_events,); values lie
-    in [0, 1]. Every pair and metric sees the same permutations. Raises ValueError without events,
-    and where a value is no number.
+    `adjusted_p` and intervals correct for these alone; `adjusted` corrects for a larger family. All
+    models have the same metrics of the same events, whose sessions are `sessions`, (n_events,);
+    values lie in [0, 1]. Every pair and metric sees the same permutations. Raises ValueError
+    without events, and where a value is NaN.
     """
     names, metrics = list(models), list(next(iter(models.values()), {}))
     if len(names) < 2 or not metrics:
@@ -126,7 +128,7 @@ def compare(models: Mapping[str, EventValues], sessions: ArrayLike) -> list[Diff
 
 
 def adjusted(differences: Sequence[Difference]) -> list[Difference]:
-    """The same with `adjusted_p`, and the intervals that belong to it, by Holm over all of them."""
+    """The same differences with `adjusted_p` and intervals by Holm over all of them."""
     p_values = [difference.p for difference in differences]
     found = []
     for difference, p, level in zip(
@@ -178,7 +180,7 @@ def decision(difference: Difference, first_seconds: float, second_seconds: float
 
 
 def p_text(p: float) -> str:
-    """Two digits, or as many as show on which side of LEVEL it lies."""
+    """Two significant digits, or more where two would hide on which side of LEVEL p lies."""
     digits = 2
     while (float(f"{p:.{digits}g}") < LEVEL) != (p < LEVEL):
         digits += 1
@@ -186,7 +188,7 @@ def p_text(p: float) -> str:
 
 
 def _end(end: float) -> str:
-    """An interval's end with four decimals, or with one digit that is not 0."""
+    """An interval's end with four decimals, or one significant digit if they would all be 0."""
     text = f"{end:.4f}"
     return f"{end:.1g}" if end != 0 and float(text) == 0 else text
 

@@ -1,4 +1,4 @@
-"""What a model puts before users, from how often each item entered a top K: beyond accuracy."""
+"""Beyond-accuracy metrics of what a model recommends, from how often each item enters a top K."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datasets.session_log import IntArray
 
 TARGET_POPULARITY = "Popularity of targets"
 TOP_RANKS = 100
-"""Items that the logger showed most; what lies beyond them is what a policy finds by itself."""
+"""Most popular items of the log; recommendations beyond them are the policy's own discoveries."""
 BEYOND_TOP = f"Beyond top {TOP_RANKS}"
 
 
@@ -21,10 +21,10 @@ def exposure_figures(
     """All figures of one trial by name, "Coverage@20" and so on, for each K of `exposure`.
 
     `exposure` holds for a K how often each item entered the top K, (n_items,); `support` the
-    training events of each item, (n_items,); `targets` the item codes that were to be predicted,
-    -1 for one outside the catalogue. Beside the popularity of what is recommended stands that of
-    the targets. A K without any recommendation has no figures, and a catalogue that lies in the top
-    ranks as a whole no share beyond them.
+    training events of each item, (n_items,); `targets` the item codes that were to be predicted, -1
+    for one outside the catalogue. The popularity of the targets is reported for comparison. A K
+    without any recommendation has no figures, and a catalogue of at most `TOP_RANKS` items no
+    fraction beyond them.
     """
     percentiles = popularity_percentiles(support)
     found: dict[str, float] = {}
@@ -37,7 +37,7 @@ def exposure_figures(
                 f"Novelty@{k}": novelty(times, support),
             }
             if len(support) > TOP_RANKS:
-                found[f"{BEYOND_TOP}@{k}"] = share_beyond_top(times, support)
+                found[f"{BEYOND_TOP}@{k}"] = fraction_beyond_top(times, support)
     known = np.asarray(targets)[np.asarray(targets) >= 0]
     if found and len(known):
         found[TARGET_POPULARITY] = float(percentiles[known].mean())
@@ -45,7 +45,7 @@ def exposure_figures(
 
 
 def catalogue_coverage(exposure: IntArray) -> float:
-    """Share of the catalogue's items that entered any top K; `exposure` is (n_items,).
+    """Fraction of the catalogue's items that entered any top K; `exposure` is (n_items,).
 
     Ge, Delgado-Battenfeld, Jannach: Beyond Accuracy, RecSys 2010 (catalogue coverage).
     """
@@ -53,7 +53,7 @@ def catalogue_coverage(exposure: IntArray) -> float:
 
 
 def gini_coefficient(exposure: IntArray) -> float:
-    """How unequally the recommendations are spread over the whole catalogue.
+    """Inequality of the recommendations over the whole catalogue.
 
     With x_1 <= ... <= x_n the exposures of all n items, those never recommended included:
     sum over i of (2 i - n - 1) x_i / (n * sum of x). 0 if all items are recommended alike,
@@ -69,7 +69,7 @@ def gini_coefficient(exposure: IntArray) -> float:
 
 
 def popularity_percentiles(support: ArrayLike) -> NDArray[np.float64]:
-    """Share of the catalogue's items that each item is more popular than, in (0, 1), (n_items,).
+    """Fraction of the catalogue that each item is more popular than, in (0, 1), (n_items,).
 
     (items of less support + half of those of equal support, itself included) / n. The mean over
     the catalogue is 1/2 whatever the support: what recommending at random gives. The mean over
@@ -94,8 +94,8 @@ def novelty(exposure: IntArray, support: IntArray) -> float:
     return float(np.average(bits, weights=exposure))
 
 
-def share_beyond_top(exposure: IntArray, support: IntArray) -> float:
-    """Share of the recommended slots whose item is not among the `TOP_RANKS` of most support.
+def fraction_beyond_top(exposure: IntArray, support: IntArray) -> float:
+    """Fraction of the recommended slots whose item is not among the `TOP_RANKS` of most support.
 
     Chen et al. 2019, figure 4: with off-policy correction nearly three times as many nominations
     came from outside the top ranks. Of items that tie, those of lower codes are taken to rank

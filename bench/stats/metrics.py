@@ -1,4 +1,4 @@
-"""Metrics of single events from their ranks."""
+"""Metrics of single test events, computed from their ranks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def apply_ties(ranks: ArrayLike, ties: ArrayLike, rule: str) -> EventValues:
 def recall_at(ranks: ArrayLike, k: int) -> EventValues:
     """Recall@K of each event, which has one relevant item: 1 if rank <= K, else 0.
 
-    The mean over events is the share of events whose item is among the first K. Shape (n_events,).
+    The mean over events is the fraction of events whose item is among the first K. Shape
+    (n_events,).
     """
     return (np.asarray(ranks) <= k).astype(np.float64)
 
@@ -62,7 +63,7 @@ METRICS: dict[str, Callable[[ArrayLike, int], EventValues]] = {
     "MRR": reciprocal_rank_at,
     "NDCG": discounted_gain_at,
 }
-"""Metric of an event by the name that stands before the @."""
+"""Metric of an event by the part of its name before the @."""
 COMPARED = (RECALL, "MRR")
-"""Those by which models are compared in pairs. Each one more raises all p-values of a table, and
-NDCG says nearly what MRR says."""
+"""Metrics of the pairwise comparisons. Each further one raises all adjusted p-values, and NDCG
+is nearly redundant with MRR."""

@@ -17,13 +17,13 @@ LEVEL = 0.05
 def sign_flipped_totals(
     values: ArrayLike, sessions: ArrayLike, *, permutations: int, seed: int = 0
 ) -> Values:
-    """Sums over all events with a fair sign for each session, (permutations, n_metrics).
+    """Sums over all events with a random sign for each session, (permutations, n_metrics).
 
-    If two models are alike, which of them a session's values belong to is a toss of a coin: the
-    differences' signs are flipped session by session (a paired permutation test; Good 2005,
-    section 3.7). Signs are the same for all metrics, so that of columns a and b the sum of a - b is
-    the sum of a less that of b. `values` has shape (n_events, n_metrics), `sessions` (n_events,).
-    Raises `ValueError` without events, and where a value is no number.
+    Under the null hypothesis the two models are exchangeable within a session, so the signs of
+    their differences are flipped session by session (a paired permutation test; Good 2005, section
+    3.7). Signs are the same for all metrics, so that of columns a and b the sum of a - b is the sum
+    of a less that of b. `values` has shape (n_events, n_metrics), `sessions` (n_events,). Raises
+    `ValueError` without events, and where a value is NaN.
     """
     per_event = matrix(values)
     sums = session_sums(per_event, np.asarray(sessions), np.ones(len(per_event)))[:, 1:]
@@ -38,24 +38,24 @@ def sign_flipped_totals(
 
 
 def two_sided_p(flipped: ArrayLike, by_session: ArrayLike) -> float:
-    """Share of sign-flipped totals, (permutations,), at least as far from 0 as the one seen.
+    """Fraction of sign-flipped totals, (permutations,), at least as far from 0 as the observed one.
 
-    The signs as they were seen are one of the permutations, and counted. A share below what so many
-    permutations can show is bounded by 2 exp(-t^2 / (2 sum d^2)), t being the total of the
-    sessions' sums d, (n_sessions,) (Hoeffding 1963, theorem 2): of hundreds of comparisons none
-    would else be left by Holm.
+    The observed signs count as one of the permutations. A p below the resolution of so many
+    permutations is bounded by 2 exp(-t^2 / (2 sum d^2)), t being the total of the sessions' sums d,
+    (n_sessions,) (Hoeffding 1963, theorem 2): otherwise Holm would reject none of hundreds of
+    comparisons.
     """
     sums = np.asarray(by_session, dtype=np.float64)
     total, squares = float(sums.sum()), float((sums**2).sum())
     at_least = np.abs(np.asarray(flipped)) >= abs(total) * (1 - ROUNDING)
-    share = float((1 + np.count_nonzero(at_least)) / (1 + len(at_least)))
+    p = float((1 + np.count_nonzero(at_least)) / (1 + len(at_least)))
     bound = 2 * math.exp(-(total**2) / (2 * squares)) if squares > 0 else 1.0
-    return min(share, bound) if bound < 1 / (1 + len(at_least)) else share
+    return min(p, bound) if bound < 1 / (1 + len(at_least)) else p
 
 
 @dataclass(frozen=True, eq=False)
 class SignFlips:
-    """The paired permutation test of a mean difference, ready to be inverted.
+    """The paired permutation test of a mean difference, which can be inverted.
 
     The mean delta is in the interval of a level if the test of the differences less delta has a p
     (`two_sided_p`) of at least that level, so that interval and p never contradict each other.
@@ -89,7 +89,7 @@ class SignFlips:
         flipped_all, kept_all = flipped_events >= n, flipped_events <= -n
         with np.errstate(divide="ignore", invalid="ignore"):
             one, other = away / (n - flipped_events), toward / (n + flipped_events)
-        # With all signs alike the total is the one seen, whatever is taken off.
+        # With all signs equal the total is the observed one, whatever is subtracted.
         same = flipped_all | kept_all
         lows = np.where(same, -np.inf, np.minimum(one, other))
         highs = np.where(same, np.inf, np.maximum(one, other))

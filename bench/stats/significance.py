@@ -14,13 +14,13 @@ CHUNK_WEIGHTS = 2**22
 MOST_UNITS = 10_000
 """More sessions than these are resampled in random groups."""
 ROUNDING = 1e-9
-"""Share of a total by which equal sums may differ, added up in another order."""
+"""Relative error by which equal sums may differ when added up in another order."""
 SPREADLESS = 1e-6
-"""Share of its terms below which a resample's error is what rounding leaves of 0."""
+"""Standard errors below this fraction of their terms are zeros up to rounding."""
 
 
 def bootstrap_interval(
-    shares: ArrayLike,
+    values: ArrayLike,
     sessions: ArrayLike,
     *,
     weights: ArrayLike | None = None,
@@ -32,22 +32,22 @@ def bootstrap_interval(
 
     Symmetric and studentised, on the scale of log(mean / (1 - mean)): in each resample the distance
     from the log's mean is divided by the resample's own linearised standard error; the `level`
-    quantile of these distances' sizes, times the log's error, is the reach to both sides (Hall
-    1988; Davison & Hinkley 1997, sections 2.7 and 5.2). The ends lie in [0, 1]: [0, 1] for a single
-    session, and where too many resamples have no spread, as where hardly a session has a hit; the
-    mean itself where no session differs from the others.
+    quantile of their absolute values, times the log's error, is the half-width (Hall 1988; Davison
+    & Hinkley 1997, sections 2.7 and 5.2). The ends lie in [0, 1]: [0, 1] for a single session, and
+    where too many resamples have no spread, as where very few sessions have a hit; the mean itself
+    where no session differs from the others.
 
-    `shares` has shape (n_events,) or (n_events, n_metrics), `sessions` (n_events,) names each
+    `values` has shape (n_events,) or (n_events, n_metrics), `sessions` (n_events,) names each
     event's session; with positive `weights`, (n_events,), the mean is a weighted one. Returns low
     and high, of shape () or (n_metrics,); all metrics share the same resamples. Raises `ValueError`
     without events, where a value is outside [0, 1] and where a weight is not positive.
     """
-    per_event = matrix(shares)
+    per_event = matrix(values)
     if not ((per_event >= 0) & (per_event <= 1)).all():
         raise ValueError("a value is outside [0, 1], so there is no interval")
     sums = _weighted_sums(per_event, sessions, weights)
     weight, means = sums[:, :1], sums[:, 1:].sum(0) / sums[:, 0].sum()
-    # Sums of equal shares differ from 0 or 1 by rounding.
+    # Sums of equal values differ from 0 or 1 by rounding.
     means = np.clip(means, 0, 1)
     low, high = np.zeros_like(means), np.ones_like(means)
     if len(sums) > 1:
@@ -64,12 +64,12 @@ def bootstrap_interval(
         with np.errstate(over="ignore"):
             low[spread] = 1 / (1 + np.exp(reach - centre))
             high[spread] = 1 / (1 + np.exp(-reach - centre))
-    shape = np.shape(shares)[1:]
+    shape = np.shape(values)[1:]
     return low.reshape(shape), high.reshape(shape)
 
 
 def _studentised_logits(units: Values, means: Values, resamples: int, seed: int) -> Values:
-    """Sizes of the resamples' distances in standard errors, (resamples, n_metrics).
+    """Absolute distances of the resamples in standard errors, (resamples, n_metrics).
 
     `units` has each unit's weight and, for each metric, its sum less mean times weight. A resample
     without spread is infinitely far away.
@@ -124,7 +124,7 @@ def bootstrap_means(
 
     `values` has shape (n_events,) or (n_events, n_metrics), `sessions` and `weights` (n_events,).
     All metrics share the same resamples, which the sessions and the seed alone decide. Raises
-    `ValueError` without events, and where a value is no number or a weight is not positive.
+    `ValueError` without events, and where a value is NaN or a weight is not positive.
     """
     sums = _weighted_sums(matrix(values), sessions, weights)
     means = []
@@ -170,8 +170,8 @@ def _weighted_sums(per_event: Values, sessions: ArrayLike, weights: ArrayLike | 
 def _grouped(sums: Values, seed: int) -> Values:
     """Sums of sessions, or of random groups of them where there are more than MOST_UNITS.
 
-    Groups made without a look at what is in them are independent draws as sessions are, and so many
-    of them give the same interval at a cost that no longer grows.
+    Groups formed without regard to their content are independent draws as sessions are; this many
+    of them give the same interval at a bounded cost.
     """
     if len(sums) <= MOST_UNITS:
         return sums

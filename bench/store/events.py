@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.store.files import replacing
 from datasets.errors import InputError
 from datasets.session_log import FloatArray, IntArray, ItemCodes, SessionLog, TimeArray
 from datasets.splitting.held_out import HeldOut
 
-FORMAT_VERSION = 1
+EVENTS_FORMAT = 1
 MANIFEST = "manifest.json"
 
 
@@ -52,10 +53,9 @@ class TestEvents:
             if column is not None:
                 np.save(folder / f"{field.name}.npy", column, allow_pickle=False)
                 columns[field.name] = str(column.dtype)
-        manifest = {"format_version": FORMAT_VERSION, "n_events": len(self), "columns": columns}
-        partial = folder / f"{MANIFEST}.partial"
-        partial.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        partial.replace(folder / MANIFEST)
+        manifest = {"format_version": EVENTS_FORMAT, "n_events": len(self), "columns": columns}
+        with replacing(folder / MANIFEST) as file:
+            file.write((json.dumps(manifest, indent=1) + "\n").encode())
 
     @classmethod
     def load(cls, folder: Path) -> TestEvents:
@@ -67,10 +67,10 @@ class TestEvents:
                 f"{folder / MANIFEST} is missing, so the stored test events are incomplete; "
                 "delete the folder and run again"
             ) from None
-        if manifest["format_version"] != FORMAT_VERSION:
+        if manifest["format_version"] != EVENTS_FORMAT:
             raise InputError(
                 f"{folder / MANIFEST} has format_version {manifest['format_version']}, this code "
-                f"reads {FORMAT_VERSION}; delete the folder and run again"
+                f"reads {EVENTS_FORMAT}; delete the folder and run again"
             )
         columns: dict[str, Any] = {
             name: np.load(folder / f"{name}.npy", allow_pickle=False)

@@ -1,27 +1,42 @@
-"""Files that are written whole or not at all, and JSON records that say their version."""
+"""Atomic writes, and JSON records that carry their format version."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from datasets.errors import InputError
 
 Record = TypeVar("Record")
 
 
-def write_whole(file: Path, content: str | bytes) -> None:
-    """Write `content` under a temporary name and give it `file`'s name at once.
+@contextmanager
+def replacing(file: Path) -> Iterator[BinaryIO]:
+    """A new file that replaces `file` when the block ends: readers see all of it or nothing.
 
-    Raises InputError where it cannot be written, as on a full disk.
+    Its content has reached the disk by then. Where the block raises, `file` stays as it was. Raises
+    OSError where it cannot be written.
     """
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        with partial.open("wb") as opened:
+            yield opened
+            opened.flush()
+            os.fsync(opened.fileno())
         partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Write `content` by `replacing`; raises InputError where it cannot be written."""
+    try:
+        with replacing(file) as opened:
+            opened.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise InputError(
             f"{file} cannot be written ({error.strerror}); make room and run the same command again"
@@ -37,10 +52,10 @@ def read_versioned(
     other_version: str,
     damaged: str,
 ) -> Record:
-    """What `build` makes of a JSON object whose `format_version` is `version`.
+    """Read a JSON object whose `format_version` is `version`, and convert it by `build`.
 
-    `absent`, `other_version` and `damaged` are what a person does where the file cannot be read, is
-    of another version, or is not what `build` takes: InputError is raised and ends with them.
+    `absent`, `other_version` and `damaged` tell the user what to do where the file cannot be read,
+    has another version, or does not fit `build`: the InputError raised ends with them.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

@@ -62,8 +62,8 @@ def source_fingerprint(module_file: Path, roots: Sequence[Path]) -> str:
 
     A root is a top-level package folder (`models`, `datasets`). Files count by their name within
     the root's parent and by their text, not by where they lie or by their line ends. Imports are
-    read from the source, so one that is computed while the program runs is not seen. Raises
-    InputError for a file that cannot be read or parsed.
+    parsed from the source, so dynamic ones are not seen. Raises InputError for a file that cannot
+    be read or parsed.
     """
     main_file = module_file.resolve()
     sources = _sources([main_file], roots)
@@ -73,7 +73,7 @@ def source_fingerprint(module_file: Path, roots: Sequence[Path]) -> str:
     for name, text in [("", main_source), *shared]:
         for part in (name, text):
             encoded = part.encode()
-            # The length in front keeps the border between two parts unambiguous.
+            # The length prefix keeps the boundary between two parts unambiguous.
             digest.update(f"{len(encoded)}:".encode() + encoded)
     return digest.hexdigest()
 
@@ -193,7 +193,7 @@ def _imports_of(file: Path, source: str) -> tuple[_Import, ...]:
 
 @cache
 def _imports(source: str) -> tuple[_Import, ...]:
-    """Imports of a source, also inside functions; kept, as models share much of theirs."""
+    """Imports of a source, also inside functions; cached, as models share many."""
     found: list[_Import] = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

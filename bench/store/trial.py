@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import math
@@ -17,16 +16,16 @@ from typing import Any, Literal
 import numpy as np
 
 from bench.processes.endings import exists
-from bench.ranking.rank_targets import Ranks
 from bench.store.cost import Cost
-from bench.store.files import read_versioned
+from bench.store.curve import CURVE
+from bench.store.files import read_versioned, replacing
+from bench.store.ranks import Ranks
 from datasets.errors import InputError
 
-FORMAT_VERSION = 2
+TRIAL_FORMAT = 2
 TRIALS = "trials"
 """Folder of an output folder with a folder for each trial."""
-RECORD = "trial.json"
-CURVE = "curve.csv"
+TRIAL_RECORD = "trial.json"
 COST = "cost.json"
 WEIGHTS = "weights"
 TRACEBACK = "traceback.txt"
@@ -37,7 +36,7 @@ Status = Literal["finished", "failed"]
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """All that decides a trial's ranks; a trial with an equal specification is not run again."""
+    """Everything that determines a trial's ranks; an equal specification is not run again."""
 
     label: str
     """Name of the model in tables."""
@@ -63,8 +62,8 @@ class TrialSpec:
     def id(self) -> str:
         """Name of the trial's folder: readable, and different for every specification."""
         # Where a plugin's file lies changes nothing that it computes.
-        deciding = {key: value for key, value in asdict(self).items() if key != "reference"}
-        text = json.dumps(deciding, sort_keys=True, default=str)
+        determining = {key: value for key, value in asdict(self).items() if key != "reference"}
+        text = json.dumps(determining, sort_keys=True, default=str)
         readable = re.sub(r"[^A-Za-z0-9.-]+", "-", self.label)
         return f"{readable}-seed{self.seed}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
@@ -93,7 +92,7 @@ class TrialRecord:
     stochastic: bool | None = None
     """Whether the model is a stochastic policy, with a `policy.npy`; None where it was not asked:
     in candidates of a tuning, and before such columns were stored."""
-    format_version: int = FORMAT_VERSION
+    format_version: int = TRIAL_FORMAT
 
     @property
     def name(self) -> str:
@@ -101,21 +100,21 @@ class TrialRecord:
         return f"{self.model} seed {self.seed}"
 
 
-def is_whole(folder: Path) -> bool:
+def is_finished(folder: Path) -> bool:
     """Whether a folder holds a finished trial, with all its files, that this code can read."""
     try:
-        finished = read_record(folder).status == "finished"
+        finished = read_trial_record(folder).status == "finished"
     except InputError:
         return False
     return finished and all((folder / name).exists() for name in (*_RANK_FILES, CURVE, COST))
 
 
-def read_record(folder: Path) -> TrialRecord:
+def read_trial_record(folder: Path) -> TrialRecord:
     """Read `trial.json`; raises InputError where it is missing, damaged or of another version."""
     fix = "remove its folder and run again"
     return read_versioned(
-        folder / RECORD,
-        FORMAT_VERSION,
+        folder / TRIAL_RECORD,
+        TRIAL_FORMAT,
         lambda content: TrialRecord(**content),
         absent=fix,
         other_version="use another --output folder or remove this one",
@@ -129,7 +128,7 @@ def read_ranks(folder: Path) -> Ranks:
     return Ranks(
         ranks=np.load(folder / "ranks.npy", allow_pickle=False),
         ties=np.load(folder / "ties.npy", allow_pickle=False),
-        exposure=dict(zip(read_record(folder).ks, exposure, strict=True)),
+        exposure=dict(zip(read_trial_record(folder).ks, exposure, strict=True)),
     )
 
 
@@ -146,25 +145,13 @@ def write_ranks(folder: Path, ranks: Ranks) -> None:
     np.save(folder / "exposure.npy", np.array([ranks.exposure[k] for k in sorted(ranks.exposure)]))
 
 
-def write_curve(folder: Path, rows: Sequence[Mapping[str, float | int | None]]) -> None:
-    """Write the learning curve, a row an epoch."""
-    with (folder / CURVE).open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else ["epoch"])
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def write_record(folder: Path, record: TrialRecord) -> None:
+def write_trial_record(folder: Path, record: TrialRecord) -> None:
     """Write `trial.json`, last of all files: a folder that has it is complete."""
     content = asdict(record)
     content["parameters"] = json_numbers(record.parameters)
     text = json.dumps(content, indent=2, default=str) + "\n"
-    partial = folder / f"{RECORD}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(folder / RECORD)
+    with replacing(folder / TRIAL_RECORD) as file:
+        file.write(text.encode())
 
 
 def json_numbers(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,7 +163,7 @@ def json_numbers(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unfinished_folder(folder: Path) -> Path:
-    """A new, empty folder beside a trial's, under a temporary name, that builds it."""
+    """A new, empty folder beside `folder`, under a temporary name, in which it is built."""
     building = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
@@ -184,7 +171,7 @@ def unfinished_folder(folder: Path) -> Path:
 
 
 def put_in_place(building: Path, folder: Path) -> None:
-    """Give a built folder its final name; an older one goes, once the new one stands there."""
+    """Rename a built folder to its final name, and then remove the one that it replaces."""
     older = building.with_name(f".{folder.name}.older.{os.getpid()}.partial")
     if folder.exists():
         folder.rename(older)
@@ -193,7 +180,7 @@ def put_in_place(building: Path, folder: Path) -> None:
 
 
 def sweep_unfinished(trials: Path) -> None:
-    """Remove what processes that are gone have left half-built."""
+    """Remove unfinished folders of processes that no longer exist."""
     for building in trials.glob(".*.partial"):
         process = building.name.split(".")[-2]
         if process.isdigit() and not exists(int(process)):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.store.files import write_whole
 from datasets.errors import InputError
 
-FORMAT_VERSION = 1
+TUNING_FORMAT = 1
 FOLDER = "tuning"
 
 
@@ -41,7 +41,7 @@ class Candidate:
 
     @property
     def score(self) -> float:
-        """What it adds to a budget's worth: its recall, or 0 if it failed."""
+        """Its recall, or 0 if it failed."""
         return 0.0 if self.recall is None else self.recall
 
 
@@ -52,18 +52,18 @@ class Tuning:
     label: str
     """Name of the model in tables."""
     budget: str
-    """What was asked for: "20" candidates or "30m"."""
+    """As given: "20" candidates or "30m"."""
     seed: int
     """Seed of every candidate."""
     split: str
     """Fingerprint of the training and validation parts."""
     ranges: Mapping[str, str]
-    """Where each searched option was looked for; empty where the model declares no range."""
+    """Search range of each option; empty where the model declares none."""
     candidates: tuple[Candidate, ...]
     chosen: str | None
     """Id of the candidate with the highest recall, the first of equals; None if all failed."""
     exhausted: bool = False
-    """Whether it ended before its budget, as there was no set of options left to try."""
+    """Whether it ended before its budget, as no untried set of options was left."""
 
     @property
     def seconds(self) -> float:
@@ -86,18 +86,18 @@ class Tuning:
 
 def choose(candidates: Sequence[Candidate]) -> str | None:
     """Id of the candidate with the highest recall, the first of equals; None if all failed."""
-    whole = [candidate for candidate in candidates if candidate.recall is not None]
-    return max(whole, key=lambda candidate: candidate.score).id if whole else None
+    finished = [candidate for candidate in candidates if candidate.recall is not None]
+    return max(finished, key=lambda candidate: candidate.score).id if finished else None
 
 
 def expected_best(scores: Sequence[float]) -> NDArray[np.float64]:
     """Expected best score of b of the n candidates, drawn without replacement, for b = 1 to n.
 
-    The mean of the best so far over all orders of the candidates, so that the curve does not hang
-    on the order in which they came: with v_1 <= ... <= v_n it is
-    sum_i v_i (F_b(i) - F_b(i - 1)), F_b(i) = C(i, b) / C(n, b). Dodge et al., Show Your Work:
-    Improved Reporting of Experimental Results, EMNLP 2019, draw with replacement, (i / n) ** b;
-    Tang et al., Showing Your Work Doesn't Always Work, ACL 2020, show why not to.
+    The mean of the best so far over all orders of the candidates, so that the curve does not depend
+    on the order in which they ran: with v_1 <= ... <= v_n it is sum_i v_i (F_b(i) - F_b(i - 1)),
+    F_b(i) = C(i, b) / C(n, b). Dodge et al., Show Your Work: Improved Reporting of Experimental
+    Results, EMNLP 2019, draw with replacement, (i / n) ** b; Tang et al., Showing Your Work Doesn't
+    Always Work, ACL 2020, show why not to.
 
     Returns:
         (n,); the last is the best of all.
@@ -114,9 +114,9 @@ def expected_best(scores: Sequence[float]) -> NDArray[np.float64]:
 
 
 def write_tuning(output: Path, tuning: Tuning) -> None:
-    """Write `output/tuning/<label>.json` whole; raises OSError or InputError where it cannot be."""
+    """Write `output/tuning/<label>.json` atomically; raises OSError or InputError if it cannot."""
     content = {
-        "format_version": FORMAT_VERSION,
+        "format_version": TUNING_FORMAT,
         **asdict(tuning),
         "seconds": tuning.seconds,
         "expected_best": expected_best([each.score for each in tuning.candidates]).tolist(),
@@ -138,10 +138,10 @@ def read_tunings(output: Path) -> list[Tuning]:
 def _read(file: Path) -> Tuning:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        if content["format_version"] != FORMAT_VERSION:
+        if content["format_version"] != TUNING_FORMAT:
             raise ValueError(
                 f"it has format_version {content['format_version']}, this code reads "
-                f"{FORMAT_VERSION}"
+                f"{TUNING_FORMAT}"
             )
         candidates = []
         for candidate in content["candidates"]:
@@ -156,7 +156,7 @@ def _read(file: Path) -> Tuning:
 
 
 def _file_name(label: str) -> str:
-    """`label`, or where a file cannot be called that, what is near to it and its hash."""
+    """`label`, or where that is no valid file name, a similar one with its hash."""
     readable = re.sub(r"[^A-Za-z0-9._-]+|^\.", "-", label)
     if readable == label:
         return label

@@ -1,4 +1,4 @@
-"""Look for each model's options on validation, with one budget for all, before the test is seen.
+"""Tune each model's options on validation, with one budget for all, before the test is seen.
 
 A candidate is a trial like any other whose split has the validation part in the test's place, so
 that neither the candidate nor its process holds a test event.
@@ -16,15 +16,22 @@ from typing import Any
 from bench.mlflow_mirror.tracking import NO_TRACKING, make_tracker
 from bench.planning.budget import Budget
 from bench.planning.options import build_config
-from bench.planning.plan import HEADLINE_K
 from bench.planning.presets import write_preset
 from bench.processes.endings import terminate_as_interrupt
 from bench.running.execution import run_trial
 from bench.running.preparation import Prepared, given_options
 from bench.running.progress import TrialProgress
-from bench.running.training import VALIDATION_RECALL
+from bench.stats.headline import HEADLINE_K
+from bench.store.curve import VALIDATION_RECALL
 from bench.store.events import events_from
-from bench.store.trial import WEIGHTS, TrialSpec, is_whole, read_cost, read_record, sweep_unfinished
+from bench.store.trial import (
+    WEIGHTS,
+    TrialSpec,
+    is_finished,
+    read_cost,
+    read_trial_record,
+    sweep_unfinished,
+)
 from bench.store.tuning_records import FOLDER, Candidate, Tuning, choose, write_tuning
 from bench.tuning.study import Study
 from datasets.errors import InputError
@@ -42,13 +49,13 @@ MOST_DRAWS = 50
 def tune(prepared: Prepared, progress: TrialProgress) -> Prepared:
     """Choose each model's options on validation and return the plan with them.
 
-    The options that the plan gives are held; those of the rest that declare a range are searched.
-    A model's first candidate is its options as given. A model all of whose candidates failed has no
-    trials left. Whole candidates of an earlier run of the plan are not run again, whatever its
-    budget was; failed ones neither, as they count in it.
+    Options that the plan sets stay fixed; of the others, those that declare a range are searched. A
+    model's first candidate is its options as given. A model all of whose candidates failed has no
+    trials left. Finished candidates of an earlier run of the plan are reused, whatever its budget
+    was; failed ones too, as they count towards it.
 
-    Writes `tuning/<label>.json` for each model and `tuned.toml`. An interrupt keeps what is whole.
-    Raises InputError where something cannot be read or written, or for a wrong range.
+    Writes `tuning/<label>.json` for each model and `tuned.toml`. An interrupt keeps finished
+    candidates. Raises InputError where something cannot be read or written, or for a wrong range.
     """
     budget = prepared.plan.tune
     assert budget is not None
@@ -152,7 +159,7 @@ class _Search:
         folder = self._prepared.output / CANDIDATES / spec.id
         started = time.monotonic()
         reason = None
-        if self._prepared.plan.fresh or not is_whole(folder):
+        if self._prepared.plan.fresh or not is_finished(folder):
             reason = run_trial(
                 self._prepared, spec, folder, self._tracker, self._progress, with_policy=False
             ).reason
@@ -161,7 +168,7 @@ class _Search:
         options = {name: spec.config[name] for name in self._ranges}
         if reason is not None:
             return Candidate(spec.id, options, None, seconds, 0, reason)
-        record = read_record(folder)
+        record = read_trial_record(folder)
         return Candidate(
             id=spec.id,
             options=options,

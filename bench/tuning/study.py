@@ -1,9 +1,9 @@
 """Optuna: what to try next, and a file that remembers what was tried.
 
 The file is a journal of JSON lines, one a candidate, written when the candidate has ended: a kill
-at any moment leaves whole candidates, and no half-open one to be repaired. What comes next depends
-on the candidates before it, the model's name and nothing else, so that a tuning that was
-interrupted goes on as if it had not been.
+at any moment leaves complete candidates and nothing to repair. What comes next depends on the
+candidates before it, the model's name and nothing else, so that a tuning that was interrupted
+resumes as if it had not been.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from datasets.errors import InputError
 from models.common.options.search_ranges import Choices, LogRange, SearchRange
 
 SIGNIFICANT_DIGITS = 3
-"""Of a drawn float: a preset is to be read, and validation tells no finer."""
+"""Of a drawn float: presets are for reading, and validation distinguishes no finer."""
 
 Ranges = Mapping[str, SearchRange]
 
 
 class _JournalFile(BaseJournalBackend):
-    """Optuna's journal, a line an entry; one that a kill left without its end is none.
+    """Optuna's journal, a line an entry; a line that a kill cut off is ignored.
 
     Optuna's own file backend appends to such a line, after which it can read no more, and waits for
     a lock that a killed process has left behind.
@@ -51,11 +51,11 @@ class _JournalFile(BaseJournalBackend):
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """Entries from this one on."""
-        *whole, _ = self._file.read_bytes().split(b"\n")
-        return iter([json.loads(line) for line in whole[log_number_from:]])
+        *complete, _ = self._file.read_bytes().split(b"\n")
+        return iter([json.loads(line) for line in complete[log_number_from:]])
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write entries after the last whole one, one process at a time."""
+        """Write entries after the last complete one, one process at a time."""
         lines = "".join(f"{json.dumps(entry)}\n" for entry in logs)
         with self._file.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -123,7 +123,7 @@ class Study:
     def draw(self, tried: Sequence[Candidate], key: str) -> dict[str, Any]:
         """Options to try after `tried`; another `key` draws others.
 
-        A failed candidate counts as a recall of 0, so that its neighbourhood is left.
+        A failed candidate counts as a recall of 0, so that its neighbourhood is avoided.
         """
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
         study = optuna.create_study(direction="maximize", sampler=TPESampler(seed=seed))

@@ -17,12 +17,12 @@ from bench.policy_value.off_policy_evaluation import Rounds, evaluate
 from bench.policy_value.world_value import PAGES, Page, policy, rollout
 from bench.ranking.rank_targets import rank_targets
 from bench.store.events import TestEvents, events_from
-from bench.table_policy import TablePolicy
 from datasets.session_log import SessionLog
 from datasets.simulation.loggers import make_logger
 from datasets.simulation.sessions import draw_log, observed_classes
 from datasets.simulation.worlds import Table, World, make_world
 from datasets.splitting.splits import Split, SplitOptions, make_split
+from experiments.ordering.table_policy import TablePolicy
 from models.recommender import Recommender, policy_temperature
 from models.registry import load_model
 
@@ -205,7 +205,7 @@ def value_criteria(
     rows = np.arange(len(shown))
     rounds = Rounds(
         log_policy=np.log(pi[rows, items]),
-        log_behaviour=np.log(held_out.propensities[shown].astype(np.float64)),
+        log_propensities=np.log(held_out.propensities[shown].astype(np.float64)),
         rewards=held_out.rewards[shown].astype(np.float64),
         sessions=held_out.session_of_event[shown],
         positions=held_out.position_in_session[shown],

@@ -27,9 +27,8 @@ import numpy as np
 # Started as a file, Python looks for modules in this folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.store.benchmark_record import BenchmarkRecord
-from bench.store.benchmark_record import read_record as read_benchmark_record
-from bench.store.trial import TRIALS, is_whole, read_record
+from bench.store.benchmark_record import BenchmarkRecord, read_benchmark_record
+from bench.store.trial import TRIALS, is_finished, read_trial_record
 from datasets.errors import InputError
 from experiments.published.parity_page import page_markdown, results_table
 
@@ -99,9 +98,9 @@ def _row(
 ) -> dict[str, Any]:
     setting = figures["setting"]
     trials = [folder / TRIALS / trial for trial in record.trials.get(setting, ())]
-    if not trials or not all(is_whole(trial) for trial in trials):
+    if not trials or not all(is_finished(trial) for trial in trials):
         raise InputError(f"{folder} has no finished trial of {setting}; run its log again")
-    records = [read_record(trial) for trial in trials]
+    records = [read_trial_record(trial) for trial in trials]
     row: dict[str, Any] = {
         "log": log.name,
         "setting": setting,

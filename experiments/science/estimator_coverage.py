@@ -131,7 +131,7 @@ def rounds_of(world: TabularWorld, log: dict[str, Codes], logger: Values, model:
     states, actions = log["states"], log["actions"]
     return Rounds(
         log_policy=np.log(world.policy[states, actions]),
-        log_behaviour=np.log(logger[states, actions]),
+        log_propensities=np.log(logger[states, actions]),
         rewards=log["rewards"].astype(np.float64),
         sessions=log["sessions"],
         positions=log["positions"],
@@ -168,7 +168,7 @@ def intervals_of(
     others = evaluate(right, cap=LOW_CAP, resamples=resamples).estimates
     found["dm"] = others["dm"].low, others["dm"].high
     found["clipped_ips (cap e)"] = others["clipped_ips"].low, others["clipped_ips"].high
-    log_weights = rounds.log_policy - rounds.log_behaviour
+    log_weights = rounds.log_policy - rounds.log_propensities
     weights = np.exp(log_weights)
     plain: dict[str, tuple[Values, NDArray[np.generic], Values | None]] = {
         "ips (percentile)": (weights * rounds.rewards, rounds.sessions, None),

@@ -38,7 +38,8 @@ from tabulate import tabulate
 # Started as a file, Python looks for modules in this folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.policy_value.off_policy_evaluation import PER_SESSION, Rounds, ValueEstimate, evaluate
+from bench.policy_value.off_policy_evaluation import PER_SESSION, Rounds, evaluate
+from bench.stats.estimate import Estimate
 from datasets.errors import InputError
 from datasets.open_bandit import BanditRounds, read_rounds
 
@@ -99,7 +100,7 @@ def columns_of(rounds: BanditRounds, policy: Values) -> Rounds:
         log_policy = np.log(policy[places, rounds.items])
     return Rounds(
         log_policy=log_policy,
-        log_behaviour=np.log(rounds.propensities),
+        log_propensities=np.log(rounds.propensities),
         rewards=rounds.clicks,
         sessions=np.arange(n_rounds),
         positions=np.zeros(n_rounds),
@@ -108,10 +109,10 @@ def columns_of(rounds: BanditRounds, policy: Values) -> Rounds:
     )
 
 
-def own_value(rounds: BanditRounds) -> ValueEstimate:
+def own_value(rounds: BanditRounds) -> Estimate:
     """Click rate of the logging policy itself; raises InputError where clicks are too few."""
     columns = columns_of(rounds, np.full((N_PLACES, len(rounds.item_ids)), 1.0))
-    estimates = evaluate(replace(columns, log_policy=columns.log_behaviour)).estimates
+    estimates = evaluate(replace(columns, log_policy=columns.log_propensities)).estimates
     if "ips" not in estimates:
         raise InputError(
             f"a log has {rounds.clicks.sum():.0f} clicks in {len(rounds.clicks):,} rounds, too few "
@@ -143,7 +144,7 @@ def held(
         rows = rng.integers(n_rounds, size=n_rounds)
         drawn = Rounds(
             log_policy=columns.log_policy[rows],
-            log_behaviour=columns.log_behaviour[rows],
+            log_propensities=columns.log_propensities[rows],
             rewards=(rng.random(n_rounds) < rates[rows]).astype(np.float64),
             sessions=np.arange(n_rounds),
             positions=np.zeros(n_rounds),
@@ -158,9 +159,15 @@ def held(
     return shares | {"given": len(inside.get("ips", ())) / resamples}
 
 
-def of_rounds(estimates: Mapping[str, ValueEstimate]) -> dict[str, ValueEstimate]:
+def of_rounds(estimates: Mapping[str, Estimate]) -> dict[str, Estimate]:
     """Without the per-decision ones: a round is a session of its own here."""
     return {name: each for name, each in estimates.items() if name not in PER_SESSION}
+
+
+def interval(estimate: Estimate) -> dict[str, float | str]:
+    """An estimate as the last line prints it."""
+    ends = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+    return {**ends, "per": "round"}
 
 
 def compare(log: BanditRounds, policy: Values, own: BanditRounds, resamples: int) -> dict[str, Any]:
@@ -172,10 +179,10 @@ def compare(log: BanditRounds, policy: Values, own: BanditRounds, resamples: int
     # All estimates are linear in the rewards, so that mean rewards give the mean estimate.
     means = of_rounds(evaluate(replace(columns, rewards=rates[log.items]), resamples=2).estimates)
     return {
-        "own": asdict(truth),
+        "own": interval(truth),
         "refusal": values.refusal,
         "overlap": asdict(values.overlap),
-        "estimates": {name: asdict(each) for name, each in of_rounds(values.estimates).items()},
+        "estimates": {name: interval(each) for name, each in of_rounds(values.estimates).items()},
         "clicks_drawn": held(columns, rates[log.items], earned, resamples),
         "mean_of_truth": {name: each.value / earned for name, each in means.items()},
         "earned_at_drawn_rates": earned,

@@ -31,9 +31,11 @@ from tabulate import tabulate
 # Started as a file, Python looks for modules in this folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.ranking.rank_targets import PREFIXES_PER_BLOCK, TILE_SHAPE, rank_steps, unranked
+from bench.ranking.rank_targets import TILE_SHAPE, rank_steps
+from bench.ranking.score_blocks import PREFIXES_PER_BLOCK
 from bench.ranking.tile_passes import compiled_passes
-from bench.store.cost import peak_memory_bytes
+from bench.running.stopwatch import peak_memory_bytes
+from bench.store.ranks import unranked
 from datasets.registry import load_dataset, load_event_table
 from datasets.session_log import SessionLog
 from datasets.splitting.held_out import HeldOut

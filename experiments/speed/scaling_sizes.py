@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from bench.ranking.rank_targets import rank_targets
-from bench.store.cost import peak_memory_bytes
+from bench.running.stopwatch import peak_memory_bytes
 from datasets.session_log import SessionLog
 from datasets.simulation.interest_log import SimulationOptions, simulated_log
 from datasets.splitting.held_out import HeldOut, hold_out

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from bench.figures.benchmark import Benchmark
 from bench.figures.results import POPULARITY_NORMALISED, REWARD_WEIGHTED
-from bench.planning.plan import headline_k
 from bench.policy_value.off_policy_evaluation import ESTIMATORS, PER_SESSION
 from bench.stats.exposure_metrics import BEYOND_TOP
+from bench.stats.headline import headline_k
 from reports.page.parts import Part, part
 from reports.page.tables import PageTable, cells_table, text_table
 from reports.palette import Style
@@ -95,7 +95,7 @@ def _values_table(benchmark: Benchmark) -> PageTable:
         *(Column(TITLES[name], 3 if name in PER_SESSION else DIGITS) for name in ESTIMATORS),
         *(Column(name, digits) for name, digits in OVERLAP.values()),
     ]
-    diagnostic = policies.behaviour is not None and policies.behaviour.is_estimate
+    diagnostic = policies.logging_policy is not None and policies.logging_policy.is_estimate
     return cells_table(
         "Accuracy by reward and without popularity, and policy value by every estimator, of an "
         "event unless said otherwise"
@@ -107,10 +107,10 @@ def _values_table(benchmark: Benchmark) -> PageTable:
 
 def _logger_table(benchmark: Benchmark) -> PageTable | None:
     """Log-losses and smallest propensities of the estimate; None where nothing was estimated."""
-    behaviour = benchmark.policies.behaviour
-    if behaviour is None or behaviour.report is None:
+    logger = benchmark.policies.logging_policy
+    if logger is None or logger.report is None:
         return None
-    report = behaviour.report
+    report = logger.report
     rows = [
         ("log-loss of the estimate (nats an event)", f"{report.log_loss:.4f}"),
         ("log-loss of the items' counts alone", f"{report.unigram_loss:.4f}"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.figures.benchmark import Benchmark
 from bench.figures.slices import reversals
-from bench.store.trial import TrialRecord, read_record
+from bench.store.trial import TrialRecord, read_trial_record
 from reports.page.parts import Part, part
 from reports.page.policies import policy_parts
 from reports.page.tables import (
@@ -94,7 +94,8 @@ def benchmark_section(benchmark: Benchmark, looks: Mapping[str, Style]) -> Bench
     """
     record, summaries = benchmark.record, benchmark.summaries
     trials = {
-        summary.label: [read_record(folder) for folder in summary.folders] for summary in summaries
+        summary.label: [read_trial_record(folder) for folder in summary.folders]
+        for summary in summaries
     }
     return BenchmarkSection(
         dataset=record.dataset,

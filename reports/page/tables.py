@@ -9,8 +9,8 @@ import numpy as np
 
 from bench.figures.benchmark import Benchmark
 from bench.figures.results import ModelSummary
-from bench.running.training import VALIDATION_RECALL
 from bench.store.cost import Cost
+from bench.store.curve import VALIDATION_RECALL
 from bench.store.tuning_records import Tuning
 from reports.tables.benchmark_table import BYTES_PER_MB, rows_and_columns
 from reports.tables.formats import (

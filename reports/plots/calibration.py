@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.figures.benchmark import Benchmark
 from bench.policy_value.calibration import CalibrationBin, calibration_by_truth
-from bench.policy_value.policy_columns import read_policy
+from bench.store.policy_columns import read_policy
 from reports.palette import THEME, Style
 from reports.plots.drawing import (
     MUTED,
@@ -26,10 +26,10 @@ from reports.plots.drawing import (
 
 def draw_behaviour(benchmark: Benchmark) -> Plot | None:
     """Calibration of the estimate that stands for the logger; None where nothing was estimated."""
-    behaviour = benchmark.policies.behaviour
-    if behaviour is None or behaviour.report is None or not behaviour.report.calibration:
+    logger = benchmark.policies.logging_policy
+    if logger is None or logger.report is None or not logger.report.calibration:
         return None
-    bins = behaviour.report.calibration
+    bins = logger.report.calibration
     with drawing():
         figure, axes = panel(3.1)
         _diagonal(axes, bins)
@@ -97,20 +97,20 @@ def own_propensities(
     benchmark: Benchmark,
 ) -> dict[str, tuple[tuple[CalibrationBin, ...], float]]:
     """Calibration of each model's own head and its divergence in nats, by label."""
-    behaviour = benchmark.policies.behaviour
-    if behaviour is None or behaviour.is_estimate:
+    logger = benchmark.policies.logging_policy
+    if logger is None or logger.is_estimate:
         return {}
     found = {}
     for summary in benchmark.summaries:
         columns = [read_policy(folder, len(benchmark.events)) for folder in summary.folders]
         own = [
-            each.log_own_behaviour
+            each.log_own_propensities
             for each in columns
-            if each is not None and each.log_own_behaviour is not None
+            if each is not None and each.log_own_propensities is not None
         ]
         if own:
             estimates = np.concatenate(own)
-            truth = np.tile(behaviour.log_propensities, len(own))
+            truth = np.tile(logger.log_propensities, len(own))
             scored = ~np.isnan(estimates)
             estimates, truth = estimates[scored], truth[scored]
             divergence = float((truth - estimates).mean())

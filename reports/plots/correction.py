@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.ticker import MaxNLocator
 
 from bench.figures.benchmark import Benchmark
-from bench.store.trial import CURVE
+from bench.store.curve import CURVE
 from datasets.errors import InputError
 from reports.palette import Style
 from reports.plots.drawing import Plot, drawing, entries, legend, panel, rendered

@@ -10,8 +10,7 @@ from pathlib import Path
 from matplotlib.ticker import MaxNLocator
 
 from bench.figures.benchmark import Benchmark
-from bench.running.training import VALIDATION_RECALL
-from bench.store.trial import CURVE
+from bench.store.curve import CURVE, VALIDATION_RECALL
 from datasets.errors import InputError
 from reports.palette import Style
 from reports.plots.drawing import (

@@ -9,8 +9,8 @@ from matplotlib.ticker import PercentFormatter
 
 from bench.figures.benchmark import Benchmark
 from bench.figures.results import ModelSummary
-from bench.planning.plan import headline_k
 from bench.stats.exposure_metrics import TARGET_POPULARITY
+from bench.stats.headline import headline_k
 from reports.palette import Style
 from reports.plots.drawing import INK, MUTED, ROW, Plot, drawing, name_rows, panel, rendered
 

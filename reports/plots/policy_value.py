@@ -9,13 +9,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from numpy.typing import NDArray
 
 from bench.figures.benchmark import Benchmark
-from bench.figures.results import Estimate
-from bench.planning.plan import headline_k
 from bench.policy_value.off_policy_evaluation import CAP
-from bench.policy_value.policy_columns import read_policy
 from bench.policy_value.policy_values import log_weights
 from bench.policy_value.true_values import true_value_name
 from bench.policy_value.world_value import PAGES, Page
+from bench.stats.estimate import Estimate
+from bench.stats.headline import headline_k
+from bench.store.policy_columns import read_policy
 from reports.palette import Style
 from reports.plots.drawing import (
     MUTED,
@@ -45,7 +45,7 @@ LEAST_WEIGHT = 1e-6
 def draw_values(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
     """The headline against each kind of value that a model has: the log's estimate, the truth."""
     policies, k = benchmark.policies, headline_k(benchmark.record.ks)
-    diagnostic = policies.behaviour is not None and policies.behaviour.is_estimate
+    diagnostic = policies.logging_policy is not None and policies.logging_policy.is_estimate
     estimated = {
         label: value.estimates[SHOWN]
         for label, value in policies.values.items()
@@ -178,13 +178,13 @@ def draw_weights(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | Non
 
 def _weights(benchmark: Benchmark) -> dict[str, NDArray[np.float64]]:
     """pi/beta of every test event, those of all seeds together, by label."""
-    behaviour = benchmark.policies.behaviour
-    if behaviour is None:
+    logger = benchmark.policies.logging_policy
+    if logger is None:
         return {}
     found = {}
     for summary in benchmark.summaries:
         columns = [read_policy(folder, len(benchmark.events)) for folder in summary.folders]
-        kept = [log_weights(each, behaviour) for each in columns if each is not None]
+        kept = [log_weights(each, logger) for each in columns if each is not None]
         if kept:
             with np.errstate(over="ignore"):
                 found[summary.label] = np.exp(np.concatenate(kept))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.ticker import MaxNLocator
 
-from bench.running.training import VALIDATION_RECALL
+from bench.store.curve import VALIDATION_RECALL
 from bench.store.tuning_records import Tuning, expected_best
 from reports.palette import Style
 from reports.plots.drawing import Plot, drawing, entries, legend, panel, rendered

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from bench.figures.benchmark import Benchmark
-from bench.figures.results import Estimate
-from bench.planning.plan import headline_k
-from bench.policy_value.behaviour_policy import BehaviourPolicy
-from bench.policy_value.off_policy_evaluation import ESTIMATORS, PER_SESSION
+from bench.policy_value.logging_policy import LoggingPolicy
+from bench.policy_value.off_policy_evaluation import ESTIMATORS, PER_SESSION, unit_of
 from bench.policy_value.overlap import Overlap
-from bench.policy_value.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED, PolicyValue
+from bench.policy_value.policy_values import NO_POLICY, NO_PROPENSITIES, NOT_STORED, PolicyValue
 from bench.policy_value.true_values import N_SESSIONS, true_value_name
+from bench.stats.estimate import Estimate
+from bench.stats.headline import headline_k
 from reports.tables.formats import Cell, Column, number_text
 
 POLICY_VALUES = "policy_values.csv"
@@ -23,7 +23,7 @@ SHOWN = "snips"
 a number of dropped events leaves as it is."""
 VALUE, SAMPLE = "value (SNIPS)", "effective sample"
 DIGITS = 4
-NO_COLUMNS = (NO_BEHAVIOUR, NO_POLICY, NOT_STORED)
+NO_COLUMNS = (NO_PROPENSITIES, NO_POLICY, NOT_STORED)
 """Reasons that are not the log's."""
 OF_OVERLAP = (
     "effective_sample_size", "effective_sessions", "mean_weight", "largest_weight",
@@ -43,7 +43,7 @@ def value_columns(benchmark: Benchmark) -> list[Column]:
     """
     policies = benchmark.policies
     columns = [Column(name, 3, "highest") for name in true_value_names(benchmark)]
-    known = policies.behaviour is not None and not policies.behaviour.is_estimate
+    known = policies.logging_policy is not None and not policies.logging_policy.is_estimate
     if known and _given(benchmark):
         columns += [Column(VALUE, DIGITS, "highest"), Column(SAMPLE, 0)]
     return columns
@@ -90,7 +90,7 @@ def reversals(benchmark: Benchmark, written: Callable[[str], str]) -> list[Rever
     by_name = {
         greedy: {label: of[greedy] for label, of in policies.true_values.items() if greedy in of}
     }
-    if policies.behaviour is not None and not policies.behaviour.is_estimate:
+    if policies.logging_policy is not None and not policies.logging_policy.is_estimate:
         by_name[VALUE] = {label: of.estimates[SHOWN] for label, of in _given(benchmark).items()}
     found = []
     for name, estimates in by_name.items():
@@ -111,11 +111,11 @@ def reversals(benchmark: Benchmark, written: Callable[[str], str]) -> list[Rever
 def value_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
     """How the values came about, then what `verdict_lines` says; as markdown or plain text."""
     policies, lines = benchmark.policies, []
-    behaviour = policies.behaviour
-    if behaviour is not None and not behaviour.is_estimate and _given(benchmark):
+    logger = policies.logging_policy
+    if logger is not None and not logger.is_estimate and _given(benchmark):
         lines.append(
             f"{VALUE}: mean reward of an event were its item the policy's, by weights of "
-            f"pi/beta with {_SOURCES[behaviour.source]}; {SAMPLE}: so many events of equal weight "
+            f"pi/beta with {_SOURCES[logger.source]}; {SAMPLE}: so many events of equal weight "
             "would tell as much (docs/off_policy.md)"
         )
     if policies.true_values:
@@ -133,18 +133,18 @@ def verdict_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[s
     `written` is how the reader's medium writes a model's name.
     """
     policies, given, lines = benchmark.policies, _given(benchmark), []
-    if policies.behaviour is not None and policies.behaviour.is_estimate and given:
+    if policies.logging_policy is not None and policies.logging_policy.is_estimate and given:
         texts = [f"{written(label)} {_value_text(value)}" for label, value in given.items()]
         lines.append(
             "policy value by SNIPS, a diagnostic and no measurement, as its "
-            f"{_quality(policies.behaviour)}: {', '.join(texts)}"
+            f"{_quality(policies.logging_policy)}: {', '.join(texts)}"
         )
     refused: dict[str, list[str]] = {}
     for label, value in policies.values.items():
         if label not in given:
             refused.setdefault(value.refusal or value.missing[SHOWN], []).append(written(label))
     by = " by estimated propensities"
-    if policies.behaviour is None or not policies.behaviour.is_estimate:
+    if policies.logging_policy is None or not policies.logging_policy.is_estimate:
         by = ""
     return lines + [
         f"no policy value of {', '.join(of)}{by if why not in NO_COLUMNS else ''}: {why}"
@@ -169,8 +169,8 @@ def policy_values_csv(benchmark: Benchmark) -> str:
         ["model", "propensities", "estimator", "per", "value", "low", "high", "spread",
          *OF_OVERLAP, "reason"]
     )  # fmt: skip
-    behaviour = benchmark.policies.behaviour
-    source = "" if behaviour is None else behaviour.source
+    logger = benchmark.policies.logging_policy
+    source = "" if logger is None else logger.source
     for label, value in benchmark.policies.values.items():
         for name, found in benchmark.policies.true_values.get(label, {}).items():
             writer.writerow([label, "", name, "session", *_numbers(found), *[""] * 7])
@@ -185,7 +185,8 @@ def _estimator_rows(value: PolicyValue) -> Iterator[list[str]]:
         found = value.estimates.get(name)
         figures = [""] * 4 if found is None else _numbers(found)
         reason = "" if found is not None else value.refusal or value.missing.get(name, "")
-        yield [name, value.units.get(name, ""), *figures, *weights, reason]
+        unit = "" if found is None else unit_of(name)
+        yield [name, unit, *figures, *weights, reason]
 
 
 def _clip_rows(value: PolicyValue) -> Iterator[list[str]]:
@@ -224,9 +225,9 @@ def _interval_text(found: Estimate) -> str:
     return f"{value} [{', '.join(ends)}]"
 
 
-def _quality(behaviour: BehaviourPolicy) -> str:
+def _quality(logger: LoggingPolicy) -> str:
     """How good the estimated propensities are."""
-    text, report = "propensities are estimated by counts", behaviour.report
+    text, report = "propensities are estimated by counts", logger.report
     if report is None:
         return text
     return (

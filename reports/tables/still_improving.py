@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.figures.benchmark import Benchmark
-from bench.store.trial import read_record
+from bench.store.trial import read_trial_record
 
 STILL_IMPROVING = "‡"
 
@@ -22,7 +22,7 @@ def still_improving(benchmark: Benchmark) -> frozenset[str]:
         summary.label
         for summary in benchmark.summaries
         for folder, cost in zip(summary.folders, summary.costs, strict=False)
-        if cost.best_epoch == cost.epochs == read_record(folder).parameters.get("epochs")
+        if cost.best_epoch == cost.epochs == read_trial_record(folder).parameters.get("epochs")
     )
 
 

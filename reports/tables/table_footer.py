@@ -10,8 +10,8 @@ import numpy as np
 from bench.figures.benchmark import Benchmark
 from bench.figures.floors import CEILING
 from bench.figures.results import ModelSummary
-from bench.planning.plan import headline_k
 from bench.stats.comparison import PERMUTATIONS, Difference, decision
+from bench.stats.headline import headline_k
 from bench.stats.metrics import COMPARED
 from reports.tables.formats import escape_markdown
 from reports.tables.policy_value_table import reversals, value_lines
@@ -117,7 +117,7 @@ def method_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[st
         *tuning_lines(benchmark.tunings, written),
         *value_lines(benchmark, written),
         f"ties: {_TIE_RULES[record.ties]}; tied targets: "
-        + (", ".join(f"{item.label} {_percent(item.tied_share)}" for item in summaries) or "-"),
+        + (", ".join(f"{item.label} {_percent(item.tied_fraction)}" for item in summaries) or "-"),
         *_tie_rules(benchmark),
         "intervals in the table: 95 % each, uncorrected, studentised bootstrap over test sessions; "
         f"seeds: {', '.join(map(str, record.seeds))}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.running.training import VALIDATION_RECALL
+from bench.store.curve import VALIDATION_RECALL
 from bench.store.tuning_records import Tuning, expected_best
 from reports.tables.formats import escape_markdown
 

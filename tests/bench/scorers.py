@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.ranking.rank_targets import Ranks, rank_targets
+from bench.ranking.rank_targets import rank_targets
+from bench.store.ranks import Ranks
 from datasets.session_log import SessionLog
 from datasets.splitting.held_out import HeldOut
 from models.recommender import Factors, Recommender

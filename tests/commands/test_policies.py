@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import run_bench
-from bench.policy_value.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED
+from bench.policy_value.policy_values import NO_POLICY, NO_PROPENSITIES, NOT_STORED
 from tests.commands.conftest import Run
 
 SIMULATED = "simulated:world=static,logger=popularity,sessions=3000,items=30,interests=3"
@@ -111,4 +111,4 @@ def test_folders_of_earlier_versions_still_report(report: Callable[[], Run]) -> 
     (split / "behaviour.npz").unlink()
     run = report()
     assert run.status == 0
-    assert f"- no policy value of {', '.join(run.models)}: {NO_BEHAVIOUR}" in run.table
+    assert f"- no policy value of {', '.join(run.models)}: {NO_PROPENSITIES}" in run.table

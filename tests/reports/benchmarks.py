@@ -50,7 +50,7 @@ def trained(label: str, *loads: float | None) -> ModelSummary:
         seeds=tuple(range(1, 1 + len(loads))),
         metrics={},
         costs=costs,
-        tied_share=0.0,
+        tied_fraction=0.0,
         event_values={},
         folders=(),
     )

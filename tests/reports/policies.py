@@ -8,17 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from bench.figures.benchmark import Benchmark
-from bench.policy_value.behaviour_model import BehaviourReport
-from bench.policy_value.behaviour_policy import BehaviourPolicy, Source
 from bench.policy_value.calibration import CalibrationBin
-from bench.policy_value.policy_columns import PolicyColumns, write_policy
+from bench.policy_value.estimated_propensities import PropensityReport
+from bench.policy_value.logging_policy import LoggingPolicy, Source
 from bench.policy_value.policy_values import read_policies
 from bench.policy_value.true_values import write_true_values
-from bench.policy_value.world_value import WorldEstimate, WorldValues
-from bench.store.trial import read_record, write_record
+from bench.policy_value.world_value import WorldValues
+from bench.stats.estimate import Estimate
+from bench.store.policy_columns import PolicyColumns, write_policy
+from bench.store.trial import read_trial_record, write_trial_record
 from tests.reports.written import written_benchmark
 
-REPORT = BehaviourReport(
+REPORT = PropensityReport(
     log_loss=3.25, unigram_loss=3.5, uniform_loss=4.0,
     calibration=(
         CalibrationBin(0.01, 0.02, 5000, 0.015, 0.0125),
@@ -57,9 +58,9 @@ def with_policies(
     """
     rng = np.random.default_rng(0)
     events, n = found.events, len(found.events)
-    behaviour = None
+    logger = None
     if source is not None:
-        behaviour = BehaviourPolicy(
+        logger = LoggingPolicy(
             source, np.full(n, np.log(1 / 20)), np.full(n, 0.5),
             REPORT if source == "estimated" else None,
         )  # fmt: skip
@@ -74,11 +75,13 @@ def with_policies(
             own = np.log(rng.uniform(0.02, 0.2, n)) if own_head else None
             write_policy(of_trial, PolicyColumns(log_pi, np.full(n, 0.5), own))
         stochastic = None if summary.label == old else is_policy
-        write_record(of_trial, dataclasses.replace(read_record(of_trial), stochastic=stochastic))
+        write_trial_record(
+            of_trial, dataclasses.replace(read_trial_record(of_trial), stochastic=stochastic)
+        )
         if world:
-            greedy = WorldEstimate(2.0, 1.5, 2.5)
-            drawn = WorldEstimate(1.0, 0.75, 1.25) if summary.label == good else None
+            greedy = Estimate(2.0, 1.5, 2.5)
+            drawn = Estimate(1.0, 0.75, 1.25) if summary.label == good else None
             values = WorldValues(greedy, drawn, drawn)
             write_true_values(of_trial, {1: values, 20: values})
     folders = {summary.label: summary.folders for summary in found.summaries}
-    return dataclasses.replace(found, policies=read_policies(folders, events, behaviour))
+    return dataclasses.replace(found, policies=read_policies(folders, events, logger))

@@ -11,12 +11,13 @@ import numpy as np
 
 from bench.figures.benchmark import Benchmark
 from bench.figures.results import ModelSummary, summarise
-from bench.ranking.rank_targets import Ranks
 from bench.stats.comparison import compare
 from bench.store.catalogue import Catalogue
 from bench.store.cost import Cost
+from bench.store.curve import write_curve
 from bench.store.events import TestEvents
-from bench.store.trial import TrialRecord, write_curve, write_ranks, write_record
+from bench.store.ranks import Ranks
+from bench.store.trial import TrialRecord, write_ranks, write_trial_record
 from tests.reports.benchmarks import benchmark
 
 N_ITEMS, N_SESSIONS, PER_SESSION = 50, 40, 4
@@ -82,7 +83,7 @@ def write_trial(folder: Path, label: str, recalls: Sequence[float], seed: int, h
         best_epoch=1 + int(np.argmax(recalls)),
     )
     (folder / "cost.json").write_text(cost.to_json())
-    write_record(folder, trial_record(label, seed))
+    write_trial_record(folder, trial_record(label, seed))
 
 
 def written_benchmark(

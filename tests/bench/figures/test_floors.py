@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bench.figures.floors import FLOORS, floor_metrics, read_floors, store_floors
-from bench.ranking.rank_targets import MISSED_RANK, Ranks
 from bench.stats.metrics import METRICS
 from bench.store.events import events_from
+from bench.store.ranks import MISSED_RANK, Ranks
 from datasets.errors import InputError
 from datasets.splitting.splits import Split
 from tests.bench.held_out_logs import held_out_of, log_of

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bench.figures.results import ModelSummary, summarise, trial_metrics
-from bench.ranking.rank_targets import MISSED_RANK, Ranks
 from bench.store.catalogue import Catalogue
 from bench.store.cost import Cost
 from bench.store.events import TestEvents
-from bench.store.trial import COST, TrialRecord, write_ranks, write_record
+from bench.store.ranks import MISSED_RANK, Ranks
+from bench.store.trial import COST, TrialRecord, write_ranks, write_trial_record
 from datasets.errors import InputError
 
 COST_OF_A_TRIAL = Cost(
@@ -63,7 +63,7 @@ def trial(
     record = TrialRecord(
         folder.name, "tocr", seed, "finished", None, 0.0, 1.0, "log", {}, {}, {}, sorted(counts)
     )
-    write_record(folder, record)
+    write_trial_record(folder, record)
     return folder
 
 
@@ -169,7 +169,7 @@ def test_tie_rules_stand_beside_each_other(tmp_path: Path) -> None:
 def test_ties_out_of_reach_do_not_matter(tmp_path: Path) -> None:
     folder = trial(tmp_path, 1, [100, 1, MISSED_RANK, 1], ties=[50, 0, 0, 0])
     summary = summarise([folder], events_of([1] * 4), [20], "conservative")
-    assert summary.tied_share == 0.25
+    assert summary.tied_fraction == 0.25
     assert not summary.ties_matter
 
 

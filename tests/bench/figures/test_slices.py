@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bench.figures import slices as module
 from bench.figures.slices import Slice, reversals, slices
+from bench.stats.estimate import Estimate
 from bench.store.catalogue import Catalogue
 from bench.store.events import TestEvents
 from tests.bench.stats.session_oracles import scipy_interval
@@ -151,7 +152,7 @@ def test_a_lead_in_all_slices_or_by_chance_in_one_is_not(gain: float, loss: floa
 
 def test_less_than_half_of_the_slices_is_not_said() -> None:
     def part(name: str, n_events: int, one: float, *ahead: tuple[str, str]) -> Slice:
-        values = {"a": module.SliceValue(one, 0, 1), "b": module.SliceValue(0.5, 0, 1)}
+        values = {"a": Estimate(one, 0, 1), "b": Estimate(0.5, 0, 1)}
         return Slice("time", name, n_events, 9, values, frozenset(ahead))
 
     large = part("x", 90, 0.9, ("a", "b"))

@@ -26,7 +26,7 @@ def contextual_log(
         log_policy = np.log(policy[contexts, actions])
     rounds = Rounds(
         log_policy=log_policy,
-        log_behaviour=np.log(logger[contexts, actions]),
+        log_propensities=np.log(logger[contexts, actions]),
         rewards=(rng.random(n_rounds) < REWARDS[contexts, actions]).astype(np.float64),
         sessions=np.arange(n_rounds) // 2,
         positions=np.arange(n_rounds) % 2,

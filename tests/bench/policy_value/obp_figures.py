@@ -51,7 +51,7 @@ class WholeRounds:
             log_policy = np.log(self.policy[n, self.actions])
         return Rounds(
             log_policy=log_policy,
-            log_behaviour=np.log(self.propensities),
+            log_propensities=np.log(self.propensities),
             rewards=self.rewards,
             sessions=n,
             positions=0 * n,

@@ -28,7 +28,7 @@ STORED: dict[str, Any] = json.loads(
 
 def test_on_made_up_rounds() -> None:
     columns = made_up().columns()
-    weights = np.exp(columns.log_policy - columns.log_behaviour)
+    weights = np.exp(columns.log_policy - columns.log_propensities)
     guesses, logged = columns.policy_reward_model, columns.logged_reward_model
     assert guesses is not None and logged is not None
     rewards, residuals, ones = columns.rewards, columns.rewards - logged, np.ones(len(weights))

@@ -55,7 +55,7 @@ def test_snips_shifts_with_the_rewards_and_ips_does_not() -> None:
 
 def test_the_loggers_own_value_is_the_mean_reward_exactly() -> None:
     rounds, _, _ = contextual_log(1001, seed=3)
-    found = evaluate(replace(rounds, log_policy=rounds.log_behaviour)).estimates
+    found = evaluate(replace(rounds, log_policy=rounds.log_propensities)).estimates
     for name in ("ips", "clipped_ips", "snips"):
         assert found[name].value == rounds.rewards.mean()
     for name in PER_SESSION:
@@ -175,7 +175,7 @@ def test_per_decision_is_the_exact_value_of_two_steps() -> None:
 def test_order_of_rounds_does_not_matter() -> None:
     rounds, _ = two_step_log(copies=50)
     shuffled = np.random.default_rng(0).permutation(len(rounds.rewards))
-    columns = ("log_policy", "log_behaviour", "rewards", "sessions", "positions")
+    columns = ("log_policy", "log_propensities", "rewards", "sessions", "positions")
     other = Rounds(*(getattr(rounds, name)[shuffled] for name in columns))
     expected = evaluate(rounds).estimates
     for name, estimate in evaluate(other).estimates.items():

@@ -80,8 +80,8 @@ def test_two_rewarded_rounds_give_no_interval() -> None:
     [
         ("log_policy", [-1.0, 0.5], "log_policy of round 1 is 0.5"),
         ("log_policy", [np.nan, -1.0], "log_policy of round 0 is nan"),
-        ("log_behaviour", [-np.inf, -1.0], "log_behaviour of round 0 is -inf"),
-        ("log_behaviour", [-1.0, 0.2], "log_behaviour of round 1 is 0.2"),
+        ("log_propensities", [-np.inf, -1.0], "log_propensities of round 0 is -inf"),
+        ("log_propensities", [-1.0, 0.2], "log_propensities of round 1 is 0.2"),
         ("rewards", [1.0, np.inf], "rewards of round 1 is inf"),
         ("logged_reward_model", [np.nan, 1.0], "logged_reward_model of round 0 is nan"),
         ("sessions", [1, 2, 3], r"sessions has shape \(3,\)"),
@@ -90,7 +90,7 @@ def test_two_rewarded_rounds_give_no_interval() -> None:
 def test_bad_columns_are_refused(column: str, values: list[float], message: str) -> None:
     good = {
         "log_policy": np.full(2, -1.0),
-        "log_behaviour": np.full(2, -1.0),
+        "log_propensities": np.full(2, -1.0),
         "rewards": np.ones(2),
         "sessions": np.arange(2),
         "positions": np.arange(2),

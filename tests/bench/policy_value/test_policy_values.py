@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.policy_value.behaviour_policy import BehaviourPolicy
+from bench.policy_value.logging_policy import LoggingPolicy
 from bench.policy_value.off_policy_evaluation import SWEPT_CAPS, Rounds, evaluate
-from bench.policy_value.policy_columns import PolicyColumns, write_policy
 from bench.policy_value.policy_values import (
-    NO_BEHAVIOUR,
     NO_POLICY,
+    NO_PROPENSITIES,
     NOT_STORED,
     PolicyValue,
     policy_value,
     read_policies,
 )
 from bench.policy_value.true_values import WorldValues, true_value_name, write_true_values
-from bench.policy_value.world_value import WorldEstimate
+from bench.stats.estimate import Estimate
 from bench.store.events import TestEvents
-from bench.store.trial import TrialRecord, write_record
+from bench.store.policy_columns import PolicyColumns, write_policy
+from bench.store.trial import TrialRecord, write_trial_record
 
 N_SESSIONS, LENGTH, N_ITEMS = 150, 4, 5
 N_EVENTS = N_SESSIONS * LENGTH
@@ -30,7 +30,7 @@ BETA = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
 WORTH = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
 
 
-def logged(seed: int = 0) -> tuple[TestEvents, BehaviourPolicy]:
+def logged(seed: int = 0) -> tuple[TestEvents, LoggingPolicy]:
     """Rounds of a bandit with five items, which have a click probability each."""
     rng = np.random.default_rng(seed)
     items = rng.choice(N_ITEMS, size=N_EVENTS, p=BETA)
@@ -43,7 +43,7 @@ def logged(seed: int = 0) -> tuple[TestEvents, BehaviourPolicy]:
         repeats=never,
         immediate_repeats=never,
     )
-    return events, BehaviourPolicy("logged", np.log(BETA[items]), WORTH[items])
+    return events, LoggingPolicy("logged", np.log(BETA[items]), WORTH[items])
 
 
 def trial(
@@ -61,16 +61,16 @@ def trial(
         id=f"seed{seed}", model="m", seed=seed, status="finished", reason=None, started=0.0,
         ended=1.0, experiment="e", parameters={}, tags={}, metrics={}, stochastic=stochastic,
     )  # fmt: skip
-    write_record(of_seed, record)
+    write_trial_record(of_seed, record)
     return of_seed
 
 
 def test_seeds_are_evaluated_one_by_one_and_averaged(tmp_path: Path) -> None:
-    events, behaviour = logged()
+    events, logger = logged()
     policies = [np.full(N_ITEMS, 0.2), np.array([0.1, 0.1, 0.1, 0.3, 0.4])]
     folders = [trial(tmp_path, seed, pi, events, True) for seed, pi in enumerate(policies, 1)]
-    found = policy_value(folders, events, behaviour)
-    alone = [policy_value([folder], events, behaviour) for folder in folders]
+    found = policy_value(folders, events, logger)
+    alone = [policy_value([folder], events, logger) for folder in folders]
     assert found.refusal is None
     assert set(found.estimates) == set(alone[0].estimates) == set(alone[1].estimates)
     for name, estimate in found.estimates.items():
@@ -83,16 +83,15 @@ def test_seeds_are_evaluated_one_by_one_and_averaged(tmp_path: Path) -> None:
     truth = np.mean([pi @ WORTH for pi in policies])
     snips = found.estimates["snips"]
     assert snips.low < truth < snips.high
-    assert found.units["snips"] == "round"
     assert found.overlap is not None and alone[1].overlap is not None
     assert found.overlap == alone[1].overlap, "the seed of the smaller effective sample"
 
 
 def test_the_clip_sweep_is_averaged_over_seeds(tmp_path: Path) -> None:
-    events, behaviour = logged()
+    events, logger = logged()
     policies = [np.full(N_ITEMS, 0.2), np.array([0.1, 0.1, 0.1, 0.3, 0.4])]
     folders = [trial(tmp_path, seed, pi, events, True) for seed, pi in enumerate(policies, 1)]
-    found = policy_value(folders, events, behaviour).clip_sweep
+    found = policy_value(folders, events, logger).clip_sweep
     weights = [pi[events.targets] / BETA[events.targets] for pi in policies]
     assert [point.cap for point in found] == list(SWEPT_CAPS)
     for point in found:
@@ -103,17 +102,17 @@ def test_the_clip_sweep_is_averaged_over_seeds(tmp_path: Path) -> None:
 
 
 def test_figures_are_those_of_the_estimators(tmp_path: Path) -> None:
-    events, behaviour = logged()
+    events, logger = logged()
     pi = np.array([0.1, 0.2, 0.2, 0.2, 0.3])
-    found = policy_value([trial(tmp_path, 1, pi, events, True)], events, behaviour)
+    found = policy_value([trial(tmp_path, 1, pi, events, True)], events, logger)
     expected = evaluate(
         Rounds(
             log_policy=np.log(pi[events.targets]),
-            log_behaviour=behaviour.log_propensities,
+            log_propensities=logger.log_propensities,
             rewards=events.rewards.astype(np.float64),
             sessions=events.sessions,
             positions=events.positions,
-            logged_reward_model=behaviour.logged_rewards,
+            logged_reward_model=logger.logged_rewards,
             policy_reward_model=np.full(N_EVENTS, pi @ WORTH),
         )
     )
@@ -123,31 +122,31 @@ def test_figures_are_those_of_the_estimators(tmp_path: Path) -> None:
 
 
 def test_one_refused_seed_leaves_no_value(tmp_path: Path) -> None:
-    events, behaviour = logged()
+    events, logger = logged()
     sure = np.array([0.0, 0.0, 0.0, 0.0, 1.0])
     policies = [np.full(N_ITEMS, 0.2), sure]
     folders = [trial(tmp_path, seed, pi, events, True) for seed, pi in enumerate(policies, 1)]
-    found = policy_value(folders, events, behaviour)
+    found = policy_value(folders, events, logger)
     assert found.estimates == {} and found.clip_sweep == ()
     assert found.refusal is not None and found.refusal.startswith("seed 2: the weights are worth")
     assert found.overlap is not None and found.overlap.effective_sample_size < 100
-    alone = policy_value(folders[1:], events, behaviour)
+    alone = policy_value(folders[1:], events, logger)
     assert alone.refusal is not None and found.refusal == f"seed 2: {alone.refusal}"
 
 
 def test_each_reason_for_no_value_is_told_from_the_others(tmp_path: Path) -> None:
-    events, behaviour = logged()
+    events, logger = logged()
     (tmp_path / "none").mkdir()
     (tmp_path / "old").mkdir()
     no_policy = trial(tmp_path / "none", 1, None, events, False)
     old = trial(tmp_path / "old", 1, None, events, None)
-    assert policy_value([no_policy], events, behaviour).refusal == NO_POLICY
-    assert policy_value([old], events, behaviour).refusal == NOT_STORED
-    assert policy_value([no_policy], events, None).refusal == NO_BEHAVIOUR
+    assert policy_value([no_policy], events, logger).refusal == NO_POLICY
+    assert policy_value([old], events, logger).refusal == NOT_STORED
+    assert policy_value([no_policy], events, None).refusal == NO_PROPENSITIES
 
 
 def test_missed_events_are_rounds_that_the_policy_never_takes(tmp_path: Path) -> None:
-    events, behaviour = logged()
+    events, logger = logged()
     targets = events.targets.copy()
     # Two in a row: both have the position of the known event that follows.
     targets[[1, 2]] = -1
@@ -163,12 +162,12 @@ def test_missed_events_are_rounds_that_the_policy_never_takes(tmp_path: Path) ->
             for name in ("sessions", "rewards", "repeats", "immediate_repeats")
         },
     )
-    logger = BehaviourPolicy(
-        "logged", behaviour.log_propensities[order], behaviour.logged_rewards[order]
+    reordered = LoggingPolicy(
+        "logged", logger.log_propensities[order], logger.logged_rewards[order]
     )
     pi = np.full(N_ITEMS, 0.2)
-    found = policy_value([trial(tmp_path, 1, pi, missed, True)], missed, logger)
-    weights = np.where(targets >= 0, 0.2 / np.exp(behaviour.log_propensities), 0)
+    found = policy_value([trial(tmp_path, 1, pi, missed, True)], missed, reordered)
+    weights = np.where(targets >= 0, 0.2 / np.exp(logger.log_propensities), 0)
     assert found.estimates["ips"].value == pytest.approx((weights * events.rewards).mean())
     assert found.overlap is not None
     assert found.overlap.outside_share == pytest.approx(2 / N_EVENTS)
@@ -178,7 +177,7 @@ def test_true_values_are_means_over_seeds_of_what_all_have(tmp_path: Path) -> No
     events, _ = logged()
     for seed, value in ((1, 2.0), (2, 3.0)):
         folder = trial(tmp_path, seed, None, events, False)
-        both = WorldValues(WorldEstimate(value, value - 0.5, value + 0.5), None, None)
+        both = WorldValues(Estimate(value, value - 0.5, value + 0.5), None, None)
         write_true_values(folder, {1: both, 20: both} if seed == 1 else {1: both})
     found = read_policies({"m": sorted(tmp_path.iterdir())}, events, None)
     assert list(found.true_values["m"]) == [true_value_name(1, "greedy")]

@@ -13,11 +13,11 @@ from bench.policy_value.true_values import (
     true_values,
     write_true_values,
 )
-from bench.table_policy import TablePolicy
 from datasets.errors import InputError
 from datasets.simulation.loggers import make_logger
 from datasets.simulation.sessions import item_ids
 from datasets.simulation.worlds import make_world
+from experiments.ordering.table_policy import TablePolicy
 from models.recommender import Recommender
 
 

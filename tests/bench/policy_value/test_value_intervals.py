@@ -31,7 +31,7 @@ def repeated(times: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
 
 def test_a_resample_is_the_log_of_the_sessions_drawn() -> None:
     rounds, _, _ = contextual_log(100, seed=12)
-    weights = np.exp(rounds.log_policy - rounds.log_behaviour)
+    weights = np.exp(rounds.log_policy - rounds.log_propensities)
     times = np.random.default_rng(1).multinomial(50, np.full(50, 1 / 50))
     rows, sessions = repeated(times)
     ones = np.ones((1, 50))
@@ -50,7 +50,7 @@ def test_a_resample_is_the_log_of_the_sessions_drawn() -> None:
 
 def test_a_resample_of_whole_sessions_is_the_log_of_the_sessions_drawn() -> None:
     rounds, _, _ = contextual_log(100, seed=13)
-    log_weights = rounds.log_policy - rounds.log_behaviour
+    log_weights = rounds.log_policy - rounds.log_propensities
     times = np.random.default_rng(2).multinomial(50, np.full(50, 1 / 50))
     # Every third session lacks its second round.
     alive = np.arange(100) % 6 != 5

@@ -8,13 +8,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-import bench.policy_value.world_value
 from bench.policy_value.world_value import PAGES, Page, estimate, rollout, world_values
-from bench.table_policy import TablePolicy
+from bench.ranking import score_blocks
 from datasets.session_log import SessionLog
 from datasets.simulation.loggers import make_logger
 from datasets.simulation.sessions import draw_log
 from datasets.simulation.worlds import WORLDS, World, make_world
+from experiments.ordering.table_policy import TablePolicy
 from models.recommender import FloatMatrix
 from tests.bench.policy_value.world_enumeration import exact_value
 
@@ -149,8 +149,8 @@ def test_equal_seeds_give_equal_values() -> None:
 def test_values_do_not_depend_on_how_many_scores_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world("boredom", n_items=10, n_interests=2)
     found = []
-    for n_scores in (bench.policy_value.world_value.SCORES_PER_BLOCK, 300, 1):
-        monkeypatch.setattr(bench.policy_value.world_value, "SCORES_PER_BLOCK", n_scores)
+    for n_scores in (score_blocks.SCORES_PER_BLOCK, 300, 1):
+        monkeypatch.setattr(score_blocks, "SCORES_PER_BLOCK", n_scores)
         found.append(world_values(world, ByHistory(10, 1.0), set_size=2, n_sessions=60, seed=1))
     assert found[0] == found[1] == found[2]
 

@@ -11,7 +11,7 @@ from itertools import product
 
 import numpy as np
 
-from bench.policy_value.world_value import Page, histories_log, last_scores, policy
+from bench.policy_value.world_value import Page, histories_log, policy, scores_in_world
 from datasets.session_log import IntArray
 from datasets.simulation.worlds import Table, World
 from models.recommender import Recommender, policy_temperature
@@ -36,7 +36,7 @@ def exact_value(world: World, model: Recommender, page: Page, *, set_size: int) 
     )
     value = 0.0
     for step in range(world.horizon):
-        scores = last_scores(world, model, histories_log(world, items, rewards), step + 1)
+        scores = scores_in_world(world, model, histories_log(world, items, rewards))
         if page == "greedy":
             first = np.argsort(-scores, axis=1, kind="stable")[:, :set_size]
             shown = (draws == first[:, None]).all(axis=2).astype(np.float64)

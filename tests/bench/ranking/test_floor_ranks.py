@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.ranking.floor_ranks import logger_ranks, markov_ranks, popularity_ranks
-from bench.ranking.rank_targets import Ranks, rank_targets
+from bench.ranking.rank_targets import rank_targets
+from bench.store.ranks import Ranks
 from datasets.session_log import SessionLog
 from datasets.simulation.loggers import make_logger
 from datasets.simulation.sessions import draw_log, observed_classes

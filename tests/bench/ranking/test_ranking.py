@@ -12,12 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench.ranking.rank_targets import (
-    MISSED_RANK,
-    Ranks,
-    ScoreError,
-)
+from bench.ranking.score_blocks import ScoreError
 from bench.stats.metrics import apply_ties, recall_at, reciprocal_rank_at
+from bench.store.ranks import MISSED_RANK, Ranks
 from datasets.session_log import SessionLog
 from datasets.splitting.held_out import HeldOut
 from tests.bench.held_out_logs import held_out_of, log_of

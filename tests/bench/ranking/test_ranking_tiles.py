@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from bench.ranking import rank_targets as ranking
-from bench.ranking import tile_passes
-from bench.ranking.rank_targets import MISSED_RANK, Ranks, ScoreError, rank_steps, unranked
+from bench.ranking import score_blocks, tile_passes
+from bench.ranking.rank_targets import rank_steps
+from bench.ranking.score_blocks import ScoreError
+from bench.store.ranks import MISSED_RANK, Ranks, unranked
 from datasets.splitting.held_out import HeldOut
 from models.recommender import Recommender
 from tests.bench.held_out_logs import held_out_of, log_of
@@ -27,7 +29,7 @@ def test_factors_rank_as_their_scores_do(
 ) -> None:
     monkeypatch.setattr(ranking, "TILE_SHAPE", shape)
     monkeypatch.setattr(ranking, "MAX_KEPT_TILES", kept)
-    monkeypatch.setattr(ranking, "PREFIXES_PER_BLOCK", prefixes)
+    monkeypatch.setattr(score_blocks, "PREFIXES_PER_BLOCK", prefixes)
     rng = np.random.default_rng(5)
     sessions = [rng.integers(0, 60, rng.integers(2, 9)).tolist() for _ in range(70)]
     vectors = rng.integers(-3, 4, (60, 5)).astype(np.float32)  # exact in float32, with ties

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.running.stopwatch import Stopwatch
 from bench.running.training import Fit, fit_model
-from bench.store.cost import Stopwatch
 from datasets.session_log import SessionLog
 from datasets.splitting.splits import Split, SplitOptions, make_split
 from models.recommender import FloatMatrix, Progress

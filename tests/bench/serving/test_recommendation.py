@@ -13,7 +13,7 @@ import pytest
 
 from bench.serving.recommendation import load_trial, recommend
 from bench.store.catalogue import Catalogue
-from bench.store.trial import read_record, write_record
+from bench.store.trial import read_trial_record, write_trial_record
 from datasets.errors import InputError
 from datasets.session_log import SessionLog
 from models.registry import load_model
@@ -156,8 +156,8 @@ def test_folders_without_a_finished_trial_are_refused(tmp_path: Path) -> None:
     catalogue.rename(tmp_path / "away.npz")
     with pytest.raises(InputError, match=r"catalogue\.npz cannot be read"):
         load_trial(folder, print)
-    record = dataclasses.replace(read_record(folder), status="failed", reason="NaN in step 3")
-    write_record(folder, record)
+    record = dataclasses.replace(read_trial_record(folder), status="failed", reason="NaN in step 3")
+    write_trial_record(folder, record)
     with pytest.raises(InputError, match=r"a failed trial \(NaN in step 3\)"):
         load_trial(folder, print)
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from bench.planning.options import build_config
 from bench.store.catalogue import Catalogue, titles_in_order
+from bench.store.curve import write_curve
 from bench.store.provenance import source_fingerprint, source_roots
-from bench.store.trial import WEIGHTS, TrialRecord, write_curve, write_record
+from bench.store.trial import WEIGHTS, TrialRecord, write_trial_record
 from datasets.session_log import SessionLog
 from models.registry import load_model
 from tests.bench.mlflow_mirror.mlflow_stores import STARTED
@@ -79,7 +80,7 @@ def trained_trial(
     (folder / WEIGHTS).mkdir(parents=True)
     model.save(folder / WEIGHTS)
     write_curve(folder, [{"epoch": 1, "train_seconds": 1.0, "loss": 0.5}])
-    write_record(
+    write_trial_record(
         folder,
         TrialRecord(
             id=folder.name,

@@ -14,10 +14,10 @@ from bench.stats.exposure_metrics import (
     TARGET_POPULARITY,
     catalogue_coverage,
     exposure_figures,
+    fraction_beyond_top,
     gini_coefficient,
     novelty,
     popularity_percentiles,
-    share_beyond_top,
 )
 
 COUNTS = st.lists(st.integers(0, 10**9), min_size=1, max_size=30)
@@ -102,10 +102,10 @@ def test_what_lies_beyond_the_top_ranks_is_counted_by_slots() -> None:
     support = np.array([1, *range(200, 100, -1), 1, 1])
     exposure = np.zeros(103, dtype=np.int64)
     exposure[[0, 1, 50, 102]] = 3, 4, 1, 2
-    assert share_beyond_top(exposure, support) == pytest.approx(5 / 10)
+    assert fraction_beyond_top(exposure, support) == pytest.approx(5 / 10)
     figures = exposure_figures({20: exposure}, support, np.array([0]))
     assert figures[f"{BEYOND_TOP}@20"] == pytest.approx(5 / 10)
-    assert share_beyond_top(exposure, np.ones(103)) == pytest.approx(2 / 10), "lower codes first"
+    assert fraction_beyond_top(exposure, np.ones(103)) == pytest.approx(2 / 10), "lower codes first"
 
 
 def test_a_catalogue_within_the_top_ranks_has_nothing_beyond_them() -> None:

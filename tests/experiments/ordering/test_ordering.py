@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.table_policy import TablePolicy
 from datasets.session_log import SessionLog
 from datasets.simulation.loggers import make_logger
 from datasets.simulation.sessions import draw_log
@@ -36,6 +35,7 @@ from experiments.ordering.summaries import (
     summarise,
     trained,
 )
+from experiments.ordering.table_policy import TablePolicy
 from experiments.science.clicked_only import ClickedOnly
 
 REPOSITORY = Path(__file__).parents[3]

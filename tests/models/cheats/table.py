@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.store.trial import TRIALS, read_record
+from bench.store.trial import TRIALS, read_trial_record
 from tests.models.cheats import (
     broken,
     company,
@@ -107,7 +107,7 @@ def write_log(file: Path) -> None:
 
 def cases(folder: Path, models: list[Any]) -> dict[str, Case]:
     """Read what became of `models` in a run whose output lies in `folder`, by name."""
-    records = [read_record(trial) for trial in (folder / TRIALS).iterdir()]
+    records = [read_trial_record(trial) for trial in (folder / TRIALS).iterdir()]
     by_name = {record.model: record for record in records}
     found = {}
     for model in models:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bench.policy_value.calibration import calibration_by_truth
-from bench.policy_value.policy_columns import read_policy
-from bench.policy_value.policy_values import NO_BEHAVIOUR, PolicyValue
+from bench.policy_value.policy_values import NO_PROPENSITIES, PolicyValue
+from bench.store.policy_columns import read_policy
 from datasets.errors import InputError
 from reports.page.page import write_page
 from reports.page.parts import Part
@@ -62,7 +62,7 @@ def test_an_estimated_logger_shows_how_good_it_is(tmp_path: Path) -> None:
 def test_a_folder_of_an_earlier_version_says_why_and_draws_nothing(tmp_path: Path) -> None:
     (policy,) = policy_parts(policies_benchmark(tmp_path, None), LOOKS)
     assert policy.figures == ()
-    assert policy.remarks == (f"No policy value of good, sure, counter, old: {NO_BEHAVIOUR}.",)
+    assert policy.remarks == (f"No policy value of good, sure, counter, old: {NO_PROPENSITIES}.",)
     assert policy.table is not None
     assert policy.table.columns == (
         "model", "Recall@20 (reward-weighted)", "Recall@20 (popularity-normalised)",
@@ -86,10 +86,10 @@ def test_a_models_own_head_is_held_against_the_logger(tmp_path: Path) -> None:
     bins, divergence = own_propensities(found)["good"]
     (summary,) = [each for each in found.summaries if each.label == "good"]
     columns = read_policy(summary.folders[0], len(found.events))
-    assert columns is not None and columns.log_own_behaviour is not None
+    assert columns is not None and columns.log_own_propensities is not None
     truth = np.full(len(found.events), np.log(1 / 20))
-    assert bins == calibration_by_truth(columns.log_own_behaviour, truth)
-    assert divergence == pytest.approx((truth - columns.log_own_behaviour).mean())
+    assert bins == calibration_by_truth(columns.log_own_propensities, truth)
+    assert divergence == pytest.approx((truth - columns.log_own_propensities).mean())
 
 
 def test_lambda_is_drawn_for_models_that_have_it(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_only_models_with_a_value_are_drawn_beside_it(tmp_path: Path) -> None:
     (policy, _) = policy_parts(found, LOOKS)
     assert [row[0] for row in policy.figures[0].plot.rows] == ["good"]
     assert "Without a value: sure, counter, old." in policy.figures[0].plot.caption
-    silent = {label: PolicyValue({}, {}, "silent") for label in found.policies.values}
+    silent = {label: PolicyValue({}, "silent") for label in found.policies.values}
     policies = dataclasses.replace(found.policies, values=silent)
     (policy, _) = policy_parts(dataclasses.replace(found, policies=policies), LOOKS)
     assert plots(policy) == ["policy-weights"]

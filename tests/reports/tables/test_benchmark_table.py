@@ -6,8 +6,9 @@ import dataclasses
 
 import numpy as np
 
-from bench.figures.results import Estimate, ModelSummary
+from bench.figures.results import ModelSummary
 from bench.stats.comparison import compare
+from bench.stats.estimate import Estimate
 from reports.tables.benchmark_table import benchmark_latex, benchmark_markdown
 from tests.reports.benchmarks import benchmark, trained
 

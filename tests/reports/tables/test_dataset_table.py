@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from bench.figures.results import Estimate, ModelSummary
+from bench.figures.results import ModelSummary
+from bench.stats.estimate import Estimate
 from reports.tables.dataset_table import dataset_markdown, mean_ranks
 from tests.reports.benchmarks import benchmark, trained
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bench.figures.benchmark import Benchmark
-from bench.figures.results import Estimate
-from bench.policy_value.behaviour_policy import Source
+from bench.policy_value.logging_policy import Source
 from bench.policy_value.off_policy_evaluation import ESTIMATORS, PER_SESSION, SWEPT_CAPS
-from bench.policy_value.policy_values import NO_BEHAVIOUR, NO_POLICY, NOT_STORED
+from bench.policy_value.policy_values import NO_POLICY, NO_PROPENSITIES, NOT_STORED
 from bench.policy_value.true_values import true_value_name
+from bench.stats.estimate import Estimate
 from reports.tables.benchmark_table import benchmark_csv, benchmark_latex, benchmark_markdown
 from reports.tables.policy_value_table import SAMPLE, VALUE, policy_values_csv, reversals
 from tests.reports.benchmarks import benchmark
@@ -84,7 +84,7 @@ def test_a_reason_of_all_models_is_said_once(tmp_path: Path) -> None:
     found = policies_benchmark(tmp_path, None)
     assert footer(found).count("policy value") == 1
     labels = ", ".join(summary.label for summary in found.summaries)
-    assert f"- no policy value of {labels}: {NO_BEHAVIOUR}" in footer(found)
+    assert f"- no policy value of {labels}: {NO_PROPENSITIES}" in footer(found)
     assert VALUE not in benchmark_csv(found)
 
 
@@ -153,7 +153,7 @@ def test_all_estimators_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
             if estimate is not None and overlap is not None:
                 assert float(row["high"]) == estimate.high
                 assert float(row["largest_weight"]) == overlap.largest_weight
-                assert row["per"] == value.units[row["estimator"]]
+                assert row["per"] == ("session" if by_session else "round")
     true = [row for row in by_model["good"] if not row["propensities"]]
     assert [(row["estimator"], row["value"]) for row in true][1] == (
         "true value@1 (distinct)", "1.0",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.figures.benchmark import Benchmark
-from bench.store.trial import read_record, write_record
+from bench.store.trial import read_trial_record, write_trial_record
 from reports.page.tables import result_table
 from reports.tables.benchmark_table import benchmark_csv, benchmark_latex, benchmark_markdown
 from reports.tables.still_improving import still_improving
@@ -22,9 +22,9 @@ def cut_off(tmp_path: Path) -> Benchmark:
         tmp_path, {"rising": (0.1, 0.2, 0.3), "over": (0.1, 0.3, 0.2), "free": (0.1, 0.2, 0.3)}
     )
     for summary in found.summaries:
-        record = read_record(summary.folders[0])
+        record = read_trial_record(summary.folders[0])
         epochs = {} if summary.label == "free" else {"epochs": 3}
-        write_record(
+        write_trial_record(
             summary.folders[0],
             dataclasses.replace(record, parameters=record.parameters | epochs),
         )
@@ -44,8 +44,10 @@ def test_the_row_and_one_line_say_so(cut_off: Benchmark) -> None:
 
 def test_early_stopping_at_the_best_epoch_of_more_is_no_cut(cut_off: Benchmark) -> None:
     folder = next(s.folders[0] for s in cut_off.summaries if s.label == "rising")
-    record = read_record(folder)
-    write_record(folder, dataclasses.replace(record, parameters=record.parameters | {"epochs": 30}))
+    record = read_trial_record(folder)
+    write_trial_record(
+        folder, dataclasses.replace(record, parameters=record.parameters | {"epochs": 30})
+    )
     assert still_improving(cut_off) == frozenset()
 
 

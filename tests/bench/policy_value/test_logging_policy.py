@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench.policy_value import behaviour_model
-from bench.policy_value.behaviour_model import estimated_behaviour
-from bench.policy_value.behaviour_policy import (
-    BEHAVIOUR,
-    behaviour_policy,
-    read_behaviour,
-    store_behaviour,
+from bench.policy_value import estimated_propensities as module
+from bench.policy_value.estimated_propensities import estimated_propensities
+from bench.policy_value.logging_policy import (
+    LOGGING_POLICY,
+    logging_policy,
+    read_logging_policy,
+    write_logging_policy,
 )
-from bench.policy_value.policy_columns import item_reward_model
+from bench.policy_value.reward_model import item_reward_model
 from bench.store.events import events_from
 from datasets.errors import InputError
 from datasets.session_log import SessionLog
@@ -67,7 +67,7 @@ def dense(train: SessionLog, valid: HeldOut | None, test: HeldOut) -> NDArray[np
     for row, event in enumerate(events):
         # A last event is no one's context.
         for item in range(N_ITEMS):
-            log_beta, _ = estimated_behaviour(train, valid, with_targets(test, event, item))
+            log_beta, _ = estimated_propensities(train, valid, with_targets(test, event, item))
             found[row, item] = np.exp(log_beta[row])
     return found
 
@@ -76,7 +76,7 @@ def test_each_events_propensities_sum_to_one_and_bins_are_those_of_all_pairs() -
     train, valid, _ = parts()
     # With sessions of two events no target is a context, and can be replaced.
     test = held_out_of([session[:2] for session in markov_sessions(25, 4)], N_ITEMS)
-    log_beta, report = estimated_behaviour(train, valid, test)
+    log_beta, report = estimated_propensities(train, valid, test)
     beta = dense(train, valid, test)
     np.testing.assert_allclose(beta.sum(1), 1)
     targets = test.log.items[test.is_target]
@@ -96,14 +96,14 @@ def test_each_events_propensities_sum_to_one_and_bins_are_those_of_all_pairs() -
 
 def test_no_event_of_a_fold_enters_its_own_propensity() -> None:
     train, valid, test = parts()
-    before, _ = estimated_behaviour(train, valid, test)
+    before, _ = estimated_propensities(train, valid, test)
     fold_of_session = np.random.default_rng(0).permutation(test.log.n_sessions)
-    fold_of_session %= behaviour_model.N_FOLDS
+    fold_of_session %= module.N_FOLDS
     folds = fold_of_session[test.log.session_of_event[test.is_target]]
     last = int(test.log.offsets[1]) - 1
     rows = np.flatnonzero(test.is_target)
     own = int(np.flatnonzero(rows == last)[0])
-    after, _ = estimated_behaviour(
+    after, _ = estimated_propensities(
         train, valid, with_targets(test, last, (int(test.log.items[last]) + 5) % N_ITEMS)
     )
     same_fold = folds == folds[own]
@@ -114,7 +114,7 @@ def test_no_event_of_a_fold_enters_its_own_propensity() -> None:
 
 def test_it_knows_a_chain_better_than_counts_and_comes_near_the_truth() -> None:
     train, valid, test = parts(n_test=200)
-    log_beta, report = estimated_behaviour(train, valid, test)
+    log_beta, report = estimated_propensities(train, valid, test)
     chain = np.random.default_rng(99).dirichlet(np.full(N_ITEMS, 0.3), size=N_ITEMS)
     rows = np.flatnonzero(test.is_target)
     truth = np.log(chain[test.log.items[rows - 1], test.log.items[rows]])
@@ -130,7 +130,7 @@ def test_it_knows_a_chain_better_than_counts_and_comes_near_the_truth() -> None:
 
 def test_without_validation_the_end_of_training_chooses_the_weights() -> None:
     train, _, test = parts(n_test=200)
-    log_beta, report = estimated_behaviour(train, None, test)
+    log_beta, report = estimated_propensities(train, None, test)
     assert np.isfinite(log_beta).all()
     assert report.log_loss < report.unigram_loss - 0.5
 
@@ -143,14 +143,15 @@ def test_history_that_is_training_is_not_counted_again() -> None:
     only_last = HeldOut(test.log, ends, test.missed)
     short = held_out_of([[*session[-2:]] for session in markov_sessions(60, 3)], N_ITEMS)
     np.testing.assert_allclose(
-        estimated_behaviour(train, valid, only_last)[0], estimated_behaviour(train, valid, short)[0]
+        estimated_propensities(train, valid, only_last)[0],
+        estimated_propensities(train, valid, short)[0],
     )
 
 
 @pytest.mark.parametrize("sessions", [[[0, 1]], [[0, 1], [1, 0]]])
 def test_the_smallest_logs_have_finite_propensities(sessions: list[list[int]]) -> None:
     test = held_out_of([[1, 0]], 3, missed=[(0, 1)])
-    log_beta, report = estimated_behaviour(log_of(sessions, 3), None, test)
+    log_beta, report = estimated_propensities(log_of(sessions, 3), None, test)
     assert np.isfinite(log_beta).all()
     assert (log_beta < 0).all()
     assert log_beta[-1] == pytest.approx(-np.log(3))
@@ -164,24 +165,24 @@ def split_of(train: SessionLog, valid: HeldOut, test: HeldOut) -> Split:
 def test_the_file_comes_back_and_a_damaged_one_is_refused(tmp_path: Path) -> None:
     split = split_of(*parts(missed=[(0, 1)]))
     events = events_from(split.test)
-    assert read_behaviour(tmp_path, len(events)) is None
-    behaviour = behaviour_policy(split, events, simulated=False)
-    store_behaviour(behaviour, tmp_path)
-    assert [file.name for file in tmp_path.iterdir()] == [BEHAVIOUR]
-    found = read_behaviour(tmp_path, len(events))
+    assert read_logging_policy(tmp_path, len(events)) is None
+    logger = logging_policy(split, events, simulated=False)
+    write_logging_policy(logger, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == [LOGGING_POLICY]
+    found = read_logging_policy(tmp_path, len(events))
     assert found is not None and found.is_estimate
-    assert found.report == behaviour.report
-    np.testing.assert_array_equal(found.log_propensities, behaviour.log_propensities)
+    assert found.report == logger.report
+    np.testing.assert_array_equal(found.log_propensities, logger.log_propensities)
     rewards = item_reward_model(split.train)
     np.testing.assert_allclose(found.logged_rewards[:-1], rewards[events.targets[:-1]])
     assert found.logged_rewards[-1] == pytest.approx(rewards.mean())
     with pytest.raises(InputError, match="for 3 test events; delete it and run"):
-        read_behaviour(tmp_path, 3)
-    whole = (tmp_path / BEHAVIOUR).read_bytes()
+        read_logging_policy(tmp_path, 3)
+    whole = (tmp_path / LOGGING_POLICY).read_bytes()
     for damaged in (b"", b"no archive", whole[: len(whole) // 2]):
-        (tmp_path / BEHAVIOUR).write_bytes(damaged)
+        (tmp_path / LOGGING_POLICY).write_bytes(damaged)
         with pytest.raises(InputError, match="delete it and run"):
-            read_behaviour(tmp_path, len(events))
+            read_logging_policy(tmp_path, len(events))
 
 
 def test_logged_propensities_go_before_any_estimate(tmp_path: Path) -> None:
@@ -190,10 +191,10 @@ def test_logged_propensities_go_before_any_estimate(tmp_path: Path) -> None:
     logged = np.linspace(0.01, 1, len(events)).astype(np.float32)
     events = dataclasses.replace(events, propensities=logged)
     for simulated, source in ((False, "logged"), (True, "simulated")):
-        behaviour = behaviour_policy(split, events, simulated=simulated)
-        assert (behaviour.source, behaviour.report) == (source, None)
-        assert not behaviour.is_estimate
-        np.testing.assert_allclose(np.exp(behaviour.log_propensities), logged, rtol=1e-6)
-        store_behaviour(behaviour, tmp_path)
-        found = read_behaviour(tmp_path, len(events))
+        logger = logging_policy(split, events, simulated=simulated)
+        assert (logger.source, logger.report) == (source, None)
+        assert not logger.is_estimate
+        np.testing.assert_allclose(np.exp(logger.log_propensities), logged, rtol=1e-6)
+        write_logging_policy(logger, tmp_path)
+        found = read_logging_policy(tmp_path, len(events))
         assert found is not None and found.source == source

@@ -1,8 +1,8 @@
-"""An estimate of what made the log: counts of the last item's followers, smoothed, cross-fitted.
+"""Propensities estimated from a log: a smoothed, cross-fitted Markov chain on the last item.
 
-The behaviour policy of a log without propensities. No policy under test is of its class, and none
-of its probabilities comes of the session that it is asked about: a policy's own behaviour head
-would share the policy's faults.
+The logging policy of a log without propensities. No policy under test is of its class, and none
+of its probabilities uses the session that it is asked about: a policy's own behaviour head would
+share the policy's errors.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from datasets.session_log import IntArray, SessionLog
 from datasets.splitting.held_out import HeldOut
 
 N_FOLDS = 5
-"""Parts of the test sessions, each scored by counts of training and of the other parts."""
+"""Folds of the test sessions, each scored by counts of training and of the other folds."""
 VALID_SHARE = 0.1
 """Of training's sessions, that choose the weights where there is no validation part."""
 STEPS = 50
-"""Of the EM algorithm, which gains nothing visible after that."""
+"""Of the EM algorithm; further ones change nothing visible."""
 PRIOR_EVENTS = 20
-"""Events with which the weights over all contexts enter those of a kind of context."""
+"""Pseudo-events of the prior, the weights over all contexts, for each kind of context."""
 ROUNDING = 1e-9
 N_KINDS = 64
 """Kinds of context: binary digits that a count may have."""
-SHARES = (0.0, 0.001, 0.01, 0.1, 0.5)
-"""Of the test events, up to which the smallest propensities are reported."""
+QUANTILES = (0.0, 0.001, 0.01, 0.1, 0.5)
+"""Quantile levels at which the smallest propensities are reported."""
 
 Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class BehaviourReport:
+class PropensityReport:
     """How well the model knows the logger; losses are means of -log beta over events, in nats."""
 
     log_loss: float
@@ -44,14 +44,14 @@ class BehaviourReport:
     uniform_loss: float
     """log(number of items)."""
     calibration: tuple[CalibrationBin, ...]
-    """By rising probability; a tenth of the targets lies in each."""
+    """By increasing probability; each bin holds a tenth of the targets."""
     smallest: tuple[tuple[float, float], ...]
-    """Share of the test events, and the propensity that so many are at most."""
+    """Quantile level, and that quantile of the propensities."""
 
 
-def estimated_behaviour(
+def estimated_propensities(
     train: SessionLog, valid: HeldOut | None, test: HeldOut
-) -> tuple[Column, BehaviourReport]:
+) -> tuple[Column, PropensityReport]:
     """log beta(a|s) of each test event, missed ones last, (n_events,), and how good it is.
 
     With l the last item of the prefix, c counts, N events and n items,
@@ -61,13 +61,13 @@ def estimated_behaviour(
     (Jelinek and Mercer 1980), and weights that depend on the order of magnitude of c(l): those of
     highest likelihood on `valid`, else on the last tenth of the training sessions, by counts of
     the rest. For the test c is of training and of the test's targets in all folds of sessions but
-    the event's own. Where c(l) = 0, its share goes by the second term. A missed event has 1 / n.
+    the event's own. Where c(l) = 0, the second term takes its weight. A missed event has 1 / n.
     """
     weights = _chosen_weights(train, valid)
     rows = np.flatnonzero(test.is_target)
     last, targets = _last_and_next(test.log, rows)
     n_items = train.n_items
-    # Sessions are dealt out in a fixed shuffled order: neighbours in time share a fold no more
+    # Folds are a fixed random permutation of the sessions: neighbours in time share a fold no more
     # often than others.
     fold_of_session = np.random.default_rng(0).permutation(test.log.n_sessions) % N_FOLDS
     folds = fold_of_session[test.log.session_of_event[rows]]
@@ -76,7 +76,7 @@ def estimated_behaviour(
     probabilities, unigrams = np.empty(len(rows)), np.empty(len(rows))
 
     def models() -> Iterator[tuple[_Counts, NDArray[np.bool_]]]:
-        """Counts for each fold and its events; made anew, as all at once would fill the memory."""
+        """Counts for each fold and its events; recomputed, as all at once would fill memory."""
         for fold in range(N_FOLDS):
             own = folds == fold
             yield together.without(places[own], last[own], targets[own]), own
@@ -86,13 +86,13 @@ def estimated_behaviour(
         probabilities[own] = (weights[counts.kinds()[last[own]]] * parts).sum(1)
         unigrams[own] = parts[:, 1]
     contexts = ((counts, np.bincount(last[own], minlength=n_items)) for counts, own in models())
-    report = BehaviourReport(
+    report = PropensityReport(
         log_loss=float(-np.log(probabilities).mean()) if len(rows) else np.nan,
         unigram_loss=float(-np.log(unigrams).mean()) if len(rows) else np.nan,
         uniform_loss=float(np.log(n_items)),
         calibration=_calibration(probabilities, contexts, weights),
         smallest=tuple(
-            (share, float(np.quantile(probabilities, share))) for share in SHARES if len(rows)
+            (level, float(np.quantile(probabilities, level))) for level in QUANTILES if len(rows)
         ),
     )
     missed = np.full(len(test.missed), -np.log(n_items))
@@ -185,13 +185,13 @@ def _chosen_weights(train: SessionLog, valid: HeldOut | None) -> Column:
 
 
 def _mixture_weights(parts: Column, kinds: IntArray, prior: Column) -> Column:
-    """Weights (N_KINDS, 3) by EM, each kind's drawn to `prior` as by `PRIOR_EVENTS` events."""
+    """Weights (N_KINDS, 3) by EM, shrunk to `prior` by `PRIOR_EVENTS` pseudo-events a kind."""
     weights = np.tile(prior, (N_KINDS, 1))
     sizes = np.bincount(kinds, minlength=N_KINDS)[:, None]
     for _ in range(STEPS):
-        shares = weights[kinds] * parts
-        shares /= shares.sum(1, keepdims=True)
-        sums = np.stack([np.bincount(kinds, column, N_KINDS) for column in shares.T], 1)
+        posterior = weights[kinds] * parts
+        posterior /= posterior.sum(1, keepdims=True)
+        sums = np.stack([np.bincount(kinds, column, N_KINDS) for column in posterior.T], 1)
         weights = (sums + PRIOR_EVENTS * prior) / (sizes + PRIOR_EVENTS)
     return weights
 
@@ -207,7 +207,7 @@ def _calibration(
     """
     if len(probabilities) == 0:
         return ()
-    # Widened by more than sums of another order may differ, so that equal means the same bin.
+    # Widened by more than rounding, so that equal probabilities fall into the same bin.
     inner = np.unique(np.quantile(probabilities, np.arange(1, N_BINS) / N_BINS)) * (1 + ROUNDING)
     n_bins = len(inner) + 1
     pairs, mass = np.zeros(n_bins), np.zeros(n_bins)

@@ -1,4 +1,4 @@
-"""The behaviour policy of a split: how likely the logger was to show what it showed.
+"""The logging policy of a split: how likely the logger was to show what it showed.
 
 Logged propensities where the test events have them, else one estimate for all models, stored once
 beside the test events.
@@ -7,7 +7,6 @@ beside the test events.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass
@@ -17,42 +16,43 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.policy_value.behaviour_model import BehaviourReport, estimated_behaviour
 from bench.policy_value.calibration import CalibrationBin
-from bench.policy_value.policy_columns import item_reward_model
+from bench.policy_value.estimated_propensities import PropensityReport, estimated_propensities
+from bench.policy_value.reward_model import item_reward_model
 from bench.store.events import TestEvents
+from bench.store.files import replacing
 from datasets.errors import InputError
 from datasets.splitting.splits import Split
 
-BEHAVIOUR = "behaviour.npz"
+LOGGING_POLICY = "behaviour.npz"
 Source = Literal["logged", "simulated", "estimated"]
 
 
 @dataclass(frozen=True, eq=False)
-class BehaviourPolicy:
+class LoggingPolicy:
     """The logger on the test events in their order; shapes are (n_events,)."""
 
     source: Source
     """logged: as the log has it; simulated: as the world has it; estimated: by counts, so that
-    whatever is computed from it is a diagnostic and no measurement."""
+    what is computed from it is a diagnostic, not a measurement."""
     log_propensities: NDArray[np.float64]
     """log beta(a|s) of the logged item, finite."""
     logged_rewards: NDArray[np.float64]
     """q(a) of the logged item by the item reward model, (n_events,); a missed event has the mean
     over the catalogue."""
-    report: BehaviourReport | None = None
+    report: PropensityReport | None = None
     """How good the estimate is; None where nothing was estimated."""
 
     @property
     def is_estimate(self) -> bool:
-        """Whether the propensities are no fact of the log."""
+        """Whether the propensities are estimated, not known."""
         return self.source == "estimated"
 
 
-def behaviour_policy(split: Split, events: TestEvents, *, simulated: bool) -> BehaviourPolicy:
-    """The behaviour policy of `events`, which are those of the split's test.
+def logging_policy(split: Split, events: TestEvents, *, simulated: bool) -> LoggingPolicy:
+    """The logging policy of `events`, which are those of the split's test.
 
-    `simulated` says that propensities, if there are any, come of a world that made the log.
+    `simulated` says that the propensities, if any, come from the world that simulated the log.
     """
     rewards = item_reward_model(split.train)
     targets = np.asarray(events.targets)
@@ -60,35 +60,30 @@ def behaviour_policy(split: Split, events: TestEvents, *, simulated: bool) -> Be
     if events.propensities is not None:
         log_propensities = np.log(np.asarray(events.propensities, dtype=np.float64))
         source: Source = "simulated" if simulated else "logged"
-        return BehaviourPolicy(source, log_propensities, logged_rewards)
-    log_propensities, report = estimated_behaviour(split.train, split.valid, split.test)
-    return BehaviourPolicy("estimated", log_propensities, logged_rewards, report)
+        return LoggingPolicy(source, log_propensities, logged_rewards)
+    log_propensities, report = estimated_propensities(split.train, split.valid, split.test)
+    return LoggingPolicy("estimated", log_propensities, logged_rewards, report)
 
 
-def store_behaviour(behaviour: BehaviourPolicy, folder: Path) -> None:
-    """Write `behaviour.npz` into the existing `folder`; a reader sees the whole file or none."""
-    report = None if behaviour.report is None else asdict(behaviour.report)
-    partial = folder / f".{BEHAVIOUR}.{os.getpid()}.partial"
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(
-                file,
-                allow_pickle=False,
-                log_propensities=behaviour.log_propensities,
-                logged_rewards=behaviour.logged_rewards,
-                facts=np.array(json.dumps({"source": behaviour.source, "report": report})),
-            )
-        partial.replace(folder / BEHAVIOUR)
-    finally:
-        partial.unlink(missing_ok=True)
+def write_logging_policy(logger: LoggingPolicy, folder: Path) -> None:
+    """Write `behaviour.npz` into the existing `folder`, atomically."""
+    report = None if logger.report is None else asdict(logger.report)
+    with replacing(folder / LOGGING_POLICY) as file:
+        np.savez_compressed(
+            file,
+            allow_pickle=False,
+            log_propensities=logger.log_propensities,
+            logged_rewards=logger.logged_rewards,
+            facts=np.array(json.dumps({"source": logger.source, "report": report})),
+        )
 
 
-def read_behaviour(folder: Path, n_events: int) -> BehaviourPolicy | None:
-    """What `store_behaviour` wrote for `n_events` events; None where a split has no such file.
+def read_logging_policy(folder: Path, n_events: int) -> LoggingPolicy | None:
+    """What `write_logging_policy` wrote for `n_events` events; None where a split has no such file.
 
-    Raises InputError where it is damaged or of other events.
+    Raises InputError where it is damaged or belongs to other events.
     """
-    file = folder / BEHAVIOUR
+    file = folder / LOGGING_POLICY
     fix = "delete it and run the benchmark's own command again"
     if not file.exists():
         return None
@@ -111,10 +106,10 @@ def read_behaviour(folder: Path, n_events: int) -> BehaviourPolicy | None:
             raise InputError(
                 f"{file} has a column of shape {column.shape} for {n_events} test events; {fix}"
             )
-    return BehaviourPolicy(facts["source"], log_propensities, logged_rewards, report)
+    return LoggingPolicy(facts["source"], log_propensities, logged_rewards, report)
 
 
-def _report(fields: dict[str, Any]) -> BehaviourReport:
+def _report(fields: dict[str, Any]) -> PropensityReport:
     bins = tuple(CalibrationBin(*values) for values in fields.pop("calibration"))
-    smallest = tuple((share, value) for share, value in fields.pop("smallest"))
-    return BehaviourReport(calibration=bins, smallest=smallest, **fields)
+    smallest = tuple((level, value) for level, value in fields.pop("smallest"))
+    return PropensityReport(calibration=bins, smallest=smallest, **fields)

@@ -11,17 +11,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from bench.policy_value import policy_columns as module
-from bench.policy_value.policy_columns import (
-    POLICY,
-    SHRINKAGE,
-    PolicyColumns,
-    item_reward_model,
-    policy_columns,
-    read_policy,
-    write_policy,
-)
-from bench.ranking.rank_targets import ScoreError
+from bench.policy_value import softmax_policy as module
+from bench.policy_value.reward_model import SHRINKAGE, item_reward_model
+from bench.policy_value.softmax_policy import policy_columns
+from bench.ranking.score_blocks import ScoreError
+from bench.store.policy_columns import POLICY, PolicyColumns, read_policy, write_policy
 from datasets.errors import InputError
 from datasets.session_log import SessionLog
 from datasets.splitting.held_out import HeldOut
@@ -105,9 +99,9 @@ def test_a_dense_softmax_says_the_same(
     np.testing.assert_allclose(found.reward[:-2], reward, atol=2e-5)
     assert found.log_policy[-2:].tolist() == [-np.inf, -np.inf]
     np.testing.assert_allclose(found.reward[-2:], reward.mean(), atol=2e-5)
-    assert found.log_own_behaviour is not None
+    assert found.log_own_propensities is not None
     np.testing.assert_array_equal(
-        found.log_own_behaviour, [*-test.log.items[test.is_target].astype(float), np.nan, np.nan]
+        found.log_own_propensities, [*-test.log.items[test.is_target].astype(float), np.nan, np.nan]
     )
 
 
@@ -153,7 +147,7 @@ def test_without_a_known_logger_nobody_asks_for_the_models_own() -> None:
         cast(Recommender, Factored()), held_out(logger=False), np.ones(N_ITEMS),
         temperature=1.0, model_name="m",
     )  # fmt: skip
-    assert found.log_own_behaviour is None
+    assert found.log_own_propensities is None
 
 
 def test_items_rewards_are_means_shrunk_to_that_of_all() -> None:
@@ -179,7 +173,7 @@ def test_models_that_are_policies_say_so_and_have_columns(name: str) -> None:
     np.testing.assert_allclose(
         found.log_policy, dense(model, test, np.ones(N_ITEMS), 1.0)[0], atol=1e-4
     )
-    assert (found.log_own_behaviour is None) == (name != "tocr")
+    assert (found.log_own_propensities is None) == (name != "tocr")
 
 
 def test_files_come_back_and_others_are_refused(tmp_path: Path) -> None:
@@ -190,11 +184,11 @@ def test_files_come_back_and_others_are_refused(tmp_path: Path) -> None:
     assert found is not None
     assert found.log_policy.tolist() == columns.log_policy.tolist()
     assert found.reward.tolist() == columns.reward.tolist()
-    assert found.log_own_behaviour is None
+    assert found.log_own_propensities is None
     write_policy(tmp_path, PolicyColumns(columns.log_policy, columns.reward, np.array([-3.0] * 3)))
     found = read_policy(tmp_path, 3)
-    assert found is not None and found.log_own_behaviour is not None
-    assert found.log_own_behaviour.tolist() == [-3] * 3
+    assert found is not None and found.log_own_propensities is not None
+    assert found.log_own_propensities.tolist() == [-3] * 3
     with pytest.raises(InputError, match=r"shape \(3, 3\), not a row for each of 4 events"):
         read_policy(tmp_path, 4)
     (tmp_path / POLICY).write_bytes(b"no array")

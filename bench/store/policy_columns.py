@@ -1,0 +1,58 @@
+"""A trained policy at each test event, as off-policy evaluation needs it; stored with its trial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets.errors import InputError
+
+POLICY = "policy.npy"
+
+Column = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyColumns:
+    """A policy on the test events in their order; all shapes are (n_events,)."""
+
+    log_policy: Column
+    """log pi(a|s) of the logged item; -inf where it is missed, as no policy shows it."""
+    reward: Column
+    """sum over a of pi(a|s) q(a), with q the item reward model; the policy's part of the direct
+    method. For a missed event its mean over the others."""
+    log_own_propensities: Column | None = None
+    """The model's own estimate of log beta of the logged item, if it has one and the log has
+    propensities to compare it with; NaN where missed."""
+
+
+def write_policy(folder: Path, columns: PolicyColumns) -> None:
+    """Write `policy.npy`, float64 (n_events, 2), or (n_events, 3) with the model's own log beta."""
+    found = [columns.log_policy, columns.reward]
+    if columns.log_own_propensities is not None:
+        found.append(columns.log_own_propensities)
+    np.save(folder / POLICY, np.stack(found, 1), allow_pickle=False)
+
+
+def read_policy(folder: Path, n_events: int) -> PolicyColumns | None:
+    """What `write_policy` wrote for `n_events` test events; None where there is no such file.
+
+    Raises InputError where it is damaged or belongs to other events.
+    """
+    file = folder / POLICY
+    fix = "remove its folder and run again"
+    try:
+        found = np.load(file, allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{file} cannot be read ({error}); {fix}") from error
+    if found.ndim != 2 or len(found) != n_events or found.shape[1] not in (2, 3):
+        raise InputError(
+            f"{file} has the shape {found.shape}, not a row for each of {n_events} events and two "
+            f"or three columns; {fix}"
+        )
+    return PolicyColumns(found[:, 0], found[:, 1], found[:, 2] if found.shape[1] == 3 else None)
