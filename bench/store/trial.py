@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import psutil
 
-from bench.processes.endings import exists
 from bench.ranking.rank_targets import Ranks
 from bench.store.cost import Cost
 from bench.store.files import read_versioned
@@ -196,5 +196,5 @@ def sweep_unfinished(trials: Path) -> None:
     """Remove what processes that are gone have left half-built."""
     for building in trials.glob(".*.partial"):
         process = building.name.split(".")[-2]
-        if process.isdigit() and not exists(int(process)):
+        if process.isdigit() and not psutil.pid_exists(int(process)):
             shutil.rmtree(building, ignore_errors=True)
