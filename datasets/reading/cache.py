@@ -12,6 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from datasets.dataset import Dataset
 from datasets.errors import InputError
@@ -22,11 +23,10 @@ _MANIFEST = "manifest.json"
 
 
 def cache_folder() -> Path:
-    """The user's cache: BENCH_CACHE_DIR itself, else a folder in XDG_CACHE_HOME or ~/.cache."""
+    """BENCH_CACHE_DIR itself, else the program's folder where the system keeps users' caches."""
     if chosen := os.environ.get("BENCH_CACHE_DIR"):
         return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "session-recommender-bench"
+    return user_cache_path("session-recommender-bench", appauthor=False)
 
 
 def cached_logs() -> Path:
