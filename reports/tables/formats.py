@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,18 +62,12 @@ def markdown_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
     Each column's best value is bold, with all that look the same; † marks a value that a test tells
     from the best.
     """
-    texts = [[escape_markdown(row.label) + row.mark] for row in rows]
-    for column in columns:
-        cells = [row.values.get(column.name, _NO_CELL) for row in rows]
-        best = best_text(cells, column)
-        for text, cell in zip(texts, cells, strict=True):
-            text.append(_cell_text(cell, column.digits, best))
     return tabulate(
-        texts,
+        _texts(rows, columns, escape_markdown),
         headers=["model", *(escape_markdown(column.name) for column in columns)],
         tablefmt="pipe",
         disable_numparse=True,  # it would print 0.2000 as 0.2
-        colalign=["left", *("right" for _ in columns)] if rows else None,
+        colalign=_alignment(columns) if rows else None,
     )
 
 
@@ -107,32 +101,37 @@ def csv_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
 
 def latex_table(rows: Sequence[TableRow], columns: Sequence[Column], *, caption: str) -> str:
     """The same table in LaTeX, for the package booktabs; marks as in `markdown_table`."""
-    texts = [[escape_latex(row.label) + escape_latex(row.mark)] for row in rows]
+    body = tabulate(
+        # A row of blanks, since of none tabulate makes a table without columns.
+        _texts(rows, columns, _one_line) or [[""] * (1 + len(columns))],
+        headers=["model", *(_one_line(column.name) for column in columns)],
+        tablefmt="latex_booktabs",
+        disable_numparse=True,
+        colalign=_alignment(columns),
+    )
+    # tabulate escapes whole cells, so that marks can be turned into LaTeX only now.
+    body = re.sub(r"\*\*(inf|[-\d.,]+)\*\*", r"\\textbf{\1}", body)
+    for mark, command in (("†", r"$^\dagger$"), ("‡", r"$^\ddagger$"), ("±", r"$\pm$")):
+        body = body.replace(mark, command)
+    head = [r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(caption)}}}"]
+    return "\n".join([*head, body, r"\end{table}", ""])
+
+
+def _texts(
+    rows: Sequence[TableRow], columns: Sequence[Column], escape: Callable[[str], str]
+) -> list[list[str]]:
+    """The cells of each row, its label first."""
+    texts = [[escape(row.label) + row.mark] for row in rows]
     for column in columns:
         cells = [row.values.get(column.name, _NO_CELL) for row in rows]
         best = best_text(cells, column)
         for text, cell in zip(texts, cells, strict=True):
-            shown = _cell_text(cell, column.digits, best)
-            shown = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", shown)
-            text.append(shown.replace(TOLD_FROM_BEST, r"$^\dagger$").replace("±", r"$\pm$"))
-    lines = [" & ".join(cells) + r" \\" for cells in texts]
-    names = " & ".join(["model", *(escape_latex(column.name) for column in columns)])
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{escape_latex(caption)}}}",
-            rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
-            r"\toprule",
-            names + r" \\",
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+            text.append(_cell_text(cell, column.digits, best))
+    return texts
+
+
+def _alignment(columns: Sequence[Column]) -> list[str]:
+    return ["left", *("right" for _ in columns)]
 
 
 def footer(lines: Sequence[str]) -> str:
@@ -164,7 +163,6 @@ def escape_latex(text: str) -> str:
 
 _LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "‡": r"$^\ddagger$",
     **{character: "\\" + character for character in "&%$#_{}"},
 }  # fmt: skip
 
