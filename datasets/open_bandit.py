@@ -8,11 +8,9 @@ rounds for off-policy evaluation (`experiments/science/open_bandit.py`), not a l
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -28,9 +26,6 @@ from datasets.reading.delimited_text import (
 )
 from datasets.reading.event_columns import TableColumns, gather_columns, refuse_rows
 from datasets.session_log import IntArray, StringArray
-
-NAMES: dict[str, str] = {}
-"""Given by path alone, and only to be told what it is not."""
 
 CAMPAIGNS = ("all", "men", "women")
 
@@ -91,24 +86,6 @@ def read_rounds(folder: Path) -> BanditRounds:
         propensities=propensities,
         times=columns.numbers["timestamp"].astype(np.int64),
         item_ids=items.ids,
-    )
-
-
-def recognises(path: Path) -> bool:
-    """Whether the path is an Open Bandit folder or file of rounds, going by what is in it."""
-    found = _rounds_file(path)
-    return found is not None and set(_NUMBERS) <= set(column_names(_text(found)))
-
-
-def load_path(path: Path, *, reward: str | None, notify: Callable[[str], None]) -> NoReturn:
-    """Always raises InputError: with the line of a faulty round, else since there are no sessions.
-
-    `reward` and `notify` are those of other data sets.
-    """
-    read_rounds(path)
-    raise InputError(
-        f"{path}: Open Bandit rounds name no session, so no model of sequences can learn from "
-        "them; `python experiments/science/open_bandit.py` evaluates their policies"
     )
 
 

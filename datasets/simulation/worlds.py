@@ -129,17 +129,6 @@ class World:
         goes_on = chance[2] < np.where(clicked, self.stay[items], self.stay_unclicked)
         return after, goes_on
 
-    def transition(self, item: int, clicked: bool) -> Table:
-        """P(interest after, session goes on | interest before), (m, m): the law of `move`."""
-        m = self.n_interests
-        drifted = (1 - self.drift) * np.eye(m) + self.drift / m
-        if not clicked:
-            return drifted * self.stay_unclicked
-        pulled = np.zeros(m)
-        pulled[self.interests[item]] = 1.0
-        moved: Table = (self.pull * pulled + (1 - self.pull) * drifted) * self.stay[item]
-        return moved
-
 
 def make_world(
     name: str,

@@ -80,12 +80,11 @@ class HeldOut:
 
 
 class HeldOutTally(NamedTuple):
-    """Where the events of a held-out part went; each of its own events is in one of the first four.
+    """Where the events of a held-out part went: into targets, or into one of the first three.
 
     Own events are those that belong to no other part: all, but for leave-one-out the last alone.
     """
 
-    scored_events: int = 0
     context_events: int = 0
     """Known items that only serve as history: each session's first."""
     unseen_events: int = 0
@@ -131,10 +130,8 @@ def hold_out(
     index_in_log[np.flatnonzero(lengths_left > 0)[has_target]] = np.arange(log.n_sessions)
     own_seen = own & seen
     too_short_events = int((own_seen & too_short[part.session_of_event]).sum())
-    scored_events = int(is_target.sum())
     tally = HeldOutTally(
-        scored_events=scored_events,
-        context_events=int(own_seen.sum()) - too_short_events - scored_events,
+        context_events=int(own_seen.sum()) - too_short_events - int(is_target.sum()),
         unseen_events=int((own & ~seen).sum()),
         too_short_events=too_short_events,
         too_short_sessions=int(too_short.sum()),
