@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from datasets.session_log import SessionLog
 from datasets.simulation.loggers import Logger
 from datasets.simulation.worlds import World
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+Notify = Callable[[str], None]
+"""Takes a line for stderr."""
 Order = Literal["time", "position", "file"]
 
 
@@ -38,3 +43,48 @@ class Dataset:
     """What drew the log; None for a log of real users. Its items have their codes for ids."""
     logger: Logger | None = None
     """Who chose the items that the world's sessions were shown."""
+
+    @staticmethod
+    def from_frame(
+        frame: pd.DataFrame,
+        *,
+        session: str,
+        item: str,
+        time: str | None = None,
+        position: str | None = None,
+        reward: str | None = None,
+        propensity: str | None = None,
+        positive_from: float | None = None,
+        reward_kind: str | None = None,
+        name: str = "frame",
+        source: Path | None = None,
+    ) -> Dataset:
+        """The data set of a frame with a row for each event, as of the same table in a file.
+
+        Raises InputError, with the row, for whatever is not such a table.
+
+        Args:
+            frame: the events; its index and its other columns do not matter.
+            session: column of session ids, text or integers.
+            item: column of item ids, text or integers.
+            time: column of numbers in any unit, dates, or ISO 8601 text.
+            position: column of numbers that order the events of a session.
+            reward: column of numbers; without it every event has reward 1.
+            propensity: column of probabilities of the item under the logging policy, in (0, 1].
+            positive_from: the lowest value of `reward` that counts 1, lower ones 0, as the lowest
+                rating of who likes an item; None takes the values as they are.
+            reward_kind: the option `--reward`; "all" makes every reward 1.
+            name: of the data set, in tables and in messages.
+            source: the file that was read, which is hidden from models.
+        """
+        from datasets.reading.event_dataset import EventFields
+        from datasets.reading.event_frame import frame_dataset
+
+        return frame_dataset(
+            frame,
+            EventFields(session, item, time, position, reward, propensity),
+            name=name,
+            source=source or Path(name),
+            positive_from=positive_from,
+            reward_kind=reward_kind,
+        )

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from platformdirs import user_cache_path
 
-from datasets.dataset import Dataset
+from datasets.dataset import Dataset, Notify
 from datasets.errors import InputError
 from datasets.session_log import SessionLog
 
@@ -27,6 +27,11 @@ def cache_folder() -> Path:
     if chosen := os.environ.get("BENCH_CACHE_DIR"):
         return Path(chosen).expanduser()
     return user_cache_path("session-recommender-bench", appauthor=False)
+
+
+def downloads() -> Path:
+    """The folder of downloaded files, and of those that the user puts there."""
+    return cache_folder() / "downloads"
 
 
 def cached_logs() -> Path:
@@ -43,7 +48,7 @@ def cached_dataset(
     loader: str,
     version: int,
     options: Mapping[str, str],
-    notify: Callable[[str], None],
+    notify: Notify,
 ) -> Dataset:
     """The data set that `build(name)` makes, kept as one `.npy` file for each column of its log.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from datasets.dataset import Notify
 from datasets.errors import InputError
 
 _TIMEOUT_SECONDS = 30.0
@@ -39,7 +39,7 @@ class Checksum:
         return hashlib.new(self.algorithm, usedforsecurity=False)
 
 
-def download(url: str, target: Path, checksum: Checksum, *, notify: Callable[[str], None]) -> None:
+def download(url: str, target: Path, checksum: Checksum, *, notify: Notify) -> None:
     """Fetch `url` into `target`, with a bar on a terminal's stderr.
 
     Writes beside `target` under a temporary name and renames once the checksum is right, so
