@@ -1,4 +1,4 @@
-"""How processes end: which one wrote a record and is gone since, and signals that end this one."""
+"""How processes end: whether the writer of a record has, and signals that end this one."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def own_process_tags() -> dict[str, str]:
 
 
 def has_ended(tags: Mapping[str, str]) -> bool:
-    """Whether the process that wrote `tags` ran on this machine and is gone.
+    """Whether the process that wrote `tags` ran on this machine and has ended.
 
-    False wherever that cannot be known: another host, no tags, a process that hides its start.
+    False if that cannot be known: another host, no tags, a process that hides its start.
     """
     process_id = tags.get("process_id", "")
     if tags.get("host") != platform.node() or not process_id.isdigit():

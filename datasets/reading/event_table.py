@@ -42,11 +42,7 @@ def load_event_table(path: Path, *, reward: str | None, notify: Notify) -> Datas
     `reward="all"` makes all rewards 1. Ids are what the file has between its separators, to the
     letter. Raises InputError, with the line, for whatever is not such a table.
     """
-    if reward not in (None, "all"):
-        raise InputError(
-            f"--reward {reward}: {path} is a table without ratings; "
-            "leave the option out (its reward column then counts) or use --reward all"
-        )
+    check_reward(reward, str(path))
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; check the path")
     suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
@@ -68,6 +64,15 @@ def load_event_table(path: Path, *, reward: str | None, notify: Notify) -> Datas
     return dataset
 
 
+def check_reward(reward: str | None, label: str) -> None:
+    """Raise InputError for a kind of reward that a table without ratings does not have."""
+    if reward not in (None, "all"):
+        raise InputError(
+            f"--reward {reward}: {label} is a table without ratings; "
+            "leave the option out (its reward column then counts) or use --reward all"
+        )
+
+
 def _build(path: Path, name: str, *, all_ones: bool) -> Dataset:
     columns, fields = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     return event_dataset(columns, fields, name=name, source=path, all_ones=all_ones)
@@ -75,7 +80,7 @@ def _build(path: Path, name: str, *, all_ones: bool) -> Dataset:
 
 def _read_csv(path: Path) -> tuple[TableColumns, EventFields]:
     text = DelimitedText(str(path), partial(open_file, path))
-    fields = _choose_columns(path, column_names(text))
+    fields = choose_columns(str(path), column_names(text))
     columns = gather_columns(
         blocks(text, (*fields.ids, *fields.numbers), ids=fields.ids),
         ids=fields.ids,
@@ -91,7 +96,7 @@ def _read_parquet(path: Path) -> tuple[TableColumns, EventFields]:
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
-            fields = _choose_columns(path, list(schema.names))
+            fields = choose_columns(str(path), list(schema.names))
             for name in fields.ids:
                 _refuse_id_type(path, name, schema.field(name).type)
             if not file.metadata.num_rows:
@@ -127,19 +132,23 @@ def _refuse_id_type(path: Path, name: str, dtype: pa.DataType) -> None:
         )
 
 
-def _choose_columns(path: Path, found: list[str]) -> EventFields:
+def choose_columns(label: str, found: list[str]) -> EventFields:
+    """The columns of a table by their names; messages call the table `label`.
+
+    Raises InputError where one is missing or there twice.
+    """
     listed = ", ".join(found)
     missing = [name for name in _IDS if name not in found]
     if missing:
         raise InputError(
-            f"{path}: there is no column {' nor '.join(missing)} among its columns ({listed}); "
+            f"{label}: there is no column {' nor '.join(missing)} among its columns ({listed}); "
             f"rename the one that holds it to {missing[0]}"
         )
     for name in (*_IDS, *_TIMES, *_OTHERS):
         if found.count(name) > 1:
-            raise InputError(f"{path}: column {name} is there twice ({listed}); keep one")
+            raise InputError(f"{label}: column {name} is there twice ({listed}); keep one")
     times = [name for name in _TIMES if name in found]
     if len(times) > 1:
-        raise InputError(f"{path}: it has a time and a timestamp column ({listed}); keep one")
+        raise InputError(f"{label}: it has a time and a timestamp column ({listed}); keep one")
     others = {name: name for name in _OTHERS if name in found}
     return EventFields(*_IDS, next(iter(times), None), **others)
