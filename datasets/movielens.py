@@ -38,14 +38,14 @@ NAMES: dict[str, str] = {
 }
 
 LOADER_VERSION = 2
-"""Raised whenever the same files would give another log, so that cached logs are built anew."""
+"""Increased whenever the same files would give a different log, so that caches are rebuilt."""
 
 POSITIVE_RATING = 4.0
 """The lowest rating, in stars, that counts as a reward of 1."""
 
 _FIELDS = EventFields("userId", "movieId", time="timestamp", reward="rating")
 _CSV_HEADER = ("userId", "movieId", "rating", "timestamp")
-# '::' read as ':' leaves an empty column in each gap, and stays with the fast parser.
+# '::' read as ':' leaves an empty column in each gap, and keeps pandas' fast parser.
 _GAPS = ("gap1", "gap2", "gap3")
 _DAT_COLUMNS = ("userId", "gap1", "movieId", "gap2", "rating", "gap3", "timestamp")
 _RATINGS_FILES = ("ratings.csv", "ratings.dat", "u.data")
@@ -56,7 +56,7 @@ class _Ratings:
     """The ratings file of a MovieLens folder or zip."""
 
     content: Path
-    """The file whose bytes decide the log."""
+    """The file whose bytes determine the log."""
     text: DelimitedText
     member: str | None = None
     """Its name in the zip; None outside one."""
@@ -66,7 +66,7 @@ def load(name: str, *, reward: str | None, notify: Notify) -> Dataset:
     """Load one of `NAMES`, downloading it into the user's cache unless it is there.
 
     `reward` is "rating" (the default: 1 for 4 stars or more, else 0, and both stay in the log) or
-    "all" (all ones). Raises InputError if the archive cannot be had whole.
+    "all" (all ones). Raises InputError if the archive cannot be downloaded whole.
     """
     archive = movielens_archive(name, notify)
     ratings = _find_ratings(archive)
@@ -76,14 +76,14 @@ def load(name: str, *, reward: str | None, notify: Notify) -> Dataset:
 
 
 def recognises(path: Path) -> bool:
-    """Whether the path is a MovieLens folder, zip or ratings file, going by what is in it.
+    """Whether the path is a MovieLens folder, zip or ratings file, judged by its content.
 
     Raises InputError for a zip that is damaged or would write outside its folder.
     """
     ratings = _find_ratings(path)
     if ratings is None or path.name != "ratings.csv":
         return ratings is not None
-    # A table of events may bear this name too.
+    # A table of events may have this name too.
     return set(_CSV_HEADER) <= set(column_names(ratings.text))
 
 
@@ -116,7 +116,7 @@ def _load(
         },
         notify=notify,
     )
-    # Titles stay out of the log's cache: they change nothing that is trained on or measured.
+    # Titles are not cached with the log: training and metrics do not use them.
     return replace(dataset, read_titles=partial(read_titles, ratings.content, ratings.member))
 
 

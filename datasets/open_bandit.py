@@ -1,9 +1,9 @@
 """Open Bandit Dataset (Saito et al., 2021, arXiv 2008.07146): rounds of two logging policies.
 
-A round is one item shown in one of the three places of a fashion shop's page, drawn with a
-probability that is logged, and whether it was clicked. Rounds name no user and no session, and the
-items drawn do not hang on one another, so there is no sequence to predict: this is a reader of
-rounds for off-policy evaluation (`experiments/science/open_bandit.py`), not a log to train on.
+A round is one item shown in one of the three positions of a fashion shop's page, drawn with a
+logged probability, and whether it was clicked. Rounds name no user and no session, and their items
+are drawn independently, so there is no sequence to predict: this reads rounds for off-policy
+evaluation (`experiments/science/open_bandit.py`), not a log to train on.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class BanditRounds:
     items: IntArray
     """Item shown, as its row in `item_ids`."""
     positions: IntArray
-    """Place on the page, 1 to 3."""
+    """Position on the page, 1 to 3."""
     clicks: NDArray[np.float64]
     """1 where it was clicked, else 0."""
     propensities: NDArray[np.float64]
-    """Logged probability of the item in this place, in (0, 1]."""
+    """Logged probability of the item in this position, in (0, 1]."""
     times: IntArray
     """Milliseconds since 1970."""
     item_ids: StringArray

@@ -1,4 +1,4 @@
-"""Where downloads and preprocessed logs lie, and the cache of logs, memory-mapped when read."""
+"""The folders of downloads and preprocessed logs, and the cache of logs, memory-mapped."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def cached_dataset(
     """The data set that `build(name)` makes, kept as one `.npy` file for each column of its log.
 
     The key is the SHA-256 of the file `content` with the loader's name, version and options, so
-    an edited source or loader is preprocessed anew. An entry whose files are not those of its
-    manifest is rebuilt. Where the cache cannot be written, `notify` says so and the log is used
+    an edited source or loader is preprocessed again. An entry whose files do not match its
+    manifest is rebuilt. If the cache cannot be written, `notify` says so and the log is used
     from memory. Raises InputError if `content` cannot be read.
     """
     try:
@@ -112,7 +112,7 @@ def _write(folder: Path, dataset: Dataset) -> None:
 
 
 def _read(folder: Path, name: str, source: Path) -> Dataset | None:
-    """The entry in `folder`, or None if there is none or it is not as it was written."""
+    """The entry in `folder`, or None if there is none or its files have changed."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         digests: dict[str, str] = manifest["columns"]

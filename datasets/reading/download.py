@@ -35,7 +35,7 @@ class Checksum:
         return None if found == self.digest else f"its {self.algorithm} is {found}"
 
     def _new_hash(self) -> hashlib._Hash:
-        # MD5 is what GroupLens publishes; here it finds damage, it guards against nobody.
+        # MD5 is what GroupLens publishes; it detects damage here and is no security measure.
         return hashlib.new(self.algorithm, usedforsecurity=False)
 
 
@@ -46,7 +46,7 @@ def download(url: str, target: Path, checksum: Checksum, *, notify: Notify) -> N
     `target` is never half a file. Raises InputError with the address and the place for the file
     if it cannot be fetched or is not what it should be.
     """
-    # Imported here because a run without a download needs none of it.
+    # Imported here because most runs download nothing.
     import pooch
     import requests
 

@@ -44,7 +44,7 @@ def event_dataset(
     source: Path,
     all_ones: bool,
     positive_from: float | None = None,
-    equal_times: EqualTimes = "find out",
+    equal_times: EqualTimes = "detect",
 ) -> Dataset:
     """The data set of `columns`; its default split is temporal where there are times.
 

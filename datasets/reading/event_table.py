@@ -25,7 +25,7 @@ from datasets.reading.event_columns import TableColumns, gather_columns
 from datasets.reading.event_dataset import EventFields, event_dataset
 
 LOADER_VERSION = 2
-"""Raised whenever the same table would give another log, so that cached logs are built anew."""
+"""Increased whenever the same table would give a different log, so that caches are rebuilt."""
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
@@ -39,8 +39,8 @@ def load_event_table(path: Path, *, reward: str | None, notify: Notify) -> Datas
 
     `time` or `timestamp` (numbers as they are, or ISO 8601 text) and `position` give the order;
     `reward` counts 1 where it is missing; `propensity` is the logged probability of the item.
-    `reward="all"` makes all rewards 1. Ids are what the file has between its separators, to the
-    letter. Raises InputError, with the line, for whatever is not such a table.
+    `reward="all"` makes all rewards 1. Ids are kept exactly as the
+    file has them. Raises InputError, with the line, for anything else.
     """
     check_reward(reward, str(path))
     if not path.is_file():
@@ -55,7 +55,7 @@ def load_event_table(path: Path, *, reward: str | None, notify: Notify) -> Datas
         content=path,
         loader="event_table",
         version=LOADER_VERSION,
-        # The suffix decides which parser reads the content.
+        # The suffix determines which parser reads the content.
         options={"reward": reward or "column", "suffix": suffix},
         notify=notify,
     )

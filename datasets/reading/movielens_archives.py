@@ -39,7 +39,7 @@ def movielens_archive(name: str, notify: Notify) -> Path:
     """The archive `<name>.zip`, whole: the one in the repository, or from the user's cache.
 
     Downloads from GroupLens, or from the address in BENCH_MOVIELENS_URL. Raises InputError with
-    the address and the place for the file if the archive cannot be had whole.
+    the address and the place for the file if the archive cannot be downloaded whole.
     """
     return _embedded() if name == "ml-latest-small" else _downloaded(name, notify)
 
@@ -83,7 +83,7 @@ def _kept_or_published(kept_md5: Path, url: str, archive: Path) -> Checksum:
 
 
 def _published(url: str, archive: Path) -> Checksum:
-    """GroupLens's own MD5, which stands beside each archive."""
+    """GroupLens's own MD5, published next to each archive."""
     return _checksum_in(fetch_text(f"{url}.md5", needed_for=archive), f"{url}.md5")
 
 

@@ -13,8 +13,9 @@ from datasets.session_log import IntArray, SessionLog
 from datasets.simulation.loggers import LOGGERS, make_logger
 from datasets.simulation.sessions import draw_log, observed_classes
 from datasets.simulation.worlds import WORLDS, World, make_world
-from datasets.splitting.splits import SplitOptions, accounted_events, make_split
+from datasets.splitting.splits import SplitOptions, make_split
 from tests.datasets.simulation.world_law import transition
+from tests.datasets.splitting.split_logs import accounted_events
 
 SESSIONS = 20_000
 
