@@ -18,7 +18,7 @@ class MissedTargets:
     """Targets of items that training never saw, counted as misses; shapes (n_missed,)."""
 
     sessions: IntArray
-    """Session of each; those that the held-out log lacks are numbered after its own sessions."""
+    """Session of each; sessions that are not in the held-out log are numbered after its own."""
     positions: IntArray
     """Events of known items before the target in its session."""
     rewards: FloatArray
@@ -53,8 +53,8 @@ class HeldOut:
 
     @cached_property
     def prefixes(self) -> SessionLog:
-        """`log` for those who predict: the last event of each session, a part of no prefix, is
-        another one, of an item drawn at random, without a reward, at the time of the one before."""
+        """`log` as models see it: the last event of each session, in no prefix, is replaced by a
+        random item without reward, at the time of the event before."""
         log, last = self.log, self.log.offsets[1:] - 1
         drawn = np.random.default_rng(log.n_events).integers(0, log.n_items, log.n_sessions)
         items, rewards, times = log.items.copy(), log.rewards.copy(), log.times
