@@ -180,7 +180,7 @@ def test_latex_is_escaped() -> None:
 
 
 def test_latex_marks_and_escapes() -> None:
-    cell = Cell(0.25, 0.2, 0.3, spread=0.01, told_from_best=True)
+    cell = Cell(0.25, 0.2, 0.3, spread=0.01, differs_from_best=True)
     rows = [TableRow("a_b", {"R%": cell}, "‡"), TableRow("**c**", {"R%": Cell(0.5)})]
     lines = latex_table(rows, [Column("R%", 2, "highest")], caption="").splitlines()
     shown = [" ".join(line.split()) for line in lines]
