@@ -1,4 +1,4 @@
-"""The error that a person can fix, and the hint that goes with a misspelt name."""
+"""The error that a user can fix, and the hint for a misspelt name."""
 
 import difflib
 from collections.abc import Collection
@@ -9,6 +9,6 @@ class InputError(Exception):
 
 
 def nearest_hint(name: str, known: Collection[str], otherwise: str) -> str:
-    """A question with the name nearest to `name`; where none is near, `otherwise` and all names."""
+    """A question with the known name closest to `name`; if none is close, `otherwise` and all."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean '{near[0]}'?" if near else f"{otherwise} {', '.join(known) or 'none'}"

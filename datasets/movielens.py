@@ -5,14 +5,11 @@ A session is a user's whole history in time order, as in published replications 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from datasets.dataset import Dataset
+from datasets.dataset import Dataset, Notify
 from datasets.errors import InputError
 from datasets.reading.archive import members, open_member
 from datasets.reading.cache import cached_dataset
@@ -25,9 +22,9 @@ from datasets.reading.delimited_text import (
     open_file,
 )
 from datasets.reading.event_columns import gather_columns
+from datasets.reading.event_dataset import EventFields, event_dataset
 from datasets.reading.movielens_archives import movielens_archive
 from datasets.reading.movielens_titles import read_titles
-from datasets.reading.ordering import EventColumns, order_events
 
 NAMES: dict[str, str] = {
     "ml-latest-small": "MovieLens latest-small: 100,836 ratings by 610 users (comes with the code)",
@@ -41,13 +38,14 @@ NAMES: dict[str, str] = {
 }
 
 LOADER_VERSION = 2
-"""Raised whenever the same files would give another log, so that cached logs are built anew."""
+"""Increased whenever the same files would give a different log, so that caches are rebuilt."""
 
 POSITIVE_RATING = 4.0
 """The lowest rating, in stars, that counts as a reward of 1."""
 
+_FIELDS = EventFields("userId", "movieId", time="timestamp", reward="rating")
 _CSV_HEADER = ("userId", "movieId", "rating", "timestamp")
-# '::' read as ':' leaves an empty column in each gap, and stays with the fast parser.
+# '::' read as ':' leaves an empty column in each gap, and keeps pandas' fast parser.
 _GAPS = ("gap1", "gap2", "gap3")
 _DAT_COLUMNS = ("userId", "gap1", "movieId", "gap2", "rating", "gap3", "timestamp")
 _RATINGS_FILES = ("ratings.csv", "ratings.dat", "u.data")
@@ -58,17 +56,17 @@ class _Ratings:
     """The ratings file of a MovieLens folder or zip."""
 
     content: Path
-    """The file whose bytes decide the log."""
+    """The file whose bytes determine the log."""
     text: DelimitedText
     member: str | None = None
     """Its name in the zip; None outside one."""
 
 
-def load(name: str, *, reward: str | None, notify: Callable[[str], None]) -> Dataset:
+def load(name: str, *, reward: str | None, notify: Notify) -> Dataset:
     """Load one of `NAMES`, downloading it into the user's cache unless it is there.
 
     `reward` is "rating" (the default: 1 for 4 stars or more, else 0, and both stay in the log) or
-    "all" (all ones). Raises InputError if the archive cannot be had whole.
+    "all" (all ones). Raises InputError if the archive cannot be downloaded whole.
     """
     archive = movielens_archive(name, notify)
     ratings = _find_ratings(archive)
@@ -78,18 +76,18 @@ def load(name: str, *, reward: str | None, notify: Callable[[str], None]) -> Dat
 
 
 def recognises(path: Path) -> bool:
-    """Whether the path is a MovieLens folder, zip or ratings file, going by what is in it.
+    """Whether the path is a MovieLens folder, zip or ratings file, judged by its content.
 
     Raises InputError for a zip that is damaged or would write outside its folder.
     """
     ratings = _find_ratings(path)
     if ratings is None or path.name != "ratings.csv":
         return ratings is not None
-    # A table of events may bear this name too.
+    # A table of events may have this name too.
     return set(_CSV_HEADER) <= set(column_names(ratings.text))
 
 
-def load_path(path: Path, *, reward: str | None, notify: Callable[[str], None]) -> Dataset:
+def load_path(path: Path, *, reward: str | None, notify: Notify) -> Dataset:
     """Load a MovieLens folder, zip or ratings file of the user's own; `reward` as in `load`."""
     ratings = _find_ratings(path)
     if ratings is None:
@@ -100,7 +98,7 @@ def load_path(path: Path, *, reward: str | None, notify: Callable[[str], None]) 
 
 
 def _load(
-    name: str, source: Path, ratings: _Ratings, reward: str | None, notify: Callable[[str], None]
+    name: str, source: Path, ratings: _Ratings, reward: str | None, notify: Notify
 ) -> Dataset:
     if reward not in (None, "rating", "all"):
         raise InputError(f"--reward {reward}: not one of rating, all; choose one of them")
@@ -118,7 +116,7 @@ def _load(
         },
         notify=notify,
     )
-    # Titles stay out of the log's cache: they change nothing that is trained on or measured.
+    # Titles are not cached with the log: training and metrics do not use them.
     return replace(dataset, read_titles=partial(read_titles, ratings.content, ratings.member))
 
 
@@ -131,44 +129,24 @@ def _build(name: str, *, source: Path, text: DelimitedText, all_ones: bool) -> D
             f"a MovieLens file has {_listed(_CSV_HEADER)}"
         )
     gaps = tuple(gap for gap in _GAPS if gap in found)
-    ids = ("userId", "movieId")
+    ids = _FIELDS.ids
     columns = gather_columns(
-        blocks(text, (*ids, *gaps, "rating", "timestamp"), ids=(*ids, *gaps)),
+        blocks(text, (*ids, *gaps, *_FIELDS.numbers), ids=(*ids, *gaps)),
         ids=ids,
-        numbers=("rating", "timestamp"),
-        time="timestamp",
+        numbers=_FIELDS.numbers,
+        time=_FIELDS.time,
         place=lambda row: f"line {line_of_row(text, row)}",
         label=text.label,
         empty=gaps,
     )
-    n_positive = int((columns.numbers["rating"] >= POSITIVE_RATING).sum())
-    n_events = len(columns.numbers["rating"])
-    if all_ones:
-        rewards = np.ones(n_events, dtype=np.float32)
-        reward_note = "every event has reward 1 (by --reward all)"
-    else:
-        rewards = (columns.numbers["rating"] >= POSITIVE_RATING).astype(np.float32)
-        reward_note = (
-            f"{n_positive:,} of {n_events:,} events have reward 1 (a rating of 4 or more), "
-            "the others 0"
-        )
-    ordered = order_events(
-        EventColumns(
-            sessions=columns.ids["userId"],
-            items=columns.ids["movieId"],
-            rewards=rewards,
-            times=columns.numbers["timestamp"],
-        ),
-        equal_times="shuffle",
-    )
-    return Dataset(
+    return event_dataset(
+        columns,
+        _FIELDS,
         name=name,
-        log=ordered.log,
-        default_split="temporal",
         source=source,
-        order=ordered.order,
-        equal_time_share=ordered.equal_time_share,
-        notes=(ordered.note, reward_note),
+        all_ones=all_ones,
+        positive_from=POSITIVE_RATING,
+        equal_times="shuffle",
     )
 
 

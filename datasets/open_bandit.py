@@ -1,18 +1,16 @@
 """Open Bandit Dataset (Saito et al., 2021, arXiv 2008.07146): rounds of two logging policies.
 
-A round is one item shown in one of the three places of a fashion shop's page, drawn with a
-probability that is logged, and whether it was clicked. Rounds name no user and no session, and the
-items drawn do not hang on one another, so there is no sequence to predict: this is a reader of
-rounds for off-policy evaluation (`experiments/science/open_bandit.py`), not a log to train on.
+A round is one item shown in one of the three positions of a fashion shop's page, drawn with a
+logged probability, and whether it was clicked. Rounds name no user and no session, and their items
+are drawn independently, so there is no sequence to predict: this reads rounds for off-policy
+evaluation (`experiments/science/open_bandit.py`), not a log to train on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -29,9 +27,6 @@ from datasets.reading.delimited_text import (
 from datasets.reading.event_columns import TableColumns, gather_columns, refuse_rows
 from datasets.session_log import IntArray, StringArray
 
-NAMES: dict[str, str] = {}
-"""Given by path alone, and only to be told what it is not."""
-
 CAMPAIGNS = ("all", "men", "women")
 
 _ITEMS = "item_context.csv"
@@ -45,11 +40,11 @@ class BanditRounds:
     items: IntArray
     """Item shown, as its row in `item_ids`."""
     positions: IntArray
-    """Place on the page, 1 to 3."""
+    """Position on the page, 1 to 3."""
     clicks: NDArray[np.float64]
     """1 where it was clicked, else 0."""
     propensities: NDArray[np.float64]
-    """Logged probability of the item in this place, in (0, 1]."""
+    """Logged probability of the item in this position, in (0, 1]."""
     times: IntArray
     """Milliseconds since 1970."""
     item_ids: StringArray
@@ -91,24 +86,6 @@ def read_rounds(folder: Path) -> BanditRounds:
         propensities=propensities,
         times=columns.numbers["timestamp"].astype(np.int64),
         item_ids=items.ids,
-    )
-
-
-def recognises(path: Path) -> bool:
-    """Whether the path is an Open Bandit folder or file of rounds, going by what is in it."""
-    found = _rounds_file(path)
-    return found is not None and set(_NUMBERS) <= set(column_names(_text(found)))
-
-
-def load_path(path: Path, *, reward: str | None, notify: Callable[[str], None]) -> NoReturn:
-    """Always raises InputError: with the line of a faulty round, else since there are no sessions.
-
-    `reward` and `notify` are those of other data sets.
-    """
-    read_rounds(path)
-    raise InputError(
-        f"{path}: Open Bandit rounds name no session, so no model of sequences can learn from "
-        "them; `python experiments/science/open_bandit.py` evaluates their policies"
     )
 
 

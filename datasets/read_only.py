@@ -11,10 +11,10 @@ AnyArray = TypeVar("AnyArray", bound=np.ndarray[Any, Any])
 
 
 def read_only(array: AnyArray) -> AnyArray:
-    """The array itself where nothing can make it writable, else a copy of which that is true.
+    """The array itself if nothing can make it writable, else a copy for which that holds.
 
     Clearing numpy's flag is not enough, since `setflags(write=True)` on the array that owns the
-    memory, which every view reaches by `base`, would set it again. The copy lies in `bytes`.
+    memory, which every view reaches by `base`, would set it again. The copy is held by `bytes`.
     """
     if _is_sealed(array):
         return array
@@ -22,7 +22,7 @@ def read_only(array: AnyArray) -> AnyArray:
 
 
 def _is_sealed(array: Any) -> bool:
-    """Whether the array and all that it is a view of refuse writes, down to the memory's owner."""
+    """Whether the array and every array it is a view of refuse writes, down to the owner."""
     while isinstance(array, np.ndarray):
         if array.flags.writeable:
             return False

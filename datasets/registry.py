@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import ast
 import importlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datasets.errors import InputError, nearest_hint
 
 if TYPE_CHECKING:
-    from datasets.dataset import Dataset
+    from datasets.dataset import Dataset, Notify
 
 
 def list_datasets() -> dict[str, str]:
@@ -25,9 +24,7 @@ def list_datasets() -> dict[str, str]:
     return {name: line for names in _modules().values() for name, line in names.items()}
 
 
-def load_dataset(
-    name_or_path: str, *, reward: str | None = None, notify: Callable[[str], None]
-) -> Dataset:
+def load_dataset(name_or_path: str, *, reward: str | None = None, notify: Notify) -> Dataset:
     """Load a data set by name, or a table, MovieLens folder or zip by path; a name goes first.
 
     `reward` is one of the data set's own kinds of reward, None its default. `notify` takes lines
@@ -42,19 +39,25 @@ def load_dataset(
     return dataset
 
 
-def load_event_table(path: Path, *, reward: str | None, notify: Callable[[str], None]) -> Dataset:
+def load_event_table(path: Path, *, reward: str | None, notify: Notify) -> Dataset:
     """Load a table of events (see `datasets.reading.event_table`)."""
     from datasets.reading import event_table
 
     return event_table.load_event_table(path, reward=reward, notify=notify)
 
 
-def _load(name_or_path: str, reward: str | None, notify: Callable[[str], None]) -> Dataset:
+def _load(name_or_path: str, reward: str | None, notify: Notify) -> Dataset:
     modules = _modules()
     for module_name, names in modules.items():
         if any(_names(name, name_or_path) for name in names):
             module = importlib.import_module(f"datasets.{module_name}")
-            named: Dataset = module.load(name_or_path, reward=reward, notify=notify)
+            try:
+                named: Dataset = module.load(name_or_path, reward=reward, notify=notify)
+            except OSError as error:
+                raise InputError(
+                    f"{name_or_path}: {error.filename or 'its file'} cannot be read "
+                    f"({error.strerror or error}); put the file there"
+                ) from error
             return named
     path = Path(name_or_path).expanduser()
     if not path.exists():

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
-from datasets.dataset import Dataset
+from datasets.dataset import Dataset, Notify
 from datasets.errors import InputError, nearest_hint
 from datasets.simulation.loggers import LOGGERS, make_logger
 from datasets.simulation.sessions import draw_log
@@ -44,7 +43,7 @@ class Description:
         return START + ",".join(f"{key}={value}" for key, value in given.items())
 
 
-def load(name: str, *, reward: str | None, notify: Callable[[str], None]) -> Dataset:
+def load(name: str, *, reward: str | None, notify: Notify) -> Dataset:
     """Draw the log that `name` describes, with its world.
 
     `reward` is "click" (the default: what each click pays, else 0) or "all" (all ones). Raises

@@ -1,4 +1,4 @@
-"""How models look in every plot and table: colour, marker and line, told apart without colour too.
+"""The style of models in all plots and tables: colour, marker and line, distinct without colour.
 
 The colours are those of Okabe and Ito (Color Universal Design, 2008) without yellow, which no line
 on white survives, and with the text's own colour for black. On white they are darkened as far as a

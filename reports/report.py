@@ -42,7 +42,7 @@ def write_tables(benchmarks: Sequence[Benchmark], folder: Path) -> None:
 def report_paths(folder: Path, record: BenchmarkRecord, *, page: bool = True) -> list[Path]:
     """The report's files and folders, as far as they are there; without `page` not its page.
 
-    What an earlier benchmark has left in `folder` and this one has not made is no part of it.
+    Files that an earlier benchmark left in `folder` are no part of it.
     """
     names = ["benchmark.json", "table.md", "table.csv", "table.tex", POLICY_VALUES]
     names += ["report.html", "plots"] if page else []

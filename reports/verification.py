@@ -1,4 +1,4 @@
-"""Compute every figure again from the ranks, and name each one that a file tells otherwise."""
+"""Compute every figure again from the ranks, and name each stored one that differs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reports.tables.benchmark_table import benchmark_csv
 from reports.tables.policy_value_table import POLICY_VALUES, policy_values_csv
 
 RELATIVE_ERROR = 1e-9
-"""Sums of another version of NumPy may round otherwise."""
+"""Another version of NumPy may round sums differently."""
 
 
 def compare_with_ranks(folder: Path) -> tuple[int, list[str]]:
@@ -79,7 +79,7 @@ def _compare_table(folder: Path, name: str, text: str) -> tuple[int, list[str]]:
 
 
 def _impossible_ranks(ranks: Ranks, events: TestEvents, n_items: int) -> Iterator[str]:
-    """What ranks, ties and exposure cannot be beside each other."""
+    """Contradictions between ranks, ties and exposure."""
     missed = ranks.ranks == MISSED_RANK
     scored = ranks.ranks[~missed].astype(np.int64)
     if len(ranks.ranks) != len(events):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import tomli_w
 
 from bench.planning.plan import Plan
 from bench.store.files import write_whole
@@ -25,35 +25,24 @@ def write_preset(
     The file alone repeats the plan's trials. Raises InputError for an option that TOML cannot hold,
     and where the file cannot be written.
     """
-    lines = [f"# {line}" for line in comment.splitlines()]
+    content: dict[str, Any] = {}
     for field in dataclasses.fields(Plan):
         value = getattr(plan, field.name)
         differs = field.name == "models" or value != field.default
         if differs and field.name not in _OF_THE_RUN:
-            lines.append(f"{field.name} = {_toml(value)}")
-    for label, values in options.items():
-        if values:
-            lines += ["", f"[{_key(label)}]"]
-        lines += [f"{_key(name)} = {_toml(value)}" for name, value in values.items()]
-    write_whole(file, "\n".join(lines) + "\n")
+            content[field.name] = _storable(value)
+    content |= {label: _storable(values) for label, values in options.items() if values}
+    lines = [f"# {line}" for line in comment.splitlines()]
+    write_whole(file, "\n".join([*lines, tomli_w.dumps(content)]))
 
 
-def _key(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else _toml(text)
-
-
-def _toml(value: Any) -> str:
+def _storable(value: Any) -> Any:
     if value is None:
-        return '"none"'  # the word that an option takes for it; TOML has no null
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)  # inf and nan are called the same
-    if isinstance(value, str):
-        # TOML knows JSON's escapes, and forbids one control character that JSON lets through.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return "none"  # the word that an option takes for it; TOML has no null
+    if isinstance(value, bool | int | float | str):
+        return value
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key(key)} = {_toml(each)}" for key, each in value.items()) + "}"
+        return [_storable(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: _storable(each) for key, each in value.items()}
     raise InputError(f"{value!r} cannot be written as TOML; set that option by --set instead")

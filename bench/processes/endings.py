@@ -1,51 +1,44 @@
-"""How processes end: which one wrote a record and is gone since, and signals that end this one."""
+"""How processes end: whether the writer of a record has, and signals that end this one."""
 
 from __future__ import annotations
 
-import os
 import platform
 import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
+
+import psutil
 
 
 def own_process_tags() -> dict[str, str]:
     """Tags by which a later process can tell whether this one still runs."""
-    process_id = os.getpid()
+    process = psutil.Process()
     return {
         "host": platform.node(),
-        "process_id": str(process_id),
-        "process_started": _state_and_start(process_id)[1],
+        "process_id": str(process.pid),
+        "process_started": _start(process),
     }
 
 
 def has_ended(tags: Mapping[str, str]) -> bool:
-    """Whether the process that wrote `tags` ran on this machine and is gone.
+    """Whether the process that wrote `tags` ran on this machine and has ended.
 
-    False wherever that cannot be known: another host, no tags, a system without POSIX signals.
+    False if that cannot be known: another host, no tags, a process that hides its start.
     """
     process_id = tags.get("process_id", "")
-    if tags.get("host") != platform.node() or not process_id.isdigit() or os.name != "posix":
+    if tags.get("host") != platform.node() or not process_id.isdigit():
         return False
-    if not exists(int(process_id)):
-        return True
-    state, started = _state_and_start(int(process_id))
-    # A zombie still answers signals; a reused id belongs to a process that started later.
-    return state == "Z" or started != tags.get("process_started", started)
-
-
-def exists(process_id: int) -> bool:
-    """Whether a process of this number exists on this machine."""
     try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
+        process = psutil.Process(int(process_id))
+        # A reused id belongs to a process that started later.
+        reused = _start(process) != tags.get("process_started", _start(process))
+        return reused or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.AccessDenied:
         return False
-    except PermissionError:
+    except psutil.NoSuchProcess:
         return True
-    return True
 
 
 @contextmanager
@@ -68,12 +61,9 @@ def terminate_as_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _state_and_start(process_id: int) -> tuple[str, str]:
-    """State letter and start (clock ticks since boot), empty where the system has no /proc."""
-    try:
-        text = Path(f"/proc/{process_id}/stat").read_text()
-    except OSError:
-        return "", ""
-    # The second field is the command in brackets, which may itself hold spaces and brackets.
-    fields = text.rpartition(")")[2].split()
-    return fields[0], fields[19]
+def _start(process: psutil.Process) -> str:
+    """When the process started, in hundredths of a second since boot.
+
+    Both times are of the same clock, so that setting the clock changes nothing.
+    """
+    return str(round(100 * (process.create_time() - psutil.boot_time())))

@@ -8,12 +8,11 @@ import sys
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+
+import psutil
 
 SHORTEST_SECONDS = 1.0
 """The system counts in hundredths of a second for each core: less says nothing."""
-_COUNTED_TWICE = 2  # guest and guest_nice, the last two columns, are in user and nice already
-_IDLE, _WAITING_FOR_DISKS = 3, 4
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class LoadReading:
 
 
 def read_load(own: Collection[int] = ()) -> LoadReading | None:
-    """Read the clocks; None where the system has no Linux /proc/stat.
+    """Read the clocks; None elsewhere than on Linux.
 
     Args:
         own: processes that count as this one's own work, by number; this one itself, with those of
@@ -44,10 +43,10 @@ def read_load(own: Collection[int] = ()) -> LoadReading | None:
         return None
     # Work on other cores does not slow this process.
     cores = os.sched_getaffinity(0)
-    try:
-        idle, counted = core_seconds(Path("/proc/stat").read_text(), cores)
-    except OSError:
+    seconds = core_seconds(cores)
+    if seconds is None:
         return None
+    idle, counted = seconds
     times = os.times()
     return LoadReading(
         clock=time.perf_counter(),
@@ -89,33 +88,31 @@ def processes_beside() -> tuple[int, ...]:
     if parent is None or parent.pid is None:
         return ()
     # A fork server's children, this one among them, are those of the process that it forks for.
-    forking = os.getppid()
     try:
-        children = Path(f"/proc/{forking}/task/{forking}/children").read_text().split()
-    except OSError:
+        children = psutil.Process(os.getppid()).children()
+    except psutil.Error:
         children = []
-    return (parent.pid, *(int(child) for child in children if int(child) != os.getpid()))
+    return (parent.pid, *(child.pid for child in children if child.pid != os.getpid()))
 
 
-def core_seconds(text: str, cores: Collection[int]) -> tuple[float, float]:
-    """Idle seconds and all counted seconds of `cores`, from the text of /proc/stat."""
-    idle = counted = 0
-    for line in text.splitlines():
-        name, *ticks = line.split()
-        if name.startswith("cpu") and name[3:].isdigit() and int(name[3:]) in cores:
-            columns = [int(number) for number in ticks[: 10 - _COUNTED_TWICE]]
-            idle += columns[_IDLE] + columns[_WAITING_FOR_DISKS]
-            counted += sum(columns)
-    ticks_per_second = os.sysconf("SC_CLK_TCK")
-    return idle / ticks_per_second, counted / ticks_per_second
+def core_seconds(cores: Collection[int]) -> tuple[float, float] | None:
+    """Idle seconds and all counted seconds of `cores` so far; None where the system hides them."""
+    try:
+        of_core = psutil.cpu_times(percpu=True)
+    except OSError:
+        return None
+    if max(cores) >= len(of_core):
+        return None  # cores are numbered with gaps, so which is which is not known
+    used = [of_core[core] for core in cores]
+    idle = sum(times.idle + times.iowait for times in used)
+    # The seconds of guests are in user and nice already.
+    return idle, sum(sum(times) - times.guest - times.guest_nice for times in used)
 
 
 def _process_seconds(process: int) -> float:
     """Processor seconds of a process so far, 0 if it has gone."""
     try:
-        text = Path(f"/proc/{process}/stat").read_text()
-    except OSError:
+        times = psutil.Process(process).cpu_times()
+    except psutil.Error:
         return 0.0
-    # The second field is the command in brackets, which may itself hold spaces and brackets.
-    fields = text.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return times.user + times.system

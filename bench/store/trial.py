@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import psutil
 
-from bench.processes.endings import exists
 from bench.store.cost import Cost
 from bench.store.curve import CURVE
 from bench.store.files import read_versioned, replacing
@@ -183,5 +183,5 @@ def sweep_unfinished(trials: Path) -> None:
     """Remove unfinished folders of processes that no longer exist."""
     for building in trials.glob(".*.partial"):
         process = building.name.split(".")[-2]
-        if process.isdigit() and not exists(int(process)):
+        if process.isdigit() and not psutil.pid_exists(int(process)):
             shutil.rmtree(building, ignore_errors=True)

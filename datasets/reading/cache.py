@@ -1,4 +1,4 @@
-"""Where downloads and preprocessed logs lie, and the cache of logs, memory-mapped when read."""
+"""The folders of downloads and preprocessed logs, and the cache of logs, memory-mapped."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+from platformdirs import user_cache_path
 
-from datasets.dataset import Dataset
+from datasets.dataset import Dataset, Notify
 from datasets.errors import InputError
 from datasets.session_log import SessionLog
 
@@ -22,11 +23,15 @@ _MANIFEST = "manifest.json"
 
 
 def cache_folder() -> Path:
-    """The user's cache: BENCH_CACHE_DIR itself, else a folder in XDG_CACHE_HOME or ~/.cache."""
+    """BENCH_CACHE_DIR itself, else the program's folder where the system keeps users' caches."""
     if chosen := os.environ.get("BENCH_CACHE_DIR"):
         return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "session-recommender-bench"
+    return user_cache_path("session-recommender-bench", appauthor=False)
+
+
+def downloads() -> Path:
+    """The folder of downloaded files, and of those that the user puts there."""
+    return cache_folder() / "downloads"
 
 
 def cached_logs() -> Path:
@@ -43,13 +48,13 @@ def cached_dataset(
     loader: str,
     version: int,
     options: Mapping[str, str],
-    notify: Callable[[str], None],
+    notify: Notify,
 ) -> Dataset:
     """The data set that `build(name)` makes, kept as one `.npy` file for each column of its log.
 
     The key is the SHA-256 of the file `content` with the loader's name, version and options, so
-    an edited source or loader is preprocessed anew. An entry whose files are not those of its
-    manifest is rebuilt. Where the cache cannot be written, `notify` says so and the log is used
+    an edited source or loader is preprocessed again. An entry whose files do not match its
+    manifest is rebuilt. If the cache cannot be written, `notify` says so and the log is used
     from memory. Raises InputError if `content` cannot be read.
     """
     try:
@@ -107,7 +112,7 @@ def _write(folder: Path, dataset: Dataset) -> None:
 
 
 def _read(folder: Path, name: str, source: Path) -> Dataset | None:
-    """The entry in `folder`, or None if there is none or it is not as it was written."""
+    """The entry in `folder`, or None if there is none or its files have changed."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
         digests: dict[str, str] = manifest["columns"]

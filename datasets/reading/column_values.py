@@ -1,4 +1,4 @@
-"""Numbers and times of a column: exact where the source is exact, and refused where it is not."""
+"""Numbers and times of a column: integers stay exact, and what cannot be parsed is refused."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def parse_numbers(column: pd.Series) -> TimeArray:
 def parse_times(column: pd.Series, kind: TimeKind | None) -> tuple[TimeArray, TimeKind]:
     """Times as `parse_numbers`, or ISO 8601 text as int64 milliseconds since 1970 (UTC).
 
-    A text without a zone is taken as UTC. `kind` is what earlier parts of the column hold, since
+    Text without a time zone is UTC. `kind` is what earlier blocks of the column hold, since
     numbers and dates in one column have no common unit; None lets the first value decide. Raises
     BadValueError at the first value of another kind.
     """

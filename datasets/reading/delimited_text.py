@@ -1,4 +1,4 @@
-"""Delimited text read in blocks, so that memory follows the columns and not the text."""
+"""Delimited text read in blocks, so that memory depends on the columns and not on the text."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DelimitedText:
     """Opens the bytes of the text; called once for each pass over it."""
     separator: str = ","
     columns: tuple[str, ...] | None = None
-    """Names of the columns of a text without a header line; None: the first line has them."""
+    """Column names of a text without a header line; None if the first line has them."""
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def open_file(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            # A gzip stream reads as any other, though typeshed does not count it as one.
+            # A gzip stream reads like any other, but typeshed does not know that.
             yield cast(IO[bytes], stream)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
@@ -80,12 +80,12 @@ def blocks(
 ) -> Iterator[pd.DataFrame]:
     """The wanted columns in blocks of rows: ids as the text wrote them, others as pandas parses.
 
-    Nothing is taken for missing: a blank field is an empty text. Call `column_names` first.
+    No value counts as missing: a blank field is an empty string. Call `column_names` first.
     Raises InputError if a row has too many fields, a quote is never closed or a byte is not UTF-8.
     """
     names = column_names(text)
-    # Columns that nobody wants are parsed too (without that, pandas would let long rows pass), in
-    # the type that costs least.
+    # Unused columns are parsed too, in the cheapest type: without that pandas would let long rows
+    # pass.
     dtypes = {name: "category" for name in names if name not in wanted}
     dtypes |= dict.fromkeys(ids, "str")
     try:
@@ -129,7 +129,7 @@ def _rows(text: DelimitedText) -> Iterator[Iterator[tuple[int, list[str]]]]:
         reader = csv.reader(lines, delimiter=text.separator)
         line = 1
         for fields in reader:
-            # As pandas does: a line of white space alone is no row.
+            # As in pandas, a line of white space alone is no row.
             if len(fields) > 1 or (fields and fields[0].strip()):
                 yield line, fields
             line = reader.line_num + 1

@@ -1,24 +1,18 @@
-"""Downloads that end whole or not at all: size and checksum first, the final name last."""
+"""Downloads that end whole or not at all: the checksum first, the final name last."""
 
 from __future__ import annotations
 
 import hashlib
-import http.client
-import os
-import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Literal
 
+from datasets.dataset import Notify
 from datasets.errors import InputError
 
 _TIMEOUT_SECONDS = 30.0
 _CHUNK_BYTES = 1 << 18
-_MAX_TEXT_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -41,119 +35,74 @@ class Checksum:
         return None if found == self.digest else f"its {self.algorithm} is {found}"
 
     def _new_hash(self) -> hashlib._Hash:
-        # MD5 is what GroupLens publishes; here it finds damage, it guards against nobody.
+        # MD5 is what GroupLens publishes; it detects damage here and is no security measure.
         return hashlib.new(self.algorithm, usedforsecurity=False)
 
 
-def download(url: str, target: Path, checksum: Checksum, *, notify: Callable[[str], None]) -> None:
+def download(url: str, target: Path, checksum: Checksum, *, notify: Notify) -> None:
     """Fetch `url` into `target`, with a bar on a terminal's stderr.
 
-    Writes beside `target` under a temporary name and renames once size and checksum are right, so
+    Writes beside `target` under a temporary name and renames once the checksum is right, so
     `target` is never half a file. Raises InputError with the address and the place for the file
     if it cannot be fetched or is not what it should be.
     """
+    # Imported here because most runs download nothing.
+    import pooch
+    import requests
+
     notify(f"downloading {url} to {target}")
-    part = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=target.parent, prefix=f".{target.name}-", suffix=".part", delete=False
-        ) as file:
-            part = Path(file.name)
-            _copy(url, file, checksum.size)
-            file.flush()
-            os.fsync(file.fileno())
-        fault = checksum.fault(part)
-        if fault:
+    pooch.get_logger().setLevel("ERROR")
+    transfer = pooch.HTTPDownloader(
+        progressbar=sys.stderr.isatty(), chunk_size=_CHUNK_BYTES, timeout=_TIMEOUT_SECONDS
+    )
+
+    def fetch(url: str, file: str, caller: object) -> None:
+        transfer(url, file, caller)
+        # pooch checks the hash as well, but says what is wrong in three sentences.
+        if fault := checksum.fault(Path(file)):
             raise _failure(url, target, f"what came is not the published file: {fault}")
-        part.replace(target)
-    except (OSError, http.client.HTTPException, _TransferError) as error:
+
+    try:
+        pooch.retrieve(
+            url,
+            known_hash=f"{checksum.algorithm}:{checksum.digest}",
+            fname=target.name,
+            path=target.parent,
+            downloader=fetch,
+        )
+    except (OSError, requests.RequestException) as error:
+        if isinstance(error, requests.HTTPError):
+            error.response.close()  # pooch leaves its socket open
         raise _failure(url, target, _reason(error)) from error
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
 
 
 def fetch_text(url: str, needed_for: Path) -> str:
     """The short text at `url`; raises InputError if it cannot be fetched."""
+    import requests
+
     try:
-        with _open(url) as response:
-            return response.read(_MAX_TEXT_BYTES).decode("utf-8", errors="replace")
-    except (OSError, http.client.HTTPException, _TransferError) as error:
+        response = requests.get(url, timeout=_TIMEOUT_SECONDS)
+        response.raise_for_status()
+    except requests.RequestException as error:
         raise _failure(url, needed_for, _reason(error)) from error
-
-
-class _TransferError(Exception):
-    """A transfer that went wrong in a way that urllib lets pass."""
-
-
-class _HttpOnly(urllib.request.HTTPRedirectHandler):
-    """Follows redirects to http and https alone."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: Any,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        try:
-            _check_scheme(newurl)
-        except _TransferError:
-            fp.close()
-            raise
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _check_scheme(url: str) -> None:
-    scheme = urllib.parse.urlsplit(url).scheme
-    if scheme not in ("http", "https"):
-        raise _TransferError(f"'{scheme}' is neither http nor https")
-
-
-def _open(url: str) -> http.client.HTTPResponse:
-    _check_scheme(url)
-    opener = urllib.request.build_opener(_HttpOnly)
-    try:
-        response: http.client.HTTPResponse = opener.open(url, timeout=_TIMEOUT_SECONDS)
-    except urllib.error.HTTPError as error:
-        error.close()
-        raise _TransferError(f"the server answers {error.code} {error.reason}") from error
-    return response
-
-
-def _copy(url: str, file: IO[bytes], size: int | None) -> None:
-    """Copy the body, refusing one that is shorter than announced or longer than recorded."""
-    # Imported here because a run without a download needs none of it.
-    from tqdm import tqdm
-
-    with _open(url) as response:
-        length = response.headers.get("Content-Length")
-        announced = int(length) if length and length.isdecimal() else None
-        if size is not None and announced not in (None, size):
-            raise _TransferError(f"the server offers {announced:,} bytes where {size:,} belong")
-        received = 0
-        with tqdm(
-            total=announced or size, unit="B", unit_scale=True, disable=None, leave=False
-        ) as bar:
-            while chunk := response.read(_CHUNK_BYTES):
-                received += len(chunk)
-                if size is not None and received > size:
-                    raise _TransferError(f"the server sends more than the {size:,} bytes due")
-                file.write(chunk)
-                bar.update(len(chunk))
-    if announced is not None and received != announced:
-        raise _TransferError(f"the transfer broke off after {received:,} of {announced:,} bytes")
+    return response.text
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, urllib.error.URLError):
-        return str(error.reason)
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return str(error) or type(error).__name__
+    """Why a transfer failed, in a few words: requests' own text is a page of nested errors."""
+    import requests
+    from urllib3.exceptions import IncompleteRead
+
+    if isinstance(error, requests.HTTPError):
+        return f"the server answers {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.exceptions.InvalidSchema):
+        return "the address is neither http nor https"
+    while error.__context__ is not None:
+        error = error.__context__
+    if isinstance(error, IncompleteRead) and error.expected is not None:
+        total = error.partial + error.expected
+        return f"the transfer broke off after {error.partial:,} of {total:,} bytes"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _failure(url: str, target: Path, reason: str) -> InputError:

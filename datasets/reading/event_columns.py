@@ -22,7 +22,7 @@ class TableColumns:
     ids: Mapping[str, CodedIds]
     numbers: Mapping[str, TimeArray]
     place: Callable[[int], str]
-    """Says in words where a row of the columns stands in the source."""
+    """Names the line or row of the source that a row of the columns came from."""
     label: str
     """What messages call the source."""
 
@@ -41,7 +41,7 @@ def gather_columns(
 
     Raises InputError, naming the source and the place in it, for a blank id, a value that is no
     finite number, a time (the column named `time`) that is neither a number nor ISO 8601, or
-    anything in the columns that must be `empty`, as those between the halves of '::'.
+    anything in the columns that must be `empty`, such as those between two colons.
     """
     id_columns = {name: _IdColumn() for name in ids}
     number_columns = {name: _NumberColumn(is_time=name == time) for name in numbers}
@@ -103,14 +103,14 @@ def refuse_rows(columns: TableColumns, name: str, bad: NDArray[np.bool_], fault:
 
 @dataclass
 class _IdColumn:
-    """Codes ids by first appearance, which depends on the file alone and on no hash seed."""
+    """Codes ids by first appearance, which depends on the file alone and not on a hash seed."""
 
     vocabulary: dict[str, int] = field(default_factory=dict)
     codes: list[NDArray[np.int32]] = field(default_factory=list)
 
     def add(self, column: pd.Series) -> None:
         codes, found = pd.factorize(column)
-        # The last place is for missing values, which pandas codes as -1.
+        # The last entry is for missing values, which pandas codes as -1.
         lookup = np.empty(len(found) + 1, dtype=np.int32)
         for code, value in enumerate(found.tolist()):
             lookup[code] = self.vocabulary.setdefault(str(value), len(self.vocabulary))
@@ -142,7 +142,7 @@ class _NumberColumn:
         self.parts.append(part)
 
     def joined(self) -> TimeArray:
-        # One block of decimals makes all of them decimals.
+        # One block of decimals makes the whole column decimal.
         if any(part.dtype.kind == "f" for part in self.parts):
             return np.concatenate(self.parts).astype(np.float64, copy=False)
         return np.concatenate(self.parts).astype(np.int64, copy=False)

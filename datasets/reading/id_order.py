@@ -1,4 +1,4 @@
-"""Whether events that no column orders stand in the order of their item ids.
+"""Whether events that no column orders are sorted by item id.
 
 A file that was written item by item has no order of events where times are equal, and a model
 would learn the ids.
@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from datasets.session_log import IntArray, ItemCodes, StringArray
 
 MIN_PAIRS = 20
-"""Fewer tied neighbours of different items do not show that a file is sorted by item id."""
+"""Fewer tied pairs of different items do not show that a file is sorted by item id."""
 LEAST_EXCESS = 0.1
-"""By how much their share of ascents must exceed chance: a fifth of all sessions sorted. In the
-logs of clicks, songs and films that it was tried on the excess is at most 0.06."""
+"""How far the share of ascents must exceed chance: as if a fifth of all sessions were sorted. In
+the logs of clicks, songs and films that it was tried on, the excess is at most 0.06."""
 LEAST_Z = 4.0
-"""Standard errors by which it must: once in 30,000 logs by chance, for each of four orders."""
+"""The same in standard errors: by chance once in 30,000 logs, for each of four orders."""
 LARGEST_CHANCE = 0.8
-"""Ascents from one time to the next count as chance up to here."""
+"""Upper bound of the share of ascents that is put down to chance."""
 
 
-def stands_by_id(
+def is_sorted_by_id(
     items: ItemCodes, ids: StringArray, tied: NDArray[np.bool_], inside: NDArray[np.bool_]
 ) -> bool:
     """Whether tied neighbours ascend or descend by id, as numbers or as text, beyond chance.
@@ -68,16 +68,16 @@ def _chances(ranks: IntArray, ordered: IntArray) -> tuple[float, float]:
     """Chance of an ascent and of a descent."""
     ascents, descents = _steps(ranks, ordered)
     n = ascents + descents
-    # As many neighbours again at one half keep a handful of them from deciding.
+    # Pseudo-counts at one half keep a handful of pairs from deciding.
     shares = [(steps + MIN_PAIRS / 2) / (n + MIN_PAIRS) for steps in (ascents, descents)]
     ascent, descent = (min(max(share, 0.5), LARGEST_CHANCE) for share in shares)
     return ascent, descent
 
 
 def _ranks(ids: StringArray) -> list[IntArray]:
-    """A rank for each id that ascends as the ids do: as text, and as numbers where they are.
+    """Ranks of the ids sorted as text and, if they are numbers, sorted as numbers.
 
-    What all ids begin with, as in item7 and item12, is no part of the number.
+    A prefix that all ids share, as in item7 and item12, is no part of the number.
     """
     texts = ids.tolist()
     lowest, highest = min(texts), max(texts)

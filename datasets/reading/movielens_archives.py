@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
+from datasets.dataset import Notify
 from datasets.errors import InputError
-from datasets.reading.cache import cache_folder
+from datasets.reading.cache import downloads
 from datasets.reading.download import Checksum, download, fetch_text
 
 BASE_URL = "https://files.grouplens.org/datasets/movielens"
@@ -35,11 +35,11 @@ _RECORDED = {
 }
 
 
-def movielens_archive(name: str, notify: Callable[[str], None]) -> Path:
+def movielens_archive(name: str, notify: Notify) -> Path:
     """The archive `<name>.zip`, whole: the one in the repository, or from the user's cache.
 
     Downloads from GroupLens, or from the address in BENCH_MOVIELENS_URL. Raises InputError with
-    the address and the place for the file if the archive cannot be had whole.
+    the address and the place for the file if the archive cannot be downloaded whole.
     """
     return _embedded() if name == "ml-latest-small" else _downloaded(name, notify)
 
@@ -54,9 +54,9 @@ def _embedded() -> Path:
     return _EMBEDDED
 
 
-def _downloaded(name: str, notify: Callable[[str], None]) -> Path:
+def _downloaded(name: str, notify: Notify) -> Path:
     url = f"{os.environ.get('BENCH_MOVIELENS_URL', BASE_URL).rstrip('/')}/{name}.zip"
-    archive = cache_folder() / "downloads" / f"{name}.zip"
+    archive = downloads() / f"{name}.zip"
     # Kept beside the archive, so that later runs check it without asking the server.
     kept_md5 = archive.with_name(f"{archive.name}.md5")
     if archive.is_file():
@@ -83,7 +83,7 @@ def _kept_or_published(kept_md5: Path, url: str, archive: Path) -> Checksum:
 
 
 def _published(url: str, archive: Path) -> Checksum:
-    """GroupLens's own MD5, which stands beside each archive."""
+    """GroupLens's own MD5, published next to each archive."""
     return _checksum_in(fetch_text(f"{url}.md5", needed_for=archive), f"{url}.md5")
 
 

@@ -1,4 +1,4 @@
-"""Titles of MovieLens items, from the file that stands beside the ratings."""
+"""Titles of MovieLens items, from the file next to the ratings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FILE_BESIDE = {"ratings.csv": "movies.csv", "ratings.dat": "movies.dat", "u.dat
 
 
 def read_titles(ratings: Path, member: str | None) -> dict[str, str]:
-    """Title of each item by its id; empty where no file with titles stands beside the ratings.
+    """Title of each item by its id; empty if there is no file of titles next to the ratings.
 
     `ratings` is the ratings file, or with `member` the zip that holds it. Raises InputError if the
     file with titles is there and cannot be read.
@@ -34,7 +34,7 @@ def read_titles(ratings: Path, member: str | None) -> dict[str, str]:
     if beside.suffix == ".csv":
         return _titles_of_csv(text, label)
     separator = "|" if beside.name == "u.item" else "::"
-    # Not by splitlines: it takes characters of Latin-1 for the end of a line.
+    # Not splitlines, which treats some Latin-1 characters as line ends.
     rows = (line.split(separator, 2) for line in text.split("\n"))
     return {row[0]: row[1] for row in rows if len(row) == 3}
 
@@ -50,7 +50,7 @@ def _titles_of_csv(text: str, label: str) -> dict[str, str]:
 
 
 def _decoded(content: bytes) -> str:
-    """Text of a MovieLens file: UTF-8, in the sets up to ml-1m Latin-1."""
+    """Text of a MovieLens file: UTF-8, or Latin-1 in the sets up to ml-1m."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datasets.dataset import Order
-from datasets.reading.id_order import stands_by_id
+from datasets.reading.id_order import is_sorted_by_id
 from datasets.session_log import (
     FloatArray,
     IntArray,
@@ -21,7 +21,7 @@ from datasets.session_log import (
 SHUFFLE_SEED = 42
 """Seed of the order drawn for events of equal time."""
 
-EqualTimes = Literal["shuffle", "find out"]
+EqualTimes = Literal["shuffle", "detect"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class EventColumns:
 
 @dataclass(frozen=True)
 class OrderedLog:
-    """A log and how its order came about."""
+    """A log and how it was ordered."""
 
     log: SessionLog
     order: Order
@@ -63,9 +63,10 @@ def order_events(columns: EventColumns, equal_times: EqualTimes) -> OrderedLog:
     times by position; without both as in the file. Sessions go by the time of their first event,
     else by their first appearance in the file, which also breaks ties.
 
-    Where file order is the order of item ids it is no order of events, and a model would learn
-    the ids: events that neither time nor position orders are then shuffled by a fixed seed.
-    `equal_times` says whether that is known of the times ("shuffle") or is to be found out.
+    File order that is the order of item ids is no order of events, and a model would learn the
+    ids: events that neither time nor position orders are then shuffled by a fixed seed.
+    `equal_times` says whether that is known of events of equal time ("shuffle") or is to be
+    detected.
     """
     times, positions = columns.times, columns.positions
     keys = [key for key in (positions, times, columns.sessions.codes) if key is not None]
@@ -78,7 +79,7 @@ def order_events(columns: EventColumns, equal_times: EqualTimes) -> OrderedLog:
     for key in of_events:
         tied &= _repeats(key[rows])
     reason = ""
-    if stands_by_id(columns.items.codes[rows], columns.items.ids, tied, inside):
+    if is_sorted_by_id(columns.items.codes[rows], columns.items.ids, tied, inside):
         reason = "file order is the order of item ids"
     elif equal_times == "shuffle" and positions is None and tied.any():
         reason = "file order is not the order of events"
@@ -114,7 +115,7 @@ def _session_offsets(sessions: CodedIds) -> IntArray:
 
 
 def _repeats(key: TimeArray) -> NDArray[np.bool_]:
-    """Whether an event has the key of the one before it, shape (n_events,)."""
+    """Whether an event has the same key as the one before it, shape (n_events,)."""
     repeats = np.zeros(len(key), dtype=np.bool_)
     repeats[1:] = key[1:] == key[:-1]
     return repeats

@@ -1,9 +1,9 @@
 """Simulated logs of any size: sessions that follow interests, drawn from a seed.
 
-The catalogue is parted into interests. A session keeps an interest for some events, then takes up
-another; items are drawn by their popularity inside the interest, now and then from all items. So
-the last items of a session tell of the next one, and least so once its events are shuffled. Items
-may come twice in a session.
+The catalogue is divided into interests. A session keeps an interest for some events, then changes
+to another; items are drawn by popularity within the interest, and occasionally from all items. The
+last items of a session thus predict the next one, less so once its events are shuffled. Items may
+repeat in a session.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from datasets.session_log import FloatArray, IntArray, ItemCodes, SessionLog, St
 Shape = Literal["users", "clicks"]
 
 EVENTS_PER_CHUNK = 2**18
-"""Events drawn at once: few enough for the processor's cache. Another number gives another log."""
+"""Events drawn at once, few enough for the processor's cache. Changing it changes the log."""
 MEAN_EVENT_GAP = 60
 """Seconds between two events of a session, on average."""
 MEAN_SESSION_GAP = 600
@@ -30,7 +30,7 @@ LONGEST_USER = 9254
 """Events of MovieLens 20M's longest history."""
 LEAST_QUALITY = 0.1
 UNMET = np.float32(0.5)
-"""What an item's quality is worth where it does not meet the session's interest."""
+"""Factor of an item's quality if it does not meet the session's interest."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def _draw_times(
 
 
 def _gaps(n: int, mean: int, rng: np.random.Generator) -> IntArray:
-    """Whole seconds from event to event, at least 1, (n,)."""
+    """Whole seconds between events, at least 1, (n,)."""
     return np.rint(1 + rng.exponential(mean - 1, n)).astype(np.int64)
 
 

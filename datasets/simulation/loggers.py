@@ -1,4 +1,4 @@
-"""Loggers of a simulated world: who chose what its log shows, with known probabilities.
+"""Logging policies of a simulated world, with known probabilities.
 
 A logger sees the interest of the item that was clicked last, the session's observed class, and
 draws the next item from that class's row of a table. All tables have full support.
@@ -25,7 +25,7 @@ LOGGERS: dict[str, str] = {
 """Name of each logger to a line about it."""
 
 EXPLORED = 0.1
-"""Share of the uniform distribution in softmax and cascade, for their support."""
+"""Share of the uniform distribution in softmax and cascade, which gives them full support."""
 RULES = 60
 """Deterministic rules of the cascade."""
 SESSIONS_A_DAY = 100
@@ -34,7 +34,7 @@ SESSIONS_A_DAY = 100
 
 @dataclass(frozen=True, eq=False)
 class Logger:
-    """A behaviour policy of known probabilities."""
+    """A logging policy with known probabilities."""
 
     name: str
     table: Table
@@ -62,7 +62,7 @@ class Logger:
 def make_logger(name: str, world: World, *, seed: int = 1) -> Logger:
     """One of `LOGGERS` in `world`; raises InputError if there is no such logger.
 
-    The seed draws the errors of what a logger believes items to be worth.
+    The seed draws the errors in a logger's beliefs about what items are worth.
     """
     if name not in LOGGERS:
         raise InputError(f"unknown logger '{name}'; {nearest_hint(name, LOGGERS, 'choose one of')}")

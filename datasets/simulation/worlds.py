@@ -1,9 +1,9 @@
-"""Worlds whose users are known: what a session does with any item that is shown to it.
+"""Simulated worlds: how a session responds to any item that is shown to it.
 
 A session has a latent interest. An item has one interest that it meets, a probability to be clicked
-by sessions of each interest, and a value that a click pays. What is clicked may draw the session's
-interest to its own and decides whether the session goes on, so that a click has a return beyond
-its value. Whoever shows items sees the clicks alone, never the interest.
+by sessions of each interest, and a value that a click pays. A click may move the session's interest
+to that of the item and decides whether the session goes on, so that it has a return beyond its
+value. A policy sees clicks alone, never the interest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WORLDS: dict[str, str] = {
 """Name of each world to a line about it."""
 
 UNMET = 0.3
-"""What an item's click probability is multiplied by where it does not meet the interest."""
+"""Factor of an item's click probability if it does not meet the interest."""
 ENTRY_MEETS = 0.8
 """Share of sessions whose entry item is drawn among those that meet their interest."""
 
@@ -49,21 +49,21 @@ class World:
     interests: IntArray
     """Interest that each item meets, (n,)."""
     click_probability: Table
-    """Of a session of each interest that looks at each item, (m, n)."""
+    """Click probability of each item by a session of each interest that looks at it, (m, n)."""
     values: Table
     """What a click on each item pays, above 0, (n,)."""
     popularity: Table
-    """Share of each item where items are found by how well they are known, sums to 1, (n,)."""
+    """Popularity: probability of each item to be found by those who know it, sums to 1, (n,)."""
     entry: Table
     """Distribution of the entry item for each interest, rows sum to 1, (m, n)."""
     stay: Table
     """Probability that the session goes on after a click on each item, (n,)."""
     stay_unclicked: float = 1.0
-    """The same where nothing is clicked."""
+    """Probability that it goes on without a click."""
     pull: float = 0.0
     """Probability that a click moves the session's interest to the item's."""
     drift: float = 0.0
-    """Probability that an interest that is not so moved is drawn anew from all interests."""
+    """Probability that an interest not moved by a click is drawn again from all interests."""
     attention: tuple[float, ...] = (1.0,)
     """Probability that a page is looked at by its row: step t has row t % len(attention)."""
     horizon: int = 10
@@ -129,17 +129,6 @@ class World:
         goes_on = chance[2] < np.where(clicked, self.stay[items], self.stay_unclicked)
         return after, goes_on
 
-    def transition(self, item: int, clicked: bool) -> Table:
-        """P(interest after, session goes on | interest before), (m, m): the law of `move`."""
-        m = self.n_interests
-        drifted = (1 - self.drift) * np.eye(m) + self.drift / m
-        if not clicked:
-            return drifted * self.stay_unclicked
-        pulled = np.zeros(m)
-        pulled[self.interests[item]] = 1.0
-        moved: Table = (self.pull * pulled + (1 - self.pull) * drifted) * self.stay[item]
-        return moved
-
 
 def make_world(
     name: str,
@@ -195,7 +184,7 @@ def _entry(popularity: Table, interests: IntArray, n_interests: int) -> Table:
 
 
 def _correlated(world: World, correlation: float) -> World:
-    """The world with its popularities dealt out anew, by a Gaussian copula with worth."""
+    """The world with popularities reassigned by a Gaussian copula with worth."""
     worth = (world.click_probability * world.values).mean(axis=0)
     if worth.max() - worth.min() < 1e-12:
         raise InputError(
@@ -264,8 +253,8 @@ _SPECIAL: dict[str, Callable[[World, np.random.Generator], World]] = {
 
 
 def draw_items(table: Table, rows: IntArray, rng: np.random.Generator) -> IntArray:
-    """An item for each of `rows` of a table of distributions over items, (len(rows),)."""
-    # Row r of the cumulated table lies between r and r + 1, so that one search serves all rows.
+    """An item drawn from each of `rows` of a table of distributions over items, (len(rows),)."""
+    # Row r of the cumulative table is between r and r + 1, so that one search serves all rows.
     ends = np.cumsum(table, axis=1)
     ends = ends / ends[:, -1:] + np.arange(len(table))[:, None]
     places = np.searchsorted(ends.ravel(), rows + rng.random(len(rows)), side="right")

@@ -15,14 +15,14 @@ HOLDOUT_SEED = 42
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """A log in two parts, both in its order and with its item codes."""
+    """A log cut in two, both parts in its order and with its item codes."""
 
     train: SessionLog
     held_out: SessionLog
     candidates: NDArray[np.bool_]
-    """Which events of `held_out` are targets, should their items be known to training."""
+    """Which events of `held_out` are targets, provided that training knows their items."""
     own: NDArray[np.bool_]
-    """Which events of `held_out` do not stand in `train` as well."""
+    """Which events of `held_out` are not in `train` as well."""
     straddling_events: int = 0
     """Events after the cut, in sessions that start before it: in neither part."""
 

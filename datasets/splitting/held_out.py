@@ -18,7 +18,7 @@ class MissedTargets:
     """Targets of items that training never saw, counted as misses; shapes (n_missed,)."""
 
     sessions: IntArray
-    """Session of each; those that the held-out log lacks are numbered after its own sessions."""
+    """Session of each; sessions that are not in the held-out log are numbered after its own."""
     positions: IntArray
     """Events of known items before the target in its session."""
     rewards: FloatArray
@@ -53,8 +53,8 @@ class HeldOut:
 
     @cached_property
     def prefixes(self) -> SessionLog:
-        """`log` for those who predict: the last event of each session, a part of no prefix, is
-        another one, of an item drawn at random, without a reward, at the time of the one before."""
+        """`log` as models see it: the last event of each session, in no prefix, is replaced by a
+        random item without reward, at the time of the event before."""
         log, last = self.log, self.log.offsets[1:] - 1
         drawn = np.random.default_rng(log.n_events).integers(0, log.n_items, log.n_sessions)
         items, rewards, times = log.items.copy(), log.rewards.copy(), log.times
@@ -80,12 +80,11 @@ class HeldOut:
 
 
 class HeldOutTally(NamedTuple):
-    """Where the events of a held-out part went; each of its own events is in one of the first four.
+    """Where the events of a held-out part went: into targets, or into one of the first three.
 
     Own events are those that belong to no other part: all, but for leave-one-out the last alone.
     """
 
-    scored_events: int = 0
     context_events: int = 0
     """Known items that only serve as history: each session's first."""
     unseen_events: int = 0
@@ -131,10 +130,8 @@ def hold_out(
     index_in_log[np.flatnonzero(lengths_left > 0)[has_target]] = np.arange(log.n_sessions)
     own_seen = own & seen
     too_short_events = int((own_seen & too_short[part.session_of_event]).sum())
-    scored_events = int(is_target.sum())
     tally = HeldOutTally(
-        scored_events=scored_events,
-        context_events=int(own_seen.sum()) - too_short_events - scored_events,
+        context_events=int(own_seen.sum()) - too_short_events - int(is_target.sum()),
         unseen_events=int((own & ~seen).sum()),
         too_short_events=too_short_events,
         too_short_sessions=int(too_short.sum()),

@@ -1,4 +1,4 @@
-"""Cut a log into what models fit on, what they are stopped by, and what they are judged by."""
+"""Split a log into training, validation and test."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from datasets.splitting.cuts import Cut, cut_log, drop_single_events
 from datasets.splitting.held_out import HeldOut, HeldOutTally, hold_out
 from datasets.splitting.support import filter_support
 
-__all__ = ["SPLIT_NAMES", "HeldOut", "Split", "SplitOptions", "accounted_events", "make_split"]
-
 SPLIT_NAMES = ("temporal", "session-holdout", "leave-one-out", "fixed")
 
 
@@ -32,7 +30,7 @@ class SplitOptions:
     """Share of training's sessions cut off for validation; 0 for none. Leave-one-out takes one
     target from each session whatever the share, as long as it is above 0."""
     unseen_items: str = "drop"
-    """What becomes of test targets that training never saw: `drop`, or `miss` to count them."""
+    """What to do with test targets that training never saw: `drop` them, or count each a `miss`."""
     min_session_length: int = 1
     min_item_support: int = 1
 
@@ -67,35 +65,19 @@ class Split:
     valid: HeldOut | None
     test: HeldOut
     counts: dict[str, int]
-    """Sessions and events of every part, and of everything dropped; see `accounted_events`."""
-    fingerprint: str
-    """SHA-256 of all parts and options: equal fingerprints mean equal test events in order."""
-
-
-def accounted_events(counts: dict[str, int]) -> int:
-    """Sum of the disjoint groups into which a split sorts its source: `counts["source_events"]`.
+    """Sessions and events of the source, of every part, and of everything dropped.
 
     train_events: what models fit on. filtered_events: dropped by the support filter.
     valid_events, test_events: the targets; of the latter `missed_events` are of unseen items and
-    stand among `unseen_events_dropped` already. valid_context_events, test_context_events: history
-    only, the first events of held-out sessions (none in leave-one-out, whose history is training).
-    unseen_events_dropped: held-out events of items that training never saw.
+    are counted in `unseen_events_dropped` already. valid_context_events, test_context_events:
+    history only, the first events of held-out sessions (none in leave-one-out, whose history is
+    training). unseen_events_dropped: held-out events of items that training never saw.
     straddling_events_dropped: events after a cut of sessions that start before it.
-    too_short_events_dropped: events of held-out sessions left with less than two events, and, in
+    too_short_events_dropped: events of held-out sessions left with fewer than two events, and, in
     leave-one-out, of sessions of one event.
     """
-    groups = (
-        "train_events",
-        "filtered_events",
-        "valid_events",
-        "valid_context_events",
-        "test_events",
-        "test_context_events",
-        "unseen_events_dropped",
-        "straddling_events_dropped",
-        "too_short_events_dropped",
-    )
-    return sum(counts[group] for group in groups) - counts["missed_events"]
+    fingerprint: str
+    """SHA-256 of all parts and options: equal fingerprints mean equal test events in order."""
 
 
 def make_split(

@@ -25,7 +25,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True)
 class _Named:
-    """A benchmark's section and what tells its ids and files from another's."""
+    """A benchmark's section and the prefix of its ids and files."""
 
     prefix: str
     section: BenchmarkSection
@@ -74,7 +74,7 @@ def _write_pictures(folder: Path, pictures: Mapping[str, str | bytes]) -> None:
 
 
 def _prefixes(benchmarks: Sequence[Benchmark]) -> list[str]:
-    """A word for each data set that may stand in ids and names of files, no two alike."""
+    """A distinct word for each data set, safe in ids and file names."""
     found: list[str] = []
     for benchmark in benchmarks:
         word = re.sub(r"[^a-z0-9]+", "-", benchmark.record.dataset.lower()).strip("-") or "data"

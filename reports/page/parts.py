@@ -27,7 +27,7 @@ class Part:
     figures: tuple[Figure, ...]
     remarks: tuple[str, ...] = ()
     table: PageTable | None = None
-    """Figures that no plot shows."""
+    """A table without a plot."""
 
 
 def part(

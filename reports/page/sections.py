@@ -1,4 +1,4 @@
-"""What the page says of one benchmark, part by part."""
+"""The page's section on one benchmark, part by part."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """How one model's row came about and comes about again."""
+    """How one model's row was made, and the command that makes it again."""
 
     label: str
     command: str
@@ -55,7 +55,7 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class BenchmarkSection:
-    """Everything that the page says of one benchmark."""
+    """All content of the page's section on one benchmark."""
 
     dataset: str
     summary: str

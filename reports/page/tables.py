@@ -1,4 +1,4 @@
-"""Tables of the page: texts to show, and what to sort by."""
+"""Tables of the page: the texts shown and their sort keys."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bench.store.curve import VALIDATION_RECALL
 from bench.store.tuning_records import Tuning
 from reports.tables.benchmark_table import BYTES_PER_MB, rows_and_columns
 from reports.tables.formats import (
+    DIFFERS_FROM_BEST,
     MISSING,
-    TOLD_FROM_BEST,
     Cell,
     Column,
     TableRow,
@@ -31,7 +31,7 @@ class PageCell:
 
     text: str
     order: float | None = None
-    """What a column of numbers is sorted by; None for text and for a missing figure."""
+    """Sort key in a column of numbers; None for text and for a missing figure."""
     detail: str = ""
     """Smaller, under the text: an interval."""
     best: bool = False
@@ -57,7 +57,7 @@ class PageTable:
 
 
 def text_table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> PageTable:
-    """A table of texts, of which those that are numbers are sorted as such."""
+    """A table of texts; those that are numbers are sorted as numbers."""
     cells = (tuple(PageCell(text, _number(text)) for text in row) for row in rows)
     return PageTable(caption, tuple(columns), tuple(cells))
 
@@ -126,8 +126,8 @@ def _result_cell(cell: Cell, column: Column, best: str | None) -> PageCell:
         return PageCell(MISSING)
     text = number_text(cell.value, column.digits)
     is_best = text == best
-    if cell.told_from_best:
-        text += TOLD_FROM_BEST
+    if cell.differs_from_best:
+        text += DIFFERS_FROM_BEST
     if cell.spread is not None:
         text += f" ± {number_text(cell.spread, column.digits)}"
     detail = ""
@@ -195,7 +195,7 @@ def tuning_table(tunings: Sequence[Tuning]) -> PageTable:
 
 
 def figure_text(value: float) -> str:
-    """A statistic as a person reads it: a whole number in full, another with four digits."""
+    """A statistic as shown: an integer in full, any other number with four digits."""
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
 
 

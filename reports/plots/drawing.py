@@ -1,4 +1,4 @@
-"""What all plots share: their look, their legend, and the files that come of them."""
+"""What all plots share: style, legend and output files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reports.palette import THEME, Style
 
 INK, MUTED, GRID, SURFACE = (THEME[name][0] for name in ("ink", "muted", "grid", "surface"))
 WIDTH = 4.2
-"""Inches of every plot, few enough for its text to be read on a phone."""
+"""Width of every plot in inches, small enough for its text to be legible on a phone."""
 ROW = 0.27
 """Inches of a row that holds one model."""
 PAD = 0.08
@@ -44,7 +44,7 @@ _OTHER_SCRIPTS = (
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture, its words, and the figures behind it."""
+    """A picture, its texts, and the data behind it."""
 
     name: str
     """Name of its files, without suffix."""
@@ -52,7 +52,7 @@ class Plot:
     caption: str
     """How to read it, in sentences."""
     description: str
-    """What it shows, for those who do not see it."""
+    """What it shows, for a screen reader."""
     svg: str
     png: bytes
     columns: tuple[str, ...]
@@ -62,10 +62,10 @@ class Plot:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Plots drawn inside look alike on every machine, whatever the user's settings and screen."""
+    """Plots drawn inside look the same on every machine, whatever the user's settings."""
     families = fontManager.get_font_names()
     with mpl.rc_context(), warnings.catch_warnings():
-        # Text stays text in SVG: a browser has the glyphs that Matplotlib's font has not.
+        # Text stays text in SVG: a browser has the glyphs that Matplotlib's font lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
         mpl.rcParams.update(
@@ -197,7 +197,7 @@ def _fit(figure: Figure) -> None:
         (found.get_window_extent(renderer).y1 / height for found in figure.legends), default=0
     )
     axes.set_position((0.3, 0.2, 0.65, 0.75))
-    # Twice, as other ticks and labels stand beside a panel of another size.
+    # Twice, since a panel of another size has other ticks and labels.
     for _ in range(2):
         outer, inner = axes.get_tightbbox(renderer), axes.get_window_extent(renderer)
         assert outer is not None

@@ -1,4 +1,4 @@
-"""Quality by kind of test event, one plot a dimension: what a total hides."""
+"""Quality by kind of test event, one plot a dimension."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of a benchmark: one row a model, and under it all that is needed to judge it."""
+"""The table of a benchmark: one row a model, and under it what is needed to judge it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def benchmark_latex(benchmark: Benchmark) -> str:
 def rows_and_columns(benchmark: Benchmark) -> tuple[list[TableRow], list[Column]]:
     """A row a model, and the columns of figures and costs."""
     metrics = [f"{name}@{k}" for k in benchmark.record.ks for name in ("Recall", "MRR")]
-    # Where every event has a positive reward the second half would repeat the first.
+    # If every event has a positive reward, the second half would repeat the first.
     ways = [""] if (np.asarray(benchmark.events.rewards) > 0).all() else ["", POSITIVE]
     columns = [
         *(Column(name + way, 4, "highest") for way in ways for name in metrics),
@@ -71,7 +71,7 @@ def rows_and_columns(benchmark: Benchmark) -> tuple[list[TableRow], list[Column]
         Column(SPEED, 0, "highest"),
         Column(MEMORY, 0, "lowest"),
     ]
-    worse = _told_from_the_best(benchmark)
+    worse = _differing_from_best(benchmark)
     cut_off = still_improving(benchmark)
     rows = [
         replace(
@@ -90,7 +90,7 @@ def _row(summary: ModelSummary, worse: set[tuple[str, str]], values: dict[str, C
             estimate.low,
             estimate.high,
             estimate.spread,
-            told_from_best=(summary.label, name) in worse,
+            differs_from_best=(summary.label, name) in worse,
         )
         for name, estimate in summary.metrics.items()
     }
@@ -99,8 +99,8 @@ def _row(summary: ModelSummary, worse: set[tuple[str, str]], values: dict[str, C
     return TableRow(summary.label, cells)
 
 
-def _told_from_the_best(benchmark: Benchmark) -> set[tuple[str, str]]:
-    """Label and metric of each model that the test tells from the best one in that metric."""
+def _differing_from_best(benchmark: Benchmark) -> set[tuple[str, str]]:
+    """Label and metric of each model that differs significantly from the best one in it."""
     told = set()
     for metric in {difference.metric for difference in benchmark.differences}:
         values = {summary.label: summary.metrics[metric].value for summary in benchmark.summaries}

@@ -11,7 +11,7 @@ MEAN_RANK = "mean rank"
 
 
 def dataset_markdown(benchmarks: Sequence[Benchmark]) -> str:
-    """The table and how its mean rank is made, as markdown."""
+    """The table and the definition of its mean rank, as markdown."""
     rows, columns = dataset_rows_and_columns(benchmarks)
     return f"{markdown_table(rows, columns)}\n\n{footer([mean_rank_remark(benchmarks)])}\n"
 
@@ -47,7 +47,7 @@ def dataset_rows_and_columns(
 
 
 def mean_rank_remark(benchmarks: Sequence[Benchmark]) -> str:
-    """What the column of mean ranks is over."""
+    """What the mean ranks are taken over."""
     ranks = mean_ranks(_headlines(benchmarks))
     return (
         f"mean rank: over all {len(benchmarks)} data sets, among the {len(ranks)} models that have "
@@ -69,7 +69,7 @@ def _headlines(benchmarks: Sequence[Benchmark]) -> dict[str, dict[str, float]]:
 def mean_ranks(columns: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Mean over columns of the rank, 1 the highest, of each label that every column has.
 
-    Ranks are taken among these labels alone, so that no mean is over other cells than another's.
+    Ranks are taken among these labels alone, so that all means are over the same cells.
     """
     labels = [
         label

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from tabulate import tabulate
 
 MISSING = "-"
-TOLD_FROM_BEST = "†"
+DIFFERS_FROM_BEST = "†"
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Cell:
     """Ends of the interval; both or neither."""
     spread: float | None = None
     """Standard deviation over seeds."""
-    told_from_best: bool = False
-    """Whether a test tells the figure from the best one of its column."""
+    differs_from_best: bool = False
+    """Whether the figure differs significantly from the best one of its column."""
 
     def __post_init__(self) -> None:
         if (self.low is None) != (self.high is None):
@@ -35,7 +35,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """How a figure is shown, and which of its values is marked as the best."""
+    """How a column is shown, and which of its values is marked as the best."""
 
     name: str
     digits: int
@@ -49,7 +49,7 @@ class TableRow:
     label: str
     values: Mapping[str, Cell]
     mark: str = ""
-    """Behind the label where people read it; CSV has the label alone."""
+    """Follows the label for readers; CSV has the label alone."""
 
 
 _NO_CELL = Cell(None)
@@ -59,28 +59,22 @@ def markdown_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
     """Pipe table of `rows`, without a newline at the end.
 
     A cell reads `value† ± spread [low, high]`, as far as it has them, `-` where it has no value.
-    Each column's best value is bold, with all that look the same; † marks a value that a test tells
-    from the best.
+    Each column's best value is bold, with all that look the same; † marks a value that differs
+    significantly from the best.
     """
-    texts = [[escape_markdown(row.label) + row.mark] for row in rows]
-    for column in columns:
-        cells = [row.values.get(column.name, _NO_CELL) for row in rows]
-        best = best_text(cells, column)
-        for text, cell in zip(texts, cells, strict=True):
-            text.append(_cell_text(cell, column.digits, best))
     return tabulate(
-        texts,
+        _texts(rows, columns, escape_markdown),
         headers=["model", *(escape_markdown(column.name) for column in columns)],
         tablefmt="pipe",
         disable_numparse=True,  # it would print 0.2000 as 0.2
-        colalign=["left", *("right" for _ in columns)] if rows else None,
+        colalign=_alignment(columns) if rows else None,
     )
 
 
 def csv_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
     """CSV of `rows` in full precision, with a header; a missing figure is an empty field.
 
-    Beside a column stand those of `low`, `high` and `spread` that any of its cells has.
+    Next to a column are those of `low`, `high` and `spread` that any of its cells has.
     """
     figures = [
         (column.name, attribute)
@@ -107,41 +101,46 @@ def csv_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
 
 def latex_table(rows: Sequence[TableRow], columns: Sequence[Column], *, caption: str) -> str:
     """The same table in LaTeX, for the package booktabs; marks as in `markdown_table`."""
-    texts = [[escape_latex(row.label) + escape_latex(row.mark)] for row in rows]
+    body = tabulate(
+        # A blank row, since without rows tabulate makes a table without columns.
+        _texts(rows, columns, _one_line) or [[""] * (1 + len(columns))],
+        headers=["model", *(_one_line(column.name) for column in columns)],
+        tablefmt="latex_booktabs",
+        disable_numparse=True,
+        colalign=_alignment(columns),
+    )
+    # tabulate escapes whole cells, so marks become LaTeX only now.
+    body = re.sub(r"\*\*(inf|[-\d.,]+)\*\*", r"\\textbf{\1}", body)
+    for mark, command in (("†", r"$^\dagger$"), ("‡", r"$^\ddagger$"), ("±", r"$\pm$")):
+        body = body.replace(mark, command)
+    head = [r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(caption)}}}"]
+    return "\n".join([*head, body, r"\end{table}", ""])
+
+
+def _texts(
+    rows: Sequence[TableRow], columns: Sequence[Column], escape: Callable[[str], str]
+) -> list[list[str]]:
+    """The cells of each row, its label first."""
+    texts = [[escape(row.label) + row.mark] for row in rows]
     for column in columns:
         cells = [row.values.get(column.name, _NO_CELL) for row in rows]
         best = best_text(cells, column)
         for text, cell in zip(texts, cells, strict=True):
-            shown = _cell_text(cell, column.digits, best)
-            shown = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", shown)
-            text.append(shown.replace(TOLD_FROM_BEST, r"$^\dagger$").replace("±", r"$\pm$"))
-    lines = [" & ".join(cells) + r" \\" for cells in texts]
-    names = " & ".join(["model", *(escape_latex(column.name) for column in columns)])
-    return "\n".join(
-        [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{escape_latex(caption)}}}",
-            rf"\begin{{tabular}}{{l{'r' * len(columns)}}}",
-            r"\toprule",
-            names + r" \\",
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+            text.append(_cell_text(cell, column.digits, best))
+    return texts
+
+
+def _alignment(columns: Sequence[Column]) -> list[str]:
+    return ["left", *("right" for _ in columns)]
 
 
 def footer(lines: Sequence[str]) -> str:
-    """The remarks under a table as a markdown list, without a newline at the end."""
+    """The lines under a table as a markdown list, without a newline at the end."""
     return "\n".join(f"- {_one_line(line)}" for line in lines)
 
 
 def failed_models(reasons: Mapping[str, str]) -> str:
-    """Models without a row and why, by name, as a markdown list."""
+    """Failed models with their reasons, as a markdown list."""
     return footer(
         [
             f"**{escape_markdown(name)}** failed: {escape_markdown(reason)}"
@@ -164,7 +163,6 @@ def escape_latex(text: str) -> str:
 
 _LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "‡": r"$^\ddagger$",
     **{character: "\\" + character for character in "&%$#_{}"},
 }  # fmt: skip
 
@@ -174,12 +172,12 @@ def _one_line(text: str) -> str:
 
 
 def number_text(number: float, digits: int) -> str:
-    """A number as tables show it, with so many decimals."""
+    """A number as tables show it, with `digits` decimals."""
     return f"{number:,.{digits}f}"
 
 
 def best_text(cells: Sequence[Cell], column: Column) -> str | None:
-    """How the best value of a column looks, None where no value is marked."""
+    """The text of the best value of a column; None if no value is marked."""
     values = [cell.value for cell in cells if cell.value is not None and cell.value == cell.value]
     if column.best is None or not values:
         return None
@@ -192,8 +190,8 @@ def _cell_text(cell: Cell, digits: int, best: str | None) -> str:
     text = number_text(cell.value, digits)
     if text == best:
         text = f"**{text}**"
-    if cell.told_from_best:
-        text += TOLD_FROM_BEST
+    if cell.differs_from_best:
+        text += DIFFERS_FROM_BEST
     if cell.spread is not None:
         text += f" ± {number_text(cell.spread, digits)}"
     if cell.low is not None and cell.high is not None:

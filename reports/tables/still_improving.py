@@ -1,4 +1,4 @@
-"""Rows whose training was cut off by the number of epochs while validation still rose."""
+"""Rows whose training ended by its number of epochs while validation still improved."""
 
 from __future__ import annotations
 

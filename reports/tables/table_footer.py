@@ -1,4 +1,4 @@
-"""What stands under a table: decisions first, then all that is needed to judge the figures."""
+"""The lines under a table: decisions first, then what is needed to judge the figures."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def beside_the_best(benchmark: Benchmark) -> list[Difference]:
 
 
 def _how_compared(benchmark: Benchmark) -> list[str]:
-    """How differences were tested, and what the test could have seen."""
+    """How differences were tested, and the smallest difference that the test can detect."""
     beside = beside_the_best(benchmark)
     if not beside:
         return []
@@ -181,7 +181,7 @@ def _seed_gaps(seeds: Sequence[int], summaries: Sequence[ModelSummary]) -> list[
 
 
 def others_load(summaries: Sequence[ModelSummary]) -> list[str]:
-    """A line on what else ran while models trained, by each one's worst seed; none if unknown."""
+    """A line on the load of other processes during training, each model's worst seed."""
     worst = {
         summary.label: max(known, key=lambda cost: cost.others_load or 0.0)
         for summary in summaries

@@ -1,4 +1,4 @@
-"""Open Bandit rounds: read as published, refused with the line, and never taken for sessions."""
+"""Open Bandit rounds: read as published, refused with the line."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 
 from datasets.errors import InputError
-from datasets.open_bandit import read_rounds, recognises
+from datasets.open_bandit import read_rounds
 from datasets.reading.event_table import load_event_table
-from datasets.registry import load_dataset
 
 HEADER = ",timestamp,item_id,position,click,propensity_score,user_feature_0"
 ROWS = (
@@ -52,10 +51,9 @@ def test_propensities_that_are_none_are_refused_with_the_line(
 ) -> None:
     bad = f"1,2019-11-24 00:01:45+00:00,9,1,1,{value},y"
     folder = write(tmp_path, ROWS[0], bad, ROWS[2])
-    for refused in (lambda: read_rounds(folder), lambda: load_dataset(str(folder), notify=print)):
-        with pytest.raises(InputError, match=found) as caught:
-            refused()
-        assert str(folder / "men.csv") in str(caught.value)
+    with pytest.raises(InputError, match=found) as caught:
+        read_rounds(folder)
+    assert str(folder / "men.csv") in str(caught.value)
 
 
 @pytest.mark.parametrize(("value", "found"), [("0", "of 0"), ("1.2", "of 1.2"), ("", "blank")])
@@ -89,17 +87,6 @@ def test_other_faults_are_refused_with_the_line(tmp_path: Path, row: str, found:
 def test_a_folder_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not an Open Bandit campaign"):
         read_rounds(tmp_path)
-    assert not recognises(tmp_path)
     (tmp_path / "men.csv").write_text("session_id,item_id\n1,2\n1,3\n", encoding="utf-8")
-    assert not recognises(tmp_path)
-    assert load_dataset(str(tmp_path / "men.csv"), notify=print).log.n_events == 2
     with pytest.raises(InputError, match="no column timestamp"):
         read_rounds(tmp_path)
-
-
-def test_rounds_are_no_sessions(tmp_path: Path) -> None:
-    folder = write(tmp_path, *ROWS)
-    for path in (folder, folder / "men.csv"):
-        assert recognises(path)
-        with pytest.raises(InputError, match="name no session"):
-            load_dataset(str(path), notify=print)

@@ -15,6 +15,7 @@ from bench.policy_value.world_value import Page, histories_log, policy, scores_i
 from datasets.session_log import IntArray
 from datasets.simulation.worlds import Table, World
 from models.recommender import Recommender, policy_temperature
+from tests.datasets.simulation.world_law import transition
 
 
 def exact_value(world: World, model: Recommender, page: Page, *, set_size: int) -> float:
@@ -32,7 +33,7 @@ def exact_value(world: World, model: Recommender, page: Page, *, set_size: int) 
     rewards = np.ones((n, 1))
     weight = world.entry.T / m
     moves = np.array(
-        [[world.transition(a, clicked) for a in range(n)] for clicked in (True, False)]
+        [[transition(world, a, clicked) for a in range(n)] for clicked in (True, False)]
     )
     value = 0.0
     for step in range(world.horizon):

@@ -8,7 +8,9 @@ import sys
 import time
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 
+import psutil
 import pytest
 
 from bench.processes.fork_server import worker_context
@@ -24,7 +26,7 @@ PROC_STAT = """\
 cpu  1000 20 300 4000 50 6 7 8 900 10
 cpu0 600 10 100 1000 20 1 2 3 500 10
 cpu1 400 10 200 3000 30 5 5 5 400 0
-cpu11 9 9 9 9 9 9 9 9 9 9
+cpu2 9 9 9 9 9 9 9 9 9 9
 intr 12345 1 2 3
 ctxt 678
 """
@@ -35,11 +37,16 @@ needs_proc_stat = pytest.mark.skipif(sys.platform != "linux", reason="only Linux
 
 
 @needs_proc_stat
-def test_seconds_of_cores_leave_out_other_cores_and_what_is_counted_twice() -> None:
+def test_seconds_of_cores_leave_out_other_cores_and_what_is_counted_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    assert core_seconds({0}) is None, "no /proc/stat"
+    (tmp_path / "stat").write_text(PROC_STAT)
     tick = 1 / os.sysconf("SC_CLK_TCK")
-    assert core_seconds(PROC_STAT, {1}) == pytest.approx((3030 * tick, 3655 * tick))
-    assert core_seconds(PROC_STAT, {0, 1}) == pytest.approx((4050 * tick, 5391 * tick))
-    assert core_seconds(PROC_STAT, {5}) == (0, 0)
+    assert core_seconds({1}) == pytest.approx((3030 * tick, 3655 * tick))
+    assert core_seconds({0, 1}) == pytest.approx((4050 * tick, 5391 * tick))
+    assert core_seconds({0, 5}) is None, "cores are numbered with gaps"
 
 
 def test_what_is_neither_idle_nor_own_is_others() -> None:

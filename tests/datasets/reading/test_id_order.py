@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datasets.movielens import load_path
-from datasets.reading.id_order import MIN_PAIRS, stands_by_id
+from datasets.reading.id_order import MIN_PAIRS, is_sorted_by_id
 from datasets.reading.ordering import CodedIds, EventColumns, OrderedLog, order_events
 
 LENGTH = 8
@@ -46,7 +46,7 @@ def order(
             times=columns[0],
             positions=columns[1],
         ),
-        "find out",
+        "detect",
     )
 
 
@@ -174,7 +174,7 @@ def test_logs_in_the_order_of_events_are_kept(
     items = coded(table["item_id"].tolist())
     inside = table["position"].to_numpy() > 0
     tied = inside & (table["position"].to_numpy() % events_of_a_time > 0)
-    assert not stands_by_id(items.codes, items.ids, tied, inside)
+    assert not is_sorted_by_id(items.codes, items.ids, tied, inside)
 
 
 def test_movielens_files_are_found(data_dir: Path) -> None:

@@ -19,7 +19,7 @@ def order(
     rows: list[tuple[str, str]],
     times: list[float] | None = None,
     positions: list[int] | None = None,
-    equal_times: EqualTimes = "find out",
+    equal_times: EqualTimes = "detect",
 ) -> OrderedLog:
     return order_events(
         EventColumns(

@@ -15,7 +15,8 @@ from datasets.simulation.interest_log import (
     SimulationOptions,
     simulated_log,
 )
-from datasets.splitting.splits import SplitOptions, accounted_events, make_split
+from datasets.splitting.splits import SplitOptions, make_split
+from tests.datasets.splitting.split_logs import accounted_events
 
 CLICKS = SimulationOptions(shape="clicks")
 N_ITEMS = 1000

@@ -13,7 +13,9 @@ from datasets.session_log import IntArray, SessionLog
 from datasets.simulation.loggers import LOGGERS, make_logger
 from datasets.simulation.sessions import draw_log, observed_classes
 from datasets.simulation.worlds import WORLDS, World, make_world
-from datasets.splitting.splits import SplitOptions, accounted_events, make_split
+from datasets.splitting.splits import SplitOptions, make_split
+from tests.datasets.simulation.world_law import transition
+from tests.datasets.splitting.split_logs import accounted_events
 
 SESSIONS = 20_000
 
@@ -87,7 +89,7 @@ def test_moves_follow_the_transition(name: str, clicked: bool) -> None:
     n = 100_000
     rng = np.random.default_rng(2)
     for item in (0, 5):
-        law = world.transition(item, clicked)
+        law = transition(world, item, clicked)
         for before in range(3):
             after, goes_on = world.move(
                 np.full(n, before), np.full(n, item), np.full(n, clicked), rng

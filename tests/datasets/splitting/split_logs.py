@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from datasets.session_log import SessionLog
-from datasets.splitting.splits import HeldOut, Split, SplitOptions
+from datasets.splitting.held_out import HeldOut
+from datasets.splitting.splits import Split, SplitOptions
 
 Row = tuple[str, str, int]
 
@@ -82,3 +83,19 @@ STRADDLING = [
 def valid_fingerprint(split: Split) -> str:
     assert split.valid is not None
     return split.valid.fingerprint()
+
+
+def accounted_events(counts: dict[str, int]) -> int:
+    """Sum of the disjoint groups that a split sorts the events of its source into."""
+    groups = (
+        "train_events",
+        "filtered_events",
+        "valid_events",
+        "valid_context_events",
+        "test_events",
+        "test_context_events",
+        "unseen_events_dropped",
+        "straddling_events_dropped",
+        "too_short_events_dropped",
+    )
+    return sum(counts[group] for group in groups) - counts["missed_events"]

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from datasets.errors import InputError
 from datasets.session_log import SessionLog
-from datasets.splitting.splits import Split, SplitOptions, accounted_events, make_split
+from datasets.splitting.splits import Split, SplitOptions, make_split
 from datasets.splitting.support import filter_support
 from tests.datasets.splitting.split_logs import (
     STRADDLING,
     Row,
+    accounted_events,
     log_of,
     sessions_of,
     temporal,

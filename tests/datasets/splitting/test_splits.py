@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from datasets.errors import InputError
-from datasets.splitting.splits import SplitOptions, accounted_events, make_split
+from datasets.splitting.splits import SplitOptions, make_split
 from datasets.splitting.support import filter_support
 from tests.datasets.splitting.split_logs import (
     STRADDLING,
+    accounted_events,
     case_log,
     log_of,
     sessions_of,

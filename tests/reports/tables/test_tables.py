@@ -21,6 +21,7 @@ from reports.tables.formats import (
     escape_markdown,
     failed_models,
     footer,
+    latex_table,
     markdown_table,
 )
 
@@ -176,3 +177,18 @@ def test_latex_is_escaped() -> None:
     assert escape_latex("50%_of {a}\\b^~#&$") == (
         r"50\%\_of \{a\}\textbackslash{}b\textasciicircum{}\textasciitilde{}\#\&\$"
     )
+
+
+def test_latex_marks_and_escapes() -> None:
+    cell = Cell(0.25, 0.2, 0.3, spread=0.01, differs_from_best=True)
+    rows = [TableRow("a_b", {"R%": cell}, "‡"), TableRow("**c**", {"R%": Cell(0.5)})]
+    lines = latex_table(rows, [Column("R%", 2, "highest")], caption="").splitlines()
+    shown = [" ".join(line.split()) for line in lines]
+    assert r"model & R\% \\" in shown
+    assert r"a\_b$^\ddagger$ & 0.25$^\dagger$ $\pm$ 0.01 [0.20, 0.30] \\" in shown
+    assert r"**c** & \textbf{0.50} \\" in shown
+
+
+def test_latex_without_models_has_its_columns() -> None:
+    lines = latex_table([], [Column("x", 2)], caption="").splitlines()
+    assert r"\begin{tabular}{lr}" in lines
