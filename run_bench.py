@@ -59,12 +59,13 @@ def _run(arguments: list[str]) -> int:
     start_fork_server()
 
     from bench.figures.benchmark import gather
-    from bench.mlflow_mirror.tracking import RunStatus, browse_hint, make_tracker
+    from bench.mlflow_mirror.connection import browse_hint
+    from bench.mlflow_mirror.run import RunStatus, benchmark_run
+    from bench.mlflow_mirror.tracking import Tracker
     from bench.running.execution import execute
     from bench.running.preparation import prepare
     from bench.running.progress import TrialProgress
     from bench.store.benchmark_record import (
-        benchmark_name,
         benchmark_parameters,
         record_benchmark,
         write_benchmark,
@@ -77,9 +78,10 @@ def _run(arguments: list[str]) -> int:
         from bench.tuning.search import tune
 
         prepared = tune(prepared, progress)
-    with make_tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
-        name = benchmark_name(list(dict.fromkeys(trial.label for trial in prepared.trials)))
-        tracker.start_benchmark(prepared.id, name, benchmark_parameters(prepared))
+    with Tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
+        labels = list(dict.fromkeys(trial.label for trial in prepared.trials))
+        run = benchmark_run(prepared.id, labels, benchmark_parameters(prepared))
+        tracker.show(run)
         outcome = execute(prepared, tracker, progress)
         record = record_benchmark(prepared, outcome)
         benchmarks = [gather([(prepared.output, record)])]
@@ -91,7 +93,8 @@ def _run(arguments: list[str]) -> int:
         ended: RunStatus = "FAILED" if record.failures else "FINISHED"
         if outcome.interrupted:
             ended = "KILLED"
-        tracker.end_benchmark(ended, report_paths(prepared.output, record, page=page))
+        paths = report_paths(prepared.output, record, page=page)
+        tracker.show(run.end(ended, files=paths))
         tracker.close(TRACKING_TIMEOUT)
     print(
         f"results: {prepared.output}/{'report.html, ' * page}table.md, table.csv and trials/",
@@ -171,8 +174,8 @@ def _sync(arguments: list[str]) -> int:
     parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's address")
     options = parser.parse_args(arguments)
 
-    from bench.mlflow_mirror.sync import sync_mlflow
-    from bench.mlflow_mirror.tracking import browse_hint
+    from bench.mlflow_mirror.connection import browse_hint
+    from bench.mlflow_mirror.mirror import sync_mlflow
     from bench.store.benchmark_record import read_record
     from reports.report import report_paths
 

@@ -1,4 +1,4 @@
-"""An MLflow store in a process of its own.
+"""The mirror in a process of its own.
 
 MLflow's import and its calls are seconds of Python, which as a thread would hold up the process
 that splits the data and draws the report.
@@ -16,78 +16,61 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from bench.mlflow_mirror.errors import is_refusal, summary
-from bench.mlflow_mirror.store import MlflowStore
+from bench.mlflow_mirror.connection import is_refusal, summary
+from bench.mlflow_mirror.mirror import Mirror
+from bench.mlflow_mirror.run import Run
 from bench.processes.fork_server import worker_context
 
 SECONDS_TO_END = 5.0
 
-Call = Callable[[MlflowStore], None]
-"""What the store is to do, in a form that can be pickled."""
-
 
 class StoreError(Exception):
-    """An error in the store's process, in words: to unpickle MLflow's own would import MLflow."""
+    """An error in the mirror's process, in words: to unpickle MLflow's own would import MLflow."""
 
     def __init__(self, text: str, *, refused: bool) -> None:
         super().__init__(text)
         self.refused = refused
-        """Whether one trial was refused while the store itself answers."""
+        """Whether the store refused one run but still answers."""
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """How a call ended."""
+    """How a request ended."""
 
-    address: str = ""
+    address: str
     error: str | None = None
     refused: bool = False
 
 
-class MlflowProcess:
-    """Starts the process of an `MlflowStore`; what waits for an answer passes on its warnings."""
+class MirrorProcess:
+    """Starts the process of a `Mirror`; what waits for an answer passes on its warnings."""
 
     def __init__(self, uri: str | None, experiment: str, warn: Callable[[str], None]) -> None:
         self._warn = warn
         context = worker_context()
         self._connection, theirs = context.Pipe()
-        # The fork server's surroundings may be older than those of now.
+        # The fork server's environment may be older than that of now.
         surroundings = (dict(os.environ), Path.cwd())
         self._process = context.Process(
             target=_serve, args=(theirs, uri, experiment, *surroundings), name="mlflow", daemon=True
         )
-        # It does not heed the signal by which `multiprocessing` ends daemons.
+        # It ignores the signal by which `multiprocessing` ends daemons.
         atexit.register(self.kill)
         self._process.start()
         theirs.close()
 
-    def __enter__(self) -> MlflowProcess:
+    def __enter__(self) -> MirrorProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the process: every call is answered, and Python's own end would take a second."""
+        """End the process: every request is answered, and Python's own end would take a second."""
         self.kill()
         self._process.join(SECONDS_TO_END)
         self._connection.close()
         atexit.unregister(self.kill)
 
-    def open(self) -> str:
-        """Wait until the store is open and return its address; raises `StoreError`."""
-        return self._answer().address
-
-    def call(self, call: Call) -> None:
-        """Let the store do `call`; raises `StoreError`."""
-        # Where the process has ended, what it said last is still to be read.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._connection.send(call)
-        self._answer()
-
-    def kill(self) -> None:
-        """End the process whatever it does, if it has begun."""
-        if self._process.pid is not None:
-            self._process.kill()
-
-    def _answer(self) -> _Answer:
+    def answer(self) -> str:
+        """Wait until the store is open, or a request is done; its address, or `StoreError`."""
         try:
             while isinstance(said := self._connection.recv(), str):
                 self._warn(said)
@@ -96,7 +79,19 @@ class MlflowProcess:
         answer: _Answer = said
         if answer.error is not None:
             raise StoreError(answer.error, refused=answer.refused)
-        return answer
+        return answer.address
+
+    def request(self, source: Run | Path | None) -> None:
+        """Have a run shown, or with None all open runs ended; raises `StoreError`."""
+        # Where the process has ended, what it said last is still to be read.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._connection.send(source)
+        self.answer()
+
+    def kill(self) -> None:
+        """End the process whatever it does, if it has begun."""
+        if self._process.pid is not None:
+            self._process.kill()
 
 
 def _serve(
@@ -121,24 +116,21 @@ def _serve(
             # What the import makes stays: to look through it again and again is a quarter of the
             # import's time, and of a model's sending most.
             gc.disable()
-            store = MlflowStore(uri, experiment, connection.send)
+            mirror = Mirror(uri, experiment, connection.send)
             gc.freeze()
             gc.enable()
         except Exception as error:
-            connection.send(_failure(error))
+            connection.send(_Answer("", summary(error)))
             return
-        connection.send(_Answer(address=store.address))
+        connection.send(_Answer(mirror.address))
         while True:
-            connection.send(_done(connection.recv(), store))
-
-
-def _done(call: Call, store: MlflowStore) -> _Answer:
-    try:
-        call(store)
-    except Exception as error:
-        return _failure(error)
-    return _Answer()
-
-
-def _failure(error: Exception) -> _Answer:
-    return _Answer(error=summary(error), refused=is_refusal(error))
+            source: Run | Path | None = connection.recv()
+            answer = _Answer(mirror.address)
+            try:
+                if source is None:
+                    mirror.end_open_runs()
+                else:
+                    mirror.show(source)
+            except Exception as error:
+                answer = _Answer(mirror.address, summary(error), is_refusal(error))
+            connection.send(answer)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
+from bench.mlflow_mirror.run import Epoch, Run
 from bench.mlflow_mirror.tracking import Tracker
 from bench.running.progress import TrialProgress
 from bench.running.training import VALIDATION_RECALL, Step
 from bench.running.worker import Ended, Message, Phase
-from bench.store.trial import TrialSpec
 
 
 class TrialDisplay:
-    """Shows a worker's messages, and sends its epochs to MLflow."""
+    """Shows a worker's messages, and its run with a growing curve in MLflow."""
 
-    def __init__(self, spec: TrialSpec, tracker: Tracker, progress: TrialProgress) -> None:
-        self._spec, self._tracker, self._progress = spec, tracker, progress
+    def __init__(self, run: Run, tracker: Tracker, progress: TrialProgress) -> None:
+        self.run = run
+        """The trial so far."""
+        self._tracker, self._progress = tracker, progress
         self._best: float | None = None
         self._seconds = 0.0
+        tracker.show(run)
 
     def __call__(self, message: Message) -> None:
         """Show one message of the worker."""
@@ -45,4 +51,6 @@ class TrialDisplay:
                 figures["train_seconds"] - self._seconds,
             )
             self._seconds = figures["train_seconds"]
-            self._tracker.log_epoch(self._spec.id, epoch, figures)
+            curve = (*self.run.curve, Epoch(epoch, time.time(), figures))
+            self.run = replace(self.run, curve=curve)
+            self._tracker.show(self.run)

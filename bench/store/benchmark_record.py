@@ -58,11 +58,6 @@ class BenchmarkRecord:
     format_version: int = FORMAT_VERSION
 
 
-def benchmark_name(labels: Sequence[str]) -> str:
-    """Name of a benchmark's run in MLflow."""
-    return f"benchmark: {', '.join(labels)}"
-
-
 def benchmark_parameters(prepared: Prepared) -> dict[str, Any]:
     """Parameters of a benchmark's run in MLflow: those that all its trials share."""
     plan = prepared.plan
