@@ -20,7 +20,7 @@ _REFUSALS = {
 
 
 def default_address() -> str:
-    """What MLFLOW_TRACKING_URI says, else MLflow's own store here, as `mlflow ui` reads it."""
+    """MLFLOW_TRACKING_URI, or else MLflow's default store here, as `mlflow ui` reads it."""
     from mlflow.store.tracking import DEFAULT_TRACKING_URI
     from mlflow.tracking import get_tracking_uri
 
@@ -44,7 +44,7 @@ def check_sqlite(address: str) -> None:
 
 
 def browse_hint(uri: str | None) -> str:
-    """What a person does to browse the runs in the store at `uri`."""
+    """The command or address to browse the runs in the store at `uri`."""
     address = uri or os.environ.get("MLFLOW_TRACKING_URI")
     if not address:
         return "mlflow ui --host 127.0.0.1"
@@ -54,19 +54,19 @@ def browse_hint(uri: str | None) -> str:
 
 
 def without_password(text: str) -> str:
-    """`text` with the user and password of every address in it taken out."""
+    """`text` without the user and password of any address in it."""
     return re.sub(r"://[^/@\s]+@", "://", text)
 
 
 def configure_mlflow() -> None:
-    """Set MLflow's environment, before it is imported; what the user has set stays.
+    """Set MLflow's environment variables before it is imported, except those the user has set.
 
     MLflow would otherwise wait for minutes on a server that is down.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    # What lies in the current folder is no part of a model.
+    # Files in the current folder are not part of a model.
     os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
     if "DO_NOT_TRACK" not in os.environ:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -80,6 +80,6 @@ def is_refusal(error: Exception) -> bool:
 
 
 def summary(error: Exception) -> str:
-    """What an error of MLflow's says, on one line, without passwords."""
+    """The message of one of MLflow's errors, on one line, without passwords."""
     text = " ".join(without_password(str(error)).split()) or type(error).__name__
     return text if len(text) <= MAX_LENGTH else text[:MAX_LENGTH] + "..."

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.mlflow_mirror.connection import (
     check_sqlite,
@@ -30,6 +30,7 @@ from bench.mlflow_mirror.run import (
     MAX_PARAMETER_LENGTH,
     MAX_TAG_LENGTH,
     PARAMETERS_FILE,
+    TRIAL_TAG,
     Run,
     benchmark_run,
     curve_metrics,
@@ -46,6 +47,7 @@ from datasets.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
+    from mlflow.tracking import MlflowClient
 
     from bench.store.benchmark_record import BenchmarkRecord
 
@@ -62,6 +64,7 @@ class _Shown:
     """What MLflow shows of a run."""
 
     run_id: str
+    has_parameters: bool = False
     ended: bool = False
     last_epoch: int = 0
 
@@ -69,13 +72,13 @@ class _Shown:
 class Mirror:
     """One experiment of a tracking store; every method blocks until MLflow has answered.
 
-    `uri` None means what MLFLOW_TRACKING_URI says, else MLflow's own default in this folder, which
-    is what `mlflow ui` reads there. A deleted experiment of the same name is restored, and said so:
-    nothing is lost by it, while its name cannot be used again.
+    `uri` None means MLFLOW_TRACKING_URI, or else MLflow's default in this folder, which `mlflow ui`
+    reads there. A deleted experiment of the same name is restored with a warning, since MLflow
+    would not let its name be used again.
     """
 
     def __init__(self, uri: str | None, experiment: str, warn: Callable[[str], None]) -> None:
-        # A user can fix nothing of what MLflow's own code is warned about.
+        # Users cannot fix what MLflow's own code is warned about.
         warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy|alembic|pydantic)\b")
         from mlflow.tracking import MlflowClient
 
@@ -84,25 +87,31 @@ class Mirror:
         self._warn = warn
         self._takes_files = True
         self._client = MlflowClient(tracking_uri=self.address)
-        self._experiment_id = self._open_experiment(experiment)
+        self._experiment_id = _open_experiment(self._client, experiment, warn)
         self._shown: dict[str, _Shown] = {}
         self._parent: dict[str, str] = {}
         """Tag of the trials of the benchmark that was shown last."""
-        for run in self._search("attributes.status = 'RUNNING'"):
+        running = "attributes.status = 'RUNNING'"
+        for run in self._client.search_runs([self._experiment_id], running):
             if has_ended(run.data.tags):
                 self._client.set_terminated(run.info.run_id, "KILLED")
 
     def show(self, source: Run | Path) -> None:
-        """Make MLflow show a run, or that of an ended trial's folder; again changes nothing.
+        """Make MLflow show a run, or that of an ended trial's folder; idempotent.
 
-        A run is made where there is none, and is given the points of the curve that it lacks. The
-        status comes last, so that a FINISHED run has all figures and files; only the model of a
-        finished trial follows, since it may be large.
+        Creates the run if there is none and adds the points that its curve lacks. The status comes
+        last, so that a FINISHED run has all figures and files; only the model of a finished trial
+        follows, since it may be large.
         """
         run = trial_run(source) if isinstance(source, Path) else source
         shown = self._shown.get(run.id)
         if shown is None or (shown.ended and run.status == "RUNNING"):
-            shown = self._find(run) or self._create(run)
+            shown = self._shown[run.id] = self._find(run) or self._create(run)
+        if run.id_tag == BENCHMARK_TAG:
+            self._parent = {PARENT_TAG: shown.run_id}
+        if not shown.has_parameters:
+            self._log_parameters(shown.run_id, run)
+            shown.has_parameters = True
         if not shown.ended:
             epochs = [epoch for epoch in run.curve if epoch.number > shown.last_epoch]
             self._log_metrics(shown.run_id, curve_metrics(epochs))
@@ -114,70 +123,40 @@ class Mirror:
             self._log_model(shown.run_id, run.model)
 
     def end_open_runs(self) -> None:
-        """End what nobody ended, as KILLED, so that no run stays RUNNING behind us."""
+        """End all open runs as KILLED, so that none stays RUNNING after this process."""
         for shown in self._shown.values():
             try:
                 if not shown.ended:
                     self._terminate(shown, "KILLED", time.time())
             except Exception as error:
-                # A run that the user has deleted meanwhile must not keep the others open.
+                # A run that the user has deleted must not keep the others open.
                 if not is_refusal(error):
                     raise
 
-    def _open_experiment(self, name: str) -> str:
-        from mlflow.exceptions import MlflowException
-
-        experiment = self._client.get_experiment_by_name(name)
-        if experiment is None:
-            try:
-                return str(self._client.create_experiment(name, tags=EXPERIMENT_TAGS))
-            except MlflowException:
-                # Another benchmark may have made it in the meantime.
-                experiment = self._client.get_experiment_by_name(name)
-                if experiment is None:
-                    raise
-        if experiment.lifecycle_stage == "deleted":
-            self._client.restore_experiment(experiment.experiment_id)
-            self._warn(f"The MLflow experiment '{name}' had been deleted and is now restored.")
-        return str(experiment.experiment_id)
-
-    def _search(self, filter_string: str) -> list[Any]:
-        runs: list[Any] = []
-        page_token: str | None = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment_id], filter_string, page_token=page_token
-            )
-            runs += page
-            page_token = page.token
-            if not page_token:
-                return runs
-
     def _find(self, run: Run) -> _Shown | None:
-        """The run that an earlier command made of the same benchmark or ended trial.
+        """The run that an earlier command created for the same benchmark or ended trial.
 
-        A benchmark goes on in its run. A trial that runs again is another run.
+        A benchmark resumes its run. A trial that is trained again is another run.
         """
-        condition, tags = f"tags.{run.id_tag} = '{run.id}'", self._parent
-        if run.id_tag == BENCHMARK_TAG:
-            tags = own_process_tags()
-        elif run.status == "RUNNING":
+        is_trial = run.id_tag == TRIAL_TAG
+        if is_trial and run.status == "RUNNING":
             return None
-        else:
+        condition = f"tags.{run.id_tag} = '{run.id}'"
+        if is_trial:
             condition += f" and attributes.status = '{run.status}'"
-        found = self._search(condition)
+        found = self._client.search_runs([self._experiment_id], condition, max_results=1)
         if not found:
             return None
         run_id = str(found[0].info.run_id)
-        if run.id_tag == BENCHMARK_TAG:
+        if not is_trial:
             self._client.update_run(run_id, status="RUNNING")
-        for key, value in tags.items():
+        for key, value in (self._parent if is_trial else own_process_tags()).items():
             self._client.set_tag(run_id, key, value)
-        return self._remember(run, _Shown(run_id, ended=run.id_tag != BENCHMARK_TAG))
+        return _Shown(run_id, has_parameters=True, ended=is_trial)
 
     def _create(self, run: Run) -> _Shown:
         tags = {**run.tags, **own_process_tags(), run.id_tag: run.id}
-        if run.id_tag != BENCHMARK_TAG:
+        if run.id_tag == TRIAL_TAG:
             tags |= self._parent
         created = self._client.create_run(
             self._experiment_id,
@@ -185,15 +164,7 @@ class Mirror:
             tags=tracked_tags(tags),
             run_name=run.name,
         )
-        shown = self._remember(run, _Shown(created.info.run_id))
-        self._log_parameters(shown.run_id, run)
-        return shown
-
-    def _remember(self, run: Run, shown: _Shown) -> _Shown:
-        self._shown[run.id] = shown
-        if run.id_tag == BENCHMARK_TAG:
-            self._parent = {PARENT_TAG: shown.run_id}
-        return shown
+        return _Shown(created.info.run_id)
 
     def _log_parameters(self, run_id: str, run: Run) -> None:
         from mlflow.entities import Param
@@ -228,7 +199,7 @@ class Mirror:
         shown.ended = True
 
     def _upload(self, run_id: str, paths: Sequence[Path]) -> None:
-        """Upload what exists; a store that takes no files may still take figures."""
+        """Upload the paths that exist; a store that rejects files may still take figures."""
         try:
             for path in paths:
                 if path.is_dir():
@@ -239,7 +210,7 @@ class Mirror:
             self._warn_of_files("files", error)
 
     def _log_model(self, run_id: str, folder: Path) -> None:
-        """Log the trial's model unless the run has it; the run is whole without it."""
+        """Log the trial's model unless the run has it; the run is complete without it."""
         outputs = self._client.get_run(run_id).outputs
         if outputs is not None and outputs.model_outputs:
             return
@@ -253,10 +224,29 @@ class Mirror:
             self._warn_of_files("models", error)
 
     def _warn_of_files(self, what: str, error: Exception) -> None:
-        """Once: a store that took no file is sent no model."""
+        """Warn once: a store that rejected a file is not sent models."""
         if self._takes_files:
             self._warn(f"MLflow does not take {what} ({summary(error)}); figures go on.")
         self._takes_files = False
+
+
+def _open_experiment(client: MlflowClient, name: str, warn: Callable[[str], None]) -> str:
+    """Id of the experiment, created if there is none."""
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return str(client.create_experiment(name, tags=EXPERIMENT_TAGS))
+        except MlflowException:
+            # Another benchmark may have created it in the meantime.
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+        warn(f"The MLflow experiment '{name}' had been deleted and is now restored.")
+    return str(experiment.experiment_id)
 
 
 def sync_mlflow(
@@ -266,9 +256,9 @@ def sync_mlflow(
     paths: Sequence[Path],
     notify: Callable[[str], None],
 ) -> int:
-    """Send what the store at `uri` lacks of the trials in `folder`, and the report to its run.
+    """Make the store at `uri` show the benchmark in `folder`: its trials, and the report.
 
-    `uri` None means what MLFLOW_TRACKING_URI says, else MLflow's own default here. `paths` are the
+    `uri` None means MLFLOW_TRACKING_URI, or else MLflow's default here. `paths` are the
     report's files and folders. Returns the number of trials. Raises InputError where a trial
     is missing or damaged, or the store cannot be used.
     """

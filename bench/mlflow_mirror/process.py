@@ -11,10 +11,12 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import TypeAlias
 
 from bench.mlflow_mirror.connection import is_refusal, summary
 from bench.mlflow_mirror.mirror import Mirror
@@ -24,113 +26,90 @@ from bench.processes.fork_server import worker_context
 SECONDS_TO_END = 5.0
 
 
-class StoreError(Exception):
-    """An error in the mirror's process, in words: to unpickle MLflow's own would import MLflow."""
-
-    def __init__(self, text: str, *, refused: bool) -> None:
-        super().__init__(text)
-        self.refused = refused
-        """Whether the store refused one run but still answers."""
-
-
 @dataclass(frozen=True)
-class _Answer:
-    """How a request ended."""
+class Answer:
+    """How a request ended, in words: to unpickle MLflow's errors would import MLflow."""
 
-    address: str
+    address: str = ""
     error: str | None = None
-    refused: bool = False
+    """Why the store cannot be used."""
+    refusal: str | None = None
+    """Why it refused one run, while it still answers."""
 
 
-class MirrorProcess:
-    """Starts the process of a `Mirror`; what waits for an answer passes on its warnings."""
+Requests: TypeAlias = "Connection[Run | Path | None, Answer | str]"
+"""Takes runs or folders to show, then None to end all open runs.
 
-    def __init__(self, uri: str | None, experiment: str, warn: Callable[[str], None]) -> None:
-        self._warn = warn
-        context = worker_context()
-        self._connection, theirs = context.Pipe()
-        # The fork server's environment may be older than that of now.
-        surroundings = (dict(os.environ), Path.cwd())
-        self._process = context.Process(
-            target=_serve, args=(theirs, uri, experiment, *surroundings), name="mlflow", daemon=True
-        )
-        # It ignores the signal by which `multiprocessing` ends daemons.
-        atexit.register(self.kill)
-        self._process.start()
-        theirs.close()
+An `Answer` comes once the store is open and then one for each; a text is a warning before it.
+"""
 
-    def __enter__(self) -> MirrorProcess:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        """End the process: every request is answered, and Python's own end would take a second."""
-        self.kill()
-        self._process.join(SECONDS_TO_END)
-        self._connection.close()
-        atexit.unregister(self.kill)
+@contextlib.contextmanager
+def mirror_process(uri: str | None, experiment: str) -> Iterator[tuple[BaseProcess, Requests]]:
+    """Start a mirror's process, and kill it at the end."""
+    context = worker_context()
+    connection, theirs = context.Pipe()
+    # The fork server's environment may be older than that of now.
+    surroundings = (dict(os.environ), Path.cwd())
+    process = context.Process(
+        target=_serve, args=(theirs, uri, experiment, *surroundings), name="mlflow", daemon=True
+    )
 
-    def answer(self) -> str:
-        """Wait until the store is open, or a request is done; its address, or `StoreError`."""
-        try:
-            while isinstance(said := self._connection.recv(), str):
-                self._warn(said)
-        except (EOFError, ConnectionResetError) as error:
-            raise StoreError("its process has ended", refused=False) from error
-        answer: _Answer = said
-        if answer.error is not None:
-            raise StoreError(answer.error, refused=answer.refused)
-        return answer.address
+    def kill() -> None:
+        if process.pid is not None:
+            process.kill()
 
-    def request(self, source: Run | Path | None) -> None:
-        """Have a run shown, or with None all open runs ended; raises `StoreError`."""
-        # Where the process has ended, what it said last is still to be read.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._connection.send(source)
-        self.answer()
-
-    def kill(self) -> None:
-        """End the process whatever it does, if it has begun."""
-        if self._process.pid is not None:
-            self._process.kill()
+    # It ignores the signal by which `multiprocessing` ends daemons.
+    atexit.register(kill)
+    process.start()
+    theirs.close()
+    try:
+        yield process, connection
+    finally:
+        kill()  # Python would take a second to end by itself
+        process.join(SECONDS_TO_END)
+        connection.close()
+        atexit.unregister(kill)
 
 
 def _serve(
-    connection: Connection,
+    connection: Connection[Answer | str, Run | Path | None],
     uri: str | None,
     experiment: str,
     environment: dict[str, str],
     folder: Path,
 ) -> None:
-    """Open a store and do what comes through `connection`, until its other end is closed."""
-    # These may reach the whole process group; the parent decides what is still to be sent.
+    """Open a store and serve `connection` until its other end is closed."""
+    # Signals may reach the whole process group; the parent decides when this process ends.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # stdout belongs to the table, whatever MLflow prints.
+    # stdout is for the table, so MLflow must not print there.
     os.dup2(2, 1)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    # Where the parent is gone, nobody waits for the rest.
+    # If the parent has died, nobody waits for the rest.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            # What the import makes stays: to look through it again and again is a quarter of the
-            # import's time, and of a model's sending most.
+            # The import's objects stay alive: collecting garbage among them again and again takes
+            # a quarter of the import's time, and most of the time to send a model.
             gc.disable()
             mirror = Mirror(uri, experiment, connection.send)
             gc.freeze()
             gc.enable()
         except Exception as error:
-            connection.send(_Answer("", summary(error)))
+            connection.send(Answer(error=summary(error)))
             return
-        connection.send(_Answer(mirror.address))
+        connection.send(Answer(mirror.address))
         while True:
-            source: Run | Path | None = connection.recv()
-            answer = _Answer(mirror.address)
+            source = connection.recv()
+            answer = Answer()
             try:
                 if source is None:
                     mirror.end_open_runs()
                 else:
                     mirror.show(source)
             except Exception as error:
-                answer = _Answer(mirror.address, summary(error), is_refusal(error))
+                text = summary(error)
+                answer = Answer(refusal=text) if is_refusal(error) else Answer(error=text)
             connection.send(answer)

@@ -1,4 +1,4 @@
-"""A run that MLflow is to show, and its names, texts and numbers in forms that MLflow takes."""
+"""A run for MLflow to show, and its names, texts and numbers in the forms that MLflow accepts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Run:
-    """All that MLflow is to show of a trial or a benchmark, running or ended."""
+    """Everything MLflow shows of a trial or a benchmark, running or ended."""
 
     id: str
     name: str
@@ -57,9 +57,9 @@ class Run:
     reason: str | None = None
     """Why it failed or was stopped."""
     ended: float = math.nan
-    """Seconds since 1970."""
+    """Seconds since 1970; NaN while it runs."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    """Final figures, which a running one lacks."""
+    """Final figures, once it has ended."""
     files: tuple[Path, ...] = ()
     """Files and folders to upload, those that exist."""
     model: Path | None = None
@@ -67,7 +67,7 @@ class Run:
 
     @property
     def label(self) -> str:
-        """What a warning calls it."""
+        """Its name in warnings."""
         return self.id if self.id_tag == TRIAL_TAG else self.name
 
     def end(self, status: RunStatus, reason: str | None = None, files: Sequence[Path] = ()) -> Run:
@@ -76,7 +76,7 @@ class Run:
 
 
 def benchmark_run(benchmark_id: str, labels: Sequence[str], parameters: Mapping[str, Any]) -> Run:
-    """The run of a benchmark of the models named by `labels`, from now on."""
+    """The run of a benchmark of the models in `labels` that starts now."""
     name = f"benchmark: {', '.join(labels)}"
     return Run(benchmark_id, name, parameters, {}, time.time(), BENCHMARK_TAG)
 
@@ -84,7 +84,7 @@ def benchmark_run(benchmark_id: str, labels: Sequence[str], parameters: Mapping[
 def trial_run(folder: Path) -> Run:
     """The run of an ended trial's folder; raises InputError where a file is missing or damaged.
 
-    The curve holds training seconds alone, so an epoch's time is `started` plus these.
+    `curve.csv` only has training seconds, so an epoch's time is `started` plus these.
     """
     record = read_record(folder)
     finished = record.status == "finished"
@@ -109,7 +109,7 @@ def trial_run(folder: Path) -> Run:
 
 
 def _read_curve(file: Path) -> list[dict[str, float]]:
-    """Finite figures of each row; no rows where there is no file."""
+    """Finite figures of each row; empty if there is no file."""
     if not file.exists():
         return []
     curve = []
@@ -150,7 +150,7 @@ def final_metrics(run: Run) -> list[Metric]:
 
 
 def tracked_name(name: str) -> str:
-    """Name under which MLflow keeps a metric, as it refuses '@': "Recall@20" is "recall_at_20"."""
+    """Name of a metric in MLflow, which rejects '@': "Recall@20" is "recall_at_20"."""
     words = re.sub(r"[^a-z0-9_]", "_", name.lower().replace("@", "_at_"))
     return re.sub(r"_+", "_", words).strip("_")
 
@@ -158,8 +158,8 @@ def tracked_name(name: str) -> str:
 def tracked_curve_name(column: str) -> str:
     """Name of a column of the learning curve: "Recall@20" is "valid_recall_at_20".
 
-    A name must not be that of a final figure, which would stand there as a second point of the last
-    epoch: a ranking metric in a curve is measured on validation, a cost is that so far.
+    It must differ from the names of final figures, which would add a second point to the last
+    epoch: ranking metrics in a curve are measured on validation, costs are those so far.
     """
     name = tracked_name(column)
     if name in _SO_FAR:
@@ -168,7 +168,7 @@ def tracked_curve_name(column: str) -> str:
 
 
 def parameter_texts(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters as MLflow shows them, in full: text as it is, everything else as JSON."""
+    """Parameters as MLflow shows them, in full length: text as it is, everything else as JSON."""
     return {
         _key(name): value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in parameters.items()
@@ -176,14 +176,14 @@ def parameter_texts(parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def tracked_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags under names and in lengths that MLflow takes."""
+    """Tags with names and lengths that MLflow accepts."""
     return {
         _key(name): shortened(str(value), MAX_TAG_LENGTH, RECORD) for name, value in tags.items()
     }
 
 
 def shortened(text: str, limit: int, whole_in: str) -> str:
-    """`text` in at most `limit` characters; one that is cut ends by saying where the whole is."""
+    """`text` in at most `limit` characters; a truncated text ends with where to find all of it."""
     if len(text) <= limit:
         return text
     note = f"... (shortened from {len(text):,} characters; the whole is in {whole_in})"
@@ -191,17 +191,17 @@ def shortened(text: str, limit: int, whole_in: str) -> str:
 
 
 def milliseconds(seconds: float) -> int:
-    """Epoch seconds as MLflow counts time."""
+    """Seconds since 1970 as MLflow counts time."""
     return round(seconds * 1000)
 
 
 def _key(name: str) -> str:
-    """Name of a parameter or tag with the characters that MLflow refuses replaced by '_'."""
+    """Name of a parameter or tag with the characters that MLflow rejects replaced by '_'."""
     return re.sub(r"[^\w\-. :/]", "_", name)
 
 
 def _finite(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics that are finite numbers: an undefined figure is left out, not sent as NaN."""
+    """The metrics that are finite numbers; undefined ones are left out, not sent as NaN."""
     return {
         name: float(value)
         for name, value in metrics.items()

@@ -1,25 +1,27 @@
-"""Mirror trials to MLflow beside a benchmark, which never waits for it.
+"""Mirror a benchmark to MLflow while it runs, without ever making it wait.
 
-What could not be sent is never lost, as the trial folders hold it: the same command run again
+Nothing is lost if MLflow fails, as the trial folders hold everything: the same command run again
 reuses them and shows each in MLflow.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
 from collections.abc import Callable, Hashable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
 
 from bench.mlflow_mirror.connection import configure_mlflow, summary, without_password
-from bench.mlflow_mirror.process import MirrorProcess, StoreError
+from bench.mlflow_mirror.process import Answer, Requests, mirror_process
 from bench.mlflow_mirror.run import Run
 
 NO_TRACKING = "none"
 EXIT_TIMEOUT = 20.0
-"""Seconds that leaving the context waits for what is still to be sent."""
+"""Seconds to wait, on leaving the context, for what is still to be sent."""
 
 _LATER = "results are on disk, and the same command run again fills MLflow from them"
 
@@ -27,12 +29,12 @@ _LATER = "results are on disk, and the same command run again fills MLflow from 
 class Tracker:
     """Has runs shown in an MLflow experiment, in order; no method but `close` waits.
 
-    `uri` None means what MLFLOW_TRACKING_URI says, else MLflow's own default in this folder; with
-    "none" nothing is shown.
+    `uri` None means MLFLOW_TRACKING_URI, or else MLflow's default in this folder; "none" shows
+    nothing.
 
-    Where the store fails, one warning names its address and nothing further is sent. Where it
-    refuses a single run, one warning names that run and the others go on. `warn` is called from
-    the sending thread, which also waits for the mirror's process to start and to answer.
+    If the store fails, one warning names its address and nothing further is sent. If it refuses a
+    single run, one warning names that run and the others continue. `warn` is called from the
+    sending thread, which also waits for the mirror's process to start and to answer.
     """
 
     def __init__(self, uri: str | None, experiment: str, warn: Callable[[str], None]) -> None:
@@ -40,7 +42,7 @@ class Tracker:
         self._keys: queue.SimpleQueue[Hashable] = queue.SimpleQueue()
         self._sources: dict[Hashable, Run | Path] = {}
         self._refused: set[str] = set()
-        self._process: MirrorProcess | None = None
+        self._process: BaseProcess | None = None
         self._thread: threading.Thread | None = None
         self._sending = uri != NO_TRACKING
         if self._sending:
@@ -49,7 +51,7 @@ class Tracker:
                 uri or os.environ.get("MLFLOW_TRACKING_URI") or "its default store in this folder"
             )
             self._address = without_password(named)
-            # A daemon: a store that hangs must not keep the process from ending.
+            # A daemon, since a store that hangs must not keep the process from ending.
             self._thread = threading.Thread(
                 target=self._send_all, args=(uri, experiment), name="mlflow", daemon=True
             )
@@ -69,15 +71,15 @@ class Tracker:
     def show(self, source: Run | Path) -> None:
         """Have MLflow show a run as it is now, or the ended trial in a folder."""
         if self._sending and self._thread is not None:
-            # A slow store is sent the latest state of a running trial, which holds all before it.
+            # A slow store gets only the latest state of a running trial, which includes all before.
             key = source if isinstance(source, Path) else (source.id, source.started, source.status)
             self._sources[key] = source
             self._keys.put(key)
 
     def close(self, timeout: float) -> None:
-        """Wait at most `timeout` seconds for what is still to be sent, and say what was not.
+        """Wait at most `timeout` seconds for what is still to be sent, and warn if that fails.
 
-        A run that was started and not ended becomes KILLED. Further calls do nothing.
+        Runs that have not ended become KILLED. Further calls do nothing.
         """
         if self._thread is None:
             return
@@ -94,30 +96,40 @@ class Tracker:
 
     def _send_all(self, uri: str | None, experiment: str) -> None:
         try:
-            with MirrorProcess(uri, experiment, self._warn) as process:
-                self._process = process
-                self._address = without_password(process.answer())
+            with mirror_process(uri, experiment) as (self._process, connection):
+                self._address = without_password(self._answer(connection).address)
                 while self._sending and (key := self._keys.get()) is not None:
                     if (source := self._sources.pop(key, None)) is not None:
-                        self._send(process, source)
-                process.request(None)
-                # All is sent: what is left is the end of a process.
+                        self._send(connection, source)
+                self._send(connection, None)
+                # All is sent; only the process is left to end.
                 self._sending = False
         except Exception as error:
-            # Whatever it was, the benchmark goes on: its results are on disk.
+            # Whatever the error, the benchmark continues: its results are on disk.
             if self._sending:
                 self._sending = False
                 self._warn(
                     f"MLflow at {self._address} cannot be used ({summary(error)}): {_LATER}."
                 )
 
-    def _send(self, process: MirrorProcess, source: Run | Path) -> None:
-        try:
-            process.request(source)
-        except StoreError as error:
-            if not error.refused:
-                raise
+    def _send(self, connection: Requests, source: Run | Path | None) -> None:
+        # If the process has ended, its last answer is still to be read.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.send(source)
+        refusal = self._answer(connection).refusal
+        if refusal is not None and source is not None:
             label = source.name if isinstance(source, Path) else source.label
             if label not in self._refused:
                 self._refused.add(label)
-                self._warn(f"MLflow at {self._address} lacks a part of {label}: {summary(error)}")
+                self._warn(f"MLflow at {self._address} lacks a part of {label}: {refusal}")
+
+    def _answer(self, connection: Requests) -> Answer:
+        """Wait for the next answer; raises ConnectionError if the store cannot be used."""
+        try:
+            while isinstance(said := connection.recv(), str):
+                self._warn(said)
+        except (EOFError, ConnectionResetError) as error:
+            raise ConnectionError("its process has ended") from error
+        if said.error is not None:
+            raise ConnectionError(said.error)
+        return said

@@ -1,4 +1,4 @@
-"""How processes end: which one wrote a record and is gone since, and signals that end this one."""
+"""How processes end: whether the writer of a record has, and signals that end this one."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def own_process_tags() -> dict[str, str]:
 
 
 def has_ended(tags: Mapping[str, str]) -> bool:
-    """Whether the process that wrote `tags` ran on this machine and is gone.
+    """Whether the process that wrote `tags` ran on this machine and has ended.
 
-    False wherever that cannot be known: another host, no tags, a system without POSIX signals.
+    False if that cannot be known: another host, no tags, a system without POSIX signals.
     """
     process_id = tags.get("process_id", "")
     if tags.get("host") != platform.node() or not process_id.isdigit() or os.name != "posix":
@@ -38,7 +38,7 @@ def has_ended(tags: Mapping[str, str]) -> bool:
 
 
 def exists(process_id: int) -> bool:
-    """Whether a process of this number exists on this machine."""
+    """Whether a process with this id exists on this machine."""
     try:
         os.kill(process_id, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""What a person and MLflow see of a trial while its process runs."""
+"""Shows a trial on the terminal and in MLflow while its process runs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bench.running.worker import Ended, Message, Phase
 
 
 class TrialDisplay:
-    """Shows a worker's messages, and its run with a growing curve in MLflow."""
+    """Shows a worker's messages, and its growing learning curve in MLflow."""
 
     def __init__(self, run: Run, tracker: Tracker, progress: TrialProgress) -> None:
         self.run = run
-        """The trial so far."""
+        """The trial's run so far."""
         self._tracker, self._progress = tracker, progress
         self._best: float | None = None
         self._seconds = 0.0

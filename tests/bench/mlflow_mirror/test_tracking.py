@@ -118,7 +118,7 @@ def test_curve_grows_while_the_trial_runs(store: Store) -> None:
     assert store.warnings == []
 
 
-def test_failed_trial_tells_its_reason_and_its_retry_is_another_run(
+def test_failed_trial_has_its_reason_and_its_retry_is_another_run(
     store: Store, tmp_path: Path
 ) -> None:
     reason = "NaN in step 3. " + "x" * 9000

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.mlflow_mirror.connection import without_password
+from bench.mlflow_mirror.process import Answer
 from bench.mlflow_mirror.tracking import Tracker
 from tests.bench.mlflow_mirror.mlflow_stores import (
     FINAL_METRICS,
@@ -72,6 +77,31 @@ def test_store_that_hangs_does_not_keep_the_benchmark(
     (warning,) = warnings
     assert uri in warning
     assert "did not take everything" in warning
+
+
+def test_slow_store_is_sent_only_the_latest_state_of_a_running_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests, mirror = multiprocessing.Pipe()
+
+    @contextmanager
+    def slow(uri: str, experiment: str) -> Iterator[tuple[None, Any]]:
+        yield None, requests
+
+    monkeypatch.setattr("bench.mlflow_mirror.tracking.mirror_process", slow)
+    warnings: list[str] = []
+    tracker = Tracker("http://slow", "log temporal", warnings.append)
+    for n_epochs in range(4):
+        tracker.show(running("a", *[1.0] * n_epochs))
+    tracker.show(Path("trials/a"))
+    for _ in range(10):  # more answers than requests
+        mirror.send(Answer("http://slow"))
+    closed(tracker)
+    assert [epoch.number for epoch in mirror.recv().curve] == [1, 2, 3]
+    assert mirror.recv() == Path("trials/a")
+    assert mirror.recv() is None
+    assert not mirror.poll()
+    assert warnings == []
 
 
 def test_server_holds_a_trial_and_its_death_is_one_warning_that_a_later_run_makes_it_whole(
