@@ -59,12 +59,14 @@ def _run(arguments: list[str]) -> int:
     start_fork_server()
 
     from bench.figures.benchmark import gather
-    from bench.mlflow_mirror.tracking import RunStatus, browse_hint, make_tracker
+    from bench.mlflow_mirror.connection import browse_hint
+    from bench.mlflow_mirror.run import RunStatus, benchmark_run
+    from bench.mlflow_mirror.tracking import Tracker
     from bench.running.execution import execute
     from bench.running.preparation import prepare
     from bench.running.progress import TrialProgress
     from bench.running.recording import benchmark_parameters, record_benchmark
-    from bench.store.benchmark_record import benchmark_name, write_benchmark_record
+    from bench.store.benchmark_record import write_benchmark_record
     from reports.report import report_markdown, report_paths, write_tables
 
     progress = TrialProgress(sys.stderr)
@@ -73,9 +75,10 @@ def _run(arguments: list[str]) -> int:
         from bench.tuning.search import tune
 
         prepared = tune(prepared, progress)
-    with make_tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
-        name = benchmark_name(list(dict.fromkeys(trial.label for trial in prepared.trials)))
-        tracker.start_benchmark(prepared.id, name, benchmark_parameters(prepared))
+    with Tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
+        labels = list(dict.fromkeys(trial.label for trial in prepared.trials))
+        run = benchmark_run(prepared.id, labels, benchmark_parameters(prepared))
+        tracker.show(run)
         outcome = execute(prepared, tracker, progress)
         record = record_benchmark(prepared, outcome)
         benchmarks = [gather([(prepared.output, record)])]
@@ -87,7 +90,8 @@ def _run(arguments: list[str]) -> int:
         ended: RunStatus = "FAILED" if record.failures else "FINISHED"
         if outcome.interrupted:
             ended = "KILLED"
-        tracker.end_benchmark(ended, report_paths(prepared.output, record, page=page))
+        paths = report_paths(prepared.output, record, page=page)
+        tracker.show(run.end(ended, files=paths))
         tracker.close(TRACKING_TIMEOUT)
     print(
         f"results: {prepared.output}/{'report.html, ' * page}table.md, table.csv and trials/",
@@ -167,8 +171,8 @@ def _sync(arguments: list[str]) -> int:
     parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's address")
     options = parser.parse_args(arguments)
 
-    from bench.mlflow_mirror.sync import sync_mlflow
-    from bench.mlflow_mirror.tracking import browse_hint
+    from bench.mlflow_mirror.connection import browse_hint
+    from bench.mlflow_mirror.mirror import sync_mlflow
     from bench.store.benchmark_record import read_benchmark_record
     from reports.report import report_paths
 

@@ -1,1 +1,1 @@
-"""Shows in MLflow what an output folder holds."""
+"""Makes MLflow show what an output folder holds: one operation on a trial's folder or state."""

@@ -1,7 +1,7 @@
 """A finished trial as a model that MLflow loads and serves without this repository.
 
-It holds no pickle: `trial.json`, the catalogue and the weights, each as the trial has them, and the
-source of `bench.serving.served_model`, of the model, and of what these import from here.
+It holds no pickles: only the trial's `trial.json`, catalogue and weights, and the source of
+`bench.serving.served_model`, of the model, and of what these import from this repository.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 MAX_WEIGHTS_BYTES = 500_000_000
-"""Weights above this stay in the trial's folder: a store may lie at the end of a slow line."""
+"""Larger weights stay in the trial's folder, as the connection to a store may be slow."""
 
 
 def log_model(client: MlflowClient, experiment_id: str, run_id: str, trial: Path) -> None:
     """Log the finished trial in the folder `trial` as the model of a run.
 
-    The link from run to model is written last, so that a run with a model has a whole one. Raises
-    what `write_model` and MLflow raise.
+    The link from run to model is written last, so that a linked model is complete. Raises what
+    `write_model` and MLflow raise.
     """
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
     from mlflow.models import Model
@@ -62,7 +62,7 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, trial: Path
         record = read_finished(trial)
         logged = client.create_logged_model(
             experiment_id,
-            # MLflow refuses some of the characters that a label may have.
+            # MLflow rejects some of the characters that a label may have.
             name=re.sub(r"[^\w-]+", "-", record.model),
             source_run_id=run_id,
             tags={"trial_id": record.id},
@@ -75,7 +75,7 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, trial: Path
             client.log_model_artifacts(logged.model_id, str(folder))
             client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         except Exception:
-            with suppress(Exception):  # the first error is the one that tells
+            with suppress(Exception):  # the first error is the one to report
                 client.delete_logged_model(logged.model_id)
             raise
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
@@ -108,7 +108,7 @@ def write_model(trial: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as work:
         data, code = Path(work, "data"), Path(work, "code")
         data.mkdir()
-        # MLflow copies what the links lead to, so that weights are copied once.
+        # MLflow follows the links, so that weights are copied once.
         (data / TRIAL_RECORD).symlink_to((trial / TRIAL_RECORD).resolve())
         (data / WEIGHTS).symlink_to((trial / WEIGHTS).resolve())
         (data / CATALOGUE).symlink_to((split / CATALOGUE).resolve())
@@ -130,16 +130,16 @@ def write_model(trial: Path, folder: Path) -> None:
 
 
 def _is_file(loaded: LoadedModel) -> bool:
-    """Whether the model was named by `path/to/file.py:Class`."""
+    """Whether the model was given as `path/to/file.py:Class`."""
     return loaded.reference.rpartition(":")[0].endswith(".py")
 
 
 def _sources(loaded: LoadedModel) -> dict[str, Path]:
-    """Files that the served model imports from here, and from the model's own package, by name."""
+    """Files that the served model imports from this repository and its own package, by name."""
     roots = [REPOSITORY / "bench", *source_roots(loaded)]
     server = REPOSITORY / "bench" / "serving" / "served_model.py"
     if _is_file(loaded):
-        # The file itself lies in a folder of its own, where its name hides no module.
+        # The file itself goes into its own folder, where its name cannot shadow a module.
         sources = source_files([server, loaded.file], roots)
         return {name: file for name, file in sources.items() if file != loaded.file.resolve()}
     module = loaded.reference.partition(":")[0]
@@ -152,17 +152,19 @@ def _requirements(files: Iterable[Path]) -> list[str]:
     packages: dict[str, str] = {}
     for module in imported_packages(files) - own - sys.stdlib_module_names:
         for package in _packages_of(module):
-            # The local part of a version, as in 2.6.0+cpu, is known to no package index.
+            # Package indexes do not know the local part of a version, as in 2.6.0+cpu.
             packages[package] = version(package).partition("+")[0]
     return [f"{name}=={packages[name]}" for name in sorted(packages)]
 
 
 def _packages_of(module: str) -> Sequence[str]:
-    """Installed packages with a top-level module of this name, none for a module of no package."""
+    """Installed packages that have a top-level module of this name."""
     try:
         return [metadata(module)["Name"]]
     except PackageNotFoundError:
-        return packages_distributions().get(module, [])  # slow: it reads the lists of all files
+        return packages_distributions().get(
+            module, []
+        )  # slow: reads the file lists of all packages
 
 
 def _signature(catalogue: Catalogue) -> ModelSignature:
@@ -186,6 +188,6 @@ def _signature(catalogue: Catalogue) -> ModelSignature:
 
 
 def _example(catalogue: Catalogue) -> pd.DataFrame:
-    """A session of the three items that training saw most often."""
+    """A session of the three most frequent items in training."""
     codes = np.argsort(-catalogue.support, kind="stable")[:3]
     return pd.DataFrame({SESSION: [catalogue.item_ids[codes].tolist()]})

@@ -1,67 +1,59 @@
-"""Mirror trials to MLflow beside a benchmark, which never waits for it.
+"""Mirror a benchmark to MLflow while it runs, without ever making it wait.
 
-What could not be sent is never lost, as the trial folders hold it: the same command run again
-reuses them and sends each to MLflow with `mirror_trial`.
+Nothing is lost if MLflow fails, as the trial folders hold everything: the same command run again
+reuses them and shows each in MLflow.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Hashable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
 
-from bench.mlflow_mirror.address import without_password
-from bench.mlflow_mirror.errors import summary
-from bench.mlflow_mirror.process import Call, MlflowProcess, StoreError
-from bench.mlflow_mirror.store import MlflowStore
+from bench.mlflow_mirror.connection import configure_mlflow, summary, without_password
+from bench.mlflow_mirror.process import Answer, Requests, mirror_process
+from bench.mlflow_mirror.run import Run
 
-RunStatus = Literal["FINISHED", "FAILED", "KILLED"]
 NO_TRACKING = "none"
 EXIT_TIMEOUT = 20.0
-"""Seconds that leaving the context waits for what is still to be sent."""
+"""Seconds to wait, on leaving the context, for what is still to be sent."""
 
 _LATER = "results are on disk, and the same command run again fills MLflow from them"
 
 
-@dataclass(frozen=True)
-class _Message:
-    trial_id: str
-    call: Call
-
-
 class Tracker:
-    """Sends what it is told to an MLflow store, in order; no method but `close` waits.
+    """Has runs shown in an MLflow experiment, in order; no method but `close` waits.
 
-    Where the store fails, one warning names its address and nothing further is sent. Where it
-    refuses a single trial, one warning names the trial and the others go on. `warn` is called from
-    the sending thread, which also waits for the store's process to start and to answer. Without
-    `start_store` it drops everything.
+    `uri` None means MLFLOW_TRACKING_URI, or else MLflow's default in this folder; "none" shows
+    nothing.
+
+    If the store fails, one warning names its address and nothing further is sent. If it refuses a
+    single run, one warning names that run and the others continue. `warn` is called from the
+    sending thread, which also waits for the mirror's process to start and to answer.
     """
 
-    def __init__(
-        self,
-        address: str,
-        start_store: Callable[[], MlflowProcess] | None,
-        warn: Callable[[str], None],
-    ) -> None:
-        self._address = address
+    def __init__(self, uri: str | None, experiment: str, warn: Callable[[str], None]) -> None:
         self._warn = warn
-        self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
+        self._keys: queue.SimpleQueue[Hashable] = queue.SimpleQueue()
+        self._sources: dict[Hashable, Run | Path] = {}
         self._refused: set[str] = set()
-        self._sending = start_store is not None
-        self._store: MlflowProcess | None = None
+        self._process: BaseProcess | None = None
         self._thread: threading.Thread | None = None
-        if start_store is not None:
-            # A daemon: a store that hangs must not keep the process from ending.
+        self._sending = uri != NO_TRACKING
+        if self._sending:
+            configure_mlflow()
+            named = (
+                uri or os.environ.get("MLFLOW_TRACKING_URI") or "its default store in this folder"
+            )
+            self._address = without_password(named)
+            # A daemon, since a store that hangs must not keep the process from ending.
             self._thread = threading.Thread(
-                target=self._run, args=(start_store,), name="mlflow", daemon=True
+                target=self._send_all, args=(uri, experiment), name="mlflow", daemon=True
             )
             self._thread.start()
 
@@ -76,169 +68,68 @@ class Tracker:
     ) -> None:
         self.close(EXIT_TIMEOUT)
 
-    def start_trial(
-        self,
-        trial_id: str,
-        name: str,
-        parameters: Mapping[str, Any],
-        tags: Mapping[str, str],
-        started: float,
-    ) -> None:
-        """A trial begins at `started` (epoch seconds); `name` is the run's, "gru4rec seed 1"."""
-        self._put(
-            trial_id,
-            partial(
-                MlflowStore.start_trial,
-                trial_id=trial_id,
-                name=name,
-                parameters=dict(parameters),
-                tags=dict(tags),
-                started=started,
-            ),
-        )
-
-    def log_epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Figures of an epoch, by the names of the columns of `curve.csv`."""
-        self._put(
-            trial_id,
-            partial(
-                MlflowStore.log_epoch,
-                trial_id=trial_id,
-                epoch=epoch,
-                metrics=dict(metrics),
-                time=time.time(),
-            ),
-        )
-
-    def end_trial(
-        self, trial_id: str, status: RunStatus, folder: Path | None, reason: str | None
-    ) -> None:
-        """A trial has ended; its final figures and files come from `folder`, if there is one."""
-        self._put(
-            trial_id,
-            partial(
-                MlflowStore.end_trial,
-                trial_id=trial_id,
-                status=status,
-                folder=folder,
-                reason=reason,
-                ended=time.time(),
-            ),
-        )
-
-    def mirror_trial(self, folder: Path) -> None:
-        """A trial reused from disk: its run is made from `folder` if MLflow does not have it."""
-        self._put(folder.name, partial(MlflowStore.mirror_trial, folder=folder))
-
-    def start_benchmark(self, benchmark_id: str, name: str, parameters: Mapping[str, Any]) -> None:
-        """A benchmark begins: the trials from here on are its run's children."""
-        self._put(
-            name,
-            partial(
-                MlflowStore.start_benchmark,
-                benchmark_id=benchmark_id,
-                name=name,
-                parameters=dict(parameters),
-                started=time.time(),
-            ),
-        )
-
-    def end_benchmark(self, status: RunStatus, paths: Sequence[Path]) -> None:
-        """The benchmark has ended; its run takes the report's files and folders at `paths`."""
-        self._put(
-            "the benchmark",
-            partial(
-                MlflowStore.end_benchmark, status=status, paths=tuple(paths), ended=time.time()
-            ),
-        )
+    def show(self, source: Run | Path) -> None:
+        """Have MLflow show a run as it is now, or the ended trial in a folder."""
+        if self._sending and self._thread is not None:
+            # A slow store gets only the latest state of a running trial, which includes all before.
+            key = source if isinstance(source, Path) else (source.id, source.started, source.status)
+            self._sources[key] = source
+            self._keys.put(key)
 
     def close(self, timeout: float) -> None:
-        """Wait at most `timeout` seconds for what is still to be sent, and say what was not.
+        """Wait at most `timeout` seconds for what is still to be sent, and warn if that fails.
 
-        A run that was started and not ended becomes KILLED. Further calls do nothing.
+        Runs that have not ended become KILLED. Further calls do nothing.
         """
         if self._thread is None:
             return
-        self._messages.put(None)
+        self._keys.put(None)
         self._thread.join(timeout)
         if self._thread.is_alive() and self._sending:
             self._sending = False
             self._warn(
                 f"MLflow at {self._address} did not take everything within {timeout:g} s: {_LATER}."
             )
-            if self._store is not None:
-                self._store.kill()
+            if self._process is not None:
+                self._process.kill()
         self._thread = None
 
-    def _put(self, trial_id: str, call: Call) -> None:
-        if self._sending and self._thread is not None:
-            self._messages.put(_Message(trial_id, call))
-
-    def _run(self, start_store: Callable[[], MlflowProcess]) -> None:
+    def _send_all(self, uri: str | None, experiment: str) -> None:
         try:
-            with start_store() as store:
-                self._store = store
-                self._address = without_password(store.open())
-                while self._sending and (message := self._messages.get()):
-                    self._send(store, message)
-                store.call(partial(MlflowStore.end_open_runs, time=time.time()))
-                # All is sent: what is left is the end of a process.
+            with mirror_process(uri, experiment) as (self._process, connection):
+                self._address = without_password(self._answer(connection).address)
+                while self._sending and (key := self._keys.get()) is not None:
+                    if (source := self._sources.pop(key, None)) is not None:
+                        self._send(connection, source)
+                self._send(connection, None)
+                # All is sent; only the process is left to end.
                 self._sending = False
         except Exception as error:
-            # Whatever it was, the benchmark goes on: its results are on disk.
+            # Whatever the error, the benchmark continues: its results are on disk.
             if self._sending:
                 self._sending = False
                 self._warn(
                     f"MLflow at {self._address} cannot be used ({summary(error)}): {_LATER}."
                 )
 
-    def _send(self, store: MlflowProcess, message: _Message) -> None:
+    def _send(self, connection: Requests, source: Run | Path | None) -> None:
+        # If the process has ended, its last answer is still to be read.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.send(source)
+        refusal = self._answer(connection).refusal
+        if refusal is not None and source is not None:
+            label = source.name if isinstance(source, Path) else source.label
+            if label not in self._refused:
+                self._refused.add(label)
+                self._warn(f"MLflow at {self._address} lacks a part of {label}: {refusal}")
+
+    def _answer(self, connection: Requests) -> Answer:
+        """Wait for the next answer; raises ConnectionError if the store cannot be used."""
         try:
-            store.call(message.call)
-        except StoreError as error:
-            if not error.refused:
-                raise
-            if message.trial_id not in self._refused:
-                self._refused.add(message.trial_id)
-                self._warn(
-                    f"MLflow at {self._address} lacks a part of {message.trial_id}: "
-                    f"{summary(error)}"
-                )
-
-
-def make_tracker(uri: str | None, experiment: str, warn: Callable[[str], None]) -> Tracker:
-    """Tracker of an experiment at `uri`, or one that drops everything where `uri` is "none".
-
-    None means what MLFLOW_TRACKING_URI says, else MLflow's own default in this folder.
-    """
-    if uri == NO_TRACKING:
-        return Tracker(NO_TRACKING, None, warn)
-    quieten_mlflow()
-    address = uri or os.environ.get("MLFLOW_TRACKING_URI") or "its default store in this folder"
-    return Tracker(without_password(address), partial(MlflowProcess, uri, experiment, warn), warn)
-
-
-def browse_hint(uri: str | None) -> str:
-    """What a person does to browse the runs that a tracker of `uri` has sent."""
-    address = uri or os.environ.get("MLFLOW_TRACKING_URI")
-    if not address:
-        return "mlflow ui --host 127.0.0.1"
-    if address.startswith(("http://", "https://")):
-        return without_password(address)
-    return f"mlflow ui --backend-store-uri {without_password(address)} --host 127.0.0.1"
-
-
-def quieten_mlflow() -> None:
-    """Set MLflow's environment, before it is imported; what the user has set stays.
-
-    MLflow would otherwise wait for minutes on a server that is down.
-    """
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
-    # What lies in the current folder is no part of a model.
-    os.environ.setdefault("MLFLOW_UV_AUTO_DETECT", "false")
-    if "DO_NOT_TRACK" not in os.environ:
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # stdout holds the table and nothing else.
-    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+            while isinstance(said := connection.recv(), str):
+                self._warn(said)
+        except (EOFError, ConnectionResetError) as error:
+            raise ConnectionError("its process has ended") from error
+        if said.error is not None:
+            raise ConnectionError(said.error)
+        return said

@@ -1,4 +1,4 @@
-"""The process that workers are forked from, so that a plan imports torch once and not per trial."""
+"""The process that workers are forked from, so that torch is imported once and not per trial."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, SpawnContext
 
 PRELOADED = ["torch", "pandas", "numba"]
-"""What takes long to import and starts no thread by it; what is not installed is passed over."""
+"""Modules that are slow to import and start no threads; those not installed are skipped."""
 
 
 def start_fork_server() -> None:
-    """Let the server import while this process does other things; without, the first worker waits.
+    """Let the server import while this process does other things, or the first worker waits for it.
 
-    Elsewhere than on Linux libraries do not survive a fork, and every worker starts from nothing.
+    Except on Linux, libraries do not survive a fork, and every worker starts afresh.
     """
-    # By default GNU OpenMP's threads wait for each other at full speed for milliseconds, and one
-    # other busy process then slows training tenfold and more; read when torch is loaded.
+    # By default GNU OpenMP's threads spin for milliseconds while they wait for each other, and one
+    # other busy process then slows training tenfold or more; read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     if sys.platform == "linux":
         forkserver.set_forkserver_preload(PRELOADED)
@@ -26,7 +26,7 @@ def start_fork_server() -> None:
 
 
 def worker_context() -> ForkServerContext | SpawnContext:
-    """How worker processes start here."""
+    """The start method of worker processes on this system."""
     start_fork_server()
     if sys.platform == "linux":
         return multiprocessing.get_context("forkserver")

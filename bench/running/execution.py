@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bench.figures.floors import FLOORS, store_floors
 from bench.figures.results import event_values
+from bench.mlflow_mirror.run import Run
 from bench.mlflow_mirror.tracking import Tracker
 from bench.planning.seed_budget import enough_seeds
 from bench.policy_value.logging_policy import LOGGING_POLICY, logging_policy, write_logging_policy
@@ -127,7 +128,7 @@ def _run_or_reuse(
     folder = prepared.output / TRIALS / spec.id
     if not prepared.plan.fresh and is_finished(folder) and _has_lists(prepared, folder):
         progress.message(f"{spec.name}: reused from {folder}")
-        tracker.mirror_trial(folder)
+        tracker.show(folder)
         return TrialOutcome(spec, folder, None, reused=True)
     ended = run_trial(prepared, spec, folder, tracker, progress)
     return TrialOutcome(spec, folder, ended.reason, reused=False)
@@ -170,9 +171,10 @@ def run_trial(
     epochs = spec.config.get("epochs")
     epochs = epochs if isinstance(epochs, int) else 1
     progress.start(spec.label, spec.seed, epochs, prepared.split.train.n_targets)
-    tracker.start_trial(spec.id, spec.name, task.parameters, task.tags, started)
+    run = Run(spec.id, spec.name, task.parameters, task.tags, started)
+    display = TrialDisplay(run, tracker, progress)
     try:
-        ended = run_in_process(task, TrialDisplay(spec, tracker, progress))
+        ended = run_in_process(task, display)
         if not (building / TRIAL_RECORD).exists():
             ended = Ended("failed", ended.reason)
             _record_death(task, ended.reason, started)
@@ -182,23 +184,22 @@ def run_trial(
         fix = "make room or choose another --output, and run again"
         reason = f"its results cannot be written ({error}); {fix}"
         progress.finish(f"{spec.name} FAILED: {reason}")
-        tracker.end_trial(spec.id, "FAILED", None, reason)
+        tracker.show(display.run.end("FAILED", reason))
         return Ended("failed", reason)
     except BaseException as error:
         shutil.rmtree(building, ignore_errors=True)
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-        tracker.end_trial(spec.id, "KILLED", None, reason)
+        tracker.show(display.run.end("KILLED", reason))
         raise
     if ended.status == "failed":
         progress.finish(f"{spec.name} FAILED: {ended.reason}")
-        tracker.end_trial(spec.id, "FAILED", folder, ended.reason)
     else:
         cost = read_cost(folder)
         progress.finish(
             f"{spec.name}: {cost.epochs} epochs (best {cost.best_epoch}) in "
             f"{cost.train_seconds:.1f} s of training, {cost.events_per_second:,.0f} events/s"
         )
-        tracker.end_trial(spec.id, "FINISHED", folder, None)
+    tracker.show(folder)
     return ended
 
 

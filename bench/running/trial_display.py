@@ -1,22 +1,28 @@
-"""What a person and MLflow see of a trial while its process runs."""
+"""Shows a trial on the terminal and in MLflow while its process runs."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
+from bench.mlflow_mirror.run import Epoch, Run
 from bench.mlflow_mirror.tracking import Tracker
 from bench.running.progress import TrialProgress
 from bench.running.training import Step
 from bench.running.worker import Ended, Message, Phase
 from bench.store.curve import VALIDATION_RECALL
-from bench.store.trial import TrialSpec
 
 
 class TrialDisplay:
-    """Shows a worker's messages, and sends its epochs to MLflow."""
+    """Shows a worker's messages, and its growing learning curve in MLflow."""
 
-    def __init__(self, spec: TrialSpec, tracker: Tracker, progress: TrialProgress) -> None:
-        self._spec, self._tracker, self._progress = spec, tracker, progress
+    def __init__(self, run: Run, tracker: Tracker, progress: TrialProgress) -> None:
+        self.run = run
+        """The trial's run so far."""
+        self._tracker, self._progress = tracker, progress
         self._best: float | None = None
         self._seconds = 0.0
+        tracker.show(run)
 
     def __call__(self, message: Message) -> None:
         """Show one message of the worker."""
@@ -46,4 +52,6 @@ class TrialDisplay:
                 figures["train_seconds"] - self._seconds,
             )
             self._seconds = figures["train_seconds"]
-            self._tracker.log_epoch(self._spec.id, epoch, figures)
+            curve = (*self.run.curve, Epoch(epoch, time.time(), figures))
+            self.run = replace(self.run, curve=curve)
+            self._tracker.show(self.run)

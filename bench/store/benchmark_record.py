@@ -52,11 +52,6 @@ class BenchmarkRecord:
     format_version: int = BENCHMARK_FORMAT
 
 
-def benchmark_name(labels: Sequence[str]) -> str:
-    """Name of a benchmark's run in MLflow."""
-    return f"benchmark: {', '.join(labels)}"
-
-
 def write_benchmark_record(folder: Path, record: BenchmarkRecord) -> None:
     """Write `benchmark.json` into `folder`, atomically.
 

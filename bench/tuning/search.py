@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from bench.mlflow_mirror.tracking import NO_TRACKING, make_tracker
+from bench.mlflow_mirror.tracking import NO_TRACKING, Tracker
 from bench.planning.budget import Budget
 from bench.planning.options import build_config
 from bench.planning.presets import write_preset
@@ -103,7 +103,7 @@ class _Search:
         self._prepared, self._progress, self._ranges = prepared, progress, ranges
         self._given = replace(given, split=prepared.split.fingerprint)
         self._config_class = load_model(given.reference).model_class.Config
-        self._tracker = make_tracker(NO_TRACKING, prepared.experiment, progress.message)
+        self._tracker = Tracker(NO_TRACKING, prepared.experiment, progress.message)
         self._done: list[Candidate] = []
         key = replace(
             self._given,

@@ -30,8 +30,8 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
     folder.mkdir()
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
-        "from bench.mlflow_mirror.tracking import make_tracker; imported = 'mlflow' in sys.modules;"
-        "t = make_tracker(None, 'log temporal', print); t.mirror_trial(Path(sys.argv[2]));"
+        "from bench.mlflow_mirror.tracking import Tracker; imported = 'mlflow' in sys.modules;"
+        "t = Tracker(None, 'log temporal', print); t.show(Path(sys.argv[2]));"
         "t.close(900); sys.exit(imported)"
     )
     environment = {name: text for name, text in os.environ.items() if "MLFLOW" not in name}

@@ -9,11 +9,12 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.mlflow_mirror.tracking import Tracker, make_tracker
+from bench.mlflow_mirror.run import Epoch, Run
+from bench.mlflow_mirror.tracking import Tracker
 
 REPOSITORY = Path(__file__).parents[3]
 STARTED = 1_700_000_000.25
@@ -38,7 +39,7 @@ class Store:
         self.warnings: list[str] = []
 
     def tracker(self) -> Tracker:
-        return make_tracker(self.uri, self.experiment, self.warnings.append)
+        return Tracker(self.uri, self.experiment, self.warnings.append)
 
     @property
     def client(self) -> Any:
@@ -103,13 +104,25 @@ def trial_folder(parent: Path, **changes: Any) -> Path:
 
 
 def record_live(tracker: Tracker, folder: Path) -> None:
-    """What the benchmark tells the tracker about the trial that `folder` holds."""
+    """What the benchmark has shown of the trial that `folder` holds, from its start on."""
     record = json.loads((folder / "trial.json").read_text())
     name = f"{record['model']} seed {record['seed']}"
-    tracker.start_trial(record["id"], name, record["parameters"], record["tags"], STARTED)
-    tracker.log_epoch(record["id"], 1, {"train_seconds": 20.0, "loss": 6.5, "Recall@20": 0.125})
-    tracker.log_epoch(record["id"], 2, {"train_seconds": 40.0, "loss": 6.25})
-    tracker.end_trial(record["id"], "FINISHED", folder, None)
+    run = Run(record["id"], name, record["parameters"], record["tags"], STARTED)
+    tracker.show(run)
+    rows = [
+        {"train_seconds": 20.0, "loss": 6.5, "Recall@20": 0.125},
+        {"train_seconds": 40.0, "loss": 6.25},
+    ]
+    for number, figures in enumerate(rows, start=1):
+        run = replace(run, curve=(*run.curve, Epoch(number, time.time(), figures)))
+        tracker.show(run)
+    tracker.show(folder)
+
+
+def running(trial_id: str, *losses: float, name: str = "gru4rec seed 1") -> Run:
+    """A trial that has trained for as many epochs as losses are given."""
+    curve = [Epoch(number, STARTED + number, {"loss": x}) for number, x in enumerate(losses, 1)]
+    return Run(trial_id, name, {}, {}, STARTED, curve=tuple(curve))
 
 
 def closed(tracker: Tracker) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from bench.mlflow_mirror.run import benchmark_run
 from tests.bench.mlflow_mirror.mlflow_stores import Store, closed, record_live, trial_folder
 from tests.chromium import PATIENCE, launched, needs_chromium
 
@@ -21,9 +22,10 @@ def test_mlflow_shows_the_benchmark_its_trial_and_the_report(
     report.write_text("<!doctype html><title>r</title><h1>gru4rec has the highest Recall@20</h1>")
     trial = trial_folder(tmp_path)
     tracker = store.tracker()
-    tracker.start_benchmark("b1", NAME, {"split": "temporal"})
+    benchmark = benchmark_run("b1", ["gru4rec"], {"split": "temporal"})
+    tracker.show(benchmark)
     record_live(tracker, trial)
-    tracker.end_benchmark("FINISHED", [report])
+    tracker.show(benchmark.end("FINISHED", files=[report]))
     closed(tracker)
     assert store.warnings == []
     runs = {run.info.run_name: run.info for run in store.runs()}

@@ -11,7 +11,7 @@ import pytest
 
 from bench.serving.recommendation import load_trial, recommend
 from datasets.errors import InputError
-from tests.bench.mlflow_mirror.mlflow_stores import Store, closed
+from tests.bench.mlflow_mirror.mlflow_stores import Store, closed, running
 from tests.bench.serving.trained_trials import FINGERPRINT, PLUGIN, TITLES, trained_trial
 
 # MLflow's own code warns of what a user cannot fix.
@@ -74,7 +74,7 @@ def test_holds_data_and_source_and_no_pickle(tmp_path: Path) -> None:
         "datasets/session_log.py",
     } <= sources
     assert (
-        not {"models/gru4rec.py", "bench/running/execution.py", "bench/mlflow_mirror/store.py"}
+        not {"models/gru4rec.py", "bench/running/execution.py", "bench/mlflow_mirror/mirror.py"}
         & sources
     )
     assert {file.suffix for file in model.rglob("*") if file.is_file()} == {
@@ -132,13 +132,13 @@ def test_live_and_mirrored_trials_have_one_model_each(store: Store, tmp_path: Pa
     live = trained_trial(tmp_path / "live", "markov", titles=TITLES)
     mirrored = trained_trial(tmp_path / "mirrored", "popularity", titles=TITLES)
     tracker = store.tracker()
-    tracker.start_trial(live.name, "markov seed 3", {}, {}, 0.0)
-    tracker.end_trial(live.name, "FINISHED", live, None)
-    tracker.mirror_trial(mirrored)
+    tracker.show(running(live.name, name="markov seed 3"))
+    tracker.show(live)
+    tracker.show(mirrored)
     closed(tracker)
     tracker = store.tracker()
-    tracker.mirror_trial(live)
-    tracker.mirror_trial(mirrored)
+    tracker.show(live)
+    tracker.show(mirrored)
     closed(tracker)
     assert store.warnings == []
     runs = store.runs()
@@ -162,7 +162,7 @@ def test_run_without_a_model_is_given_it_later(store: Store, tmp_path: Path) -> 
     catalogue = tmp_path / "splits" / FINGERPRINT[:16] / "catalogue.npz"
     catalogue.rename(tmp_path / "away.npz")
     tracker = store.tracker()
-    tracker.mirror_trial(trial)
+    tracker.show(trial)
     closed(tracker)
     assert store.run().info.status == "FINISHED"
     assert store.run().outputs.model_outputs == []
@@ -170,7 +170,7 @@ def test_run_without_a_model_is_given_it_later(store: Store, tmp_path: Path) -> 
     assert warning.startswith("MLflow gets no model of markov-seed3-abc: ")
     (tmp_path / "away.npz").rename(catalogue)
     tracker = store.tracker()
-    tracker.mirror_trial(trial)
+    tracker.show(trial)
     closed(tracker)
     assert len(store.run().outputs.model_outputs) == 1
     assert len(store.warnings) == 1

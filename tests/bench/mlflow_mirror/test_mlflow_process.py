@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.mlflow_mirror.tracking import make_tracker
+from bench.mlflow_mirror.tracking import Tracker
 from tests.bench.mlflow_mirror.mlflow_stores import (
-    STARTED,
     Store,
     closed,
     record_live,
+    running,
     trial_folder,
     wait_until,
 )
@@ -30,13 +30,13 @@ def processes() -> list[BaseProcess]:
 
 def test_signals_to_all_processes_leave_what_is_still_to_be_sent(store: Store) -> None:
     tracker = store.tracker()
-    tracker.start_trial("a", "gru4rec seed 1", {}, {}, STARTED)
+    tracker.show(running("a"))
     wait_until(lambda: bool(store.runs()))
     (process,) = processes()
     assert process.pid is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(process.pid, number)
-    tracker.end_trial("a", "KILLED", None, "interrupted")
+    tracker.show(running("a").end("KILLED", "interrupted"))
     closed(tracker)
     assert store.run().info.status == "KILLED"
     assert store.run().data.tags["reason"] == "interrupted"
@@ -44,21 +44,23 @@ def test_signals_to_all_processes_leave_what_is_still_to_be_sent(store: Store) -
     assert processes() == []
 
 
-def test_its_death_is_one_warning_and_a_later_run_mends(store: Store, tmp_path: Path) -> None:
+def test_its_death_is_one_warning_and_a_later_run_makes_it_whole(
+    store: Store, tmp_path: Path
+) -> None:
     folder = trial_folder(tmp_path)
     tracker = store.tracker()
-    tracker.start_trial("gru4rec-1-abc", "gru4rec seed 1", {}, {}, STARTED)
+    tracker.show(running("gru4rec-1-abc"))
     wait_until(lambda: bool(store.runs()))
     (process,) = processes()
     process.kill()
-    tracker.log_epoch("gru4rec-1-abc", 1, {"loss": 1.0})
-    tracker.end_trial("gru4rec-1-abc", "FINISHED", folder, None)
+    tracker.show(running("gru4rec-1-abc", 1.0))
+    tracker.show(folder)
     closed(tracker)
     (warning,) = store.warnings
     assert "its process has ended" in warning
     assert "same command run again fills MLflow" in warning
     tracker = store.tracker()
-    tracker.mirror_trial(folder)
+    tracker.show(folder)
     closed(tracker)
     assert sorted(run.info.status for run in store.runs()) == ["FINISHED", "KILLED"]
 
@@ -70,7 +72,7 @@ def test_none_is_left_behind_by_a_store_that_hangs(
     warnings: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        tracker = make_tracker(uri, "log temporal", warnings.append)
+        tracker = Tracker(uri, "log temporal", warnings.append)
         record_live(tracker, trial_folder(tmp_path))
         asking, _ = silent.accept()
         with asking:

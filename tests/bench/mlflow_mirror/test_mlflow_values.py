@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.mlflow_mirror.values import read_curve, shortened, tracked_name
-from bench.store.trial import read_trial_record
+from bench.mlflow_mirror.run import shortened, tracked_name, trial_run
 from datasets.errors import InputError
 from tests.bench.mlflow_mirror.mlflow_stores import trial_folder
 
@@ -44,9 +43,9 @@ def test_text_that_fits_is_left_alone() -> None:
 
 def test_trial_that_lacks_a_key_and_curve_with_a_damaged_row_are_named(tmp_path: Path) -> None:
     folder = trial_folder(tmp_path)
-    (folder / "trial.json").write_text('{"id": "a"}')
-    with pytest.raises(InputError, match=r"trial\.json is damaged"):
-        read_trial_record(folder)
     (folder / "curve.csv").write_text("epoch,loss\n1,6.5\n2,six\n")
     with pytest.raises(InputError, match=r"curve\.csv, row 3"):
-        read_curve(folder)
+        trial_run(folder)
+    (folder / "trial.json").write_text('{"id": "a"}')
+    with pytest.raises(InputError, match=r"trial\.json is damaged"):
+        trial_run(folder)

@@ -6,12 +6,12 @@ import json
 import signal
 import subprocess
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.mlflow_mirror.values import tracked_name
+from bench.mlflow_mirror.run import Epoch, benchmark_run, tracked_name
 from tests.bench.mlflow_mirror.mlflow_stores import (
     FINAL_METRICS,
     REPOSITORY,
@@ -20,6 +20,7 @@ from tests.bench.mlflow_mirror.mlflow_stores import (
     Store,
     closed,
     record_live,
+    running,
     trial_folder,
     wait_until,
 )
@@ -32,7 +33,7 @@ def test_live_and_mirrored_trials_hold_the_same(store: Store, tmp_path: Path) ->
     mirrored_folder = trial_folder(tmp_path / "mirrored", id="gru4rec-1-other")
     tracker = store.tracker()
     record_live(tracker, live_folder)
-    tracker.mirror_trial(mirrored_folder)
+    tracker.show(mirrored_folder)
     closed(tracker)
     assert store.warnings == []
     runs = store.runs()
@@ -66,11 +67,12 @@ def test_a_benchmark_is_the_parent_of_its_trials_and_holds_the_report(
     for text in ("| model |\n", "| model | again |\n"):
         table.write_text(text)
         tracker = store.tracker()
-        tracker.start_benchmark("b1", "benchmark: gru4rec", {"split": "temporal"})
+        benchmark = benchmark_run("b1", ["gru4rec"], {"split": "temporal"})
+        tracker.show(benchmark)
         if text == "| model |\n":
             record_live(tracker, live)
-        tracker.mirror_trial(mirrored)
-        tracker.end_benchmark("FINISHED", [table, tmp_path / "plots"])
+        tracker.show(mirrored)
+        tracker.show(benchmark.end("FINISHED", files=[table, tmp_path / "plots"]))
         closed(tracker)
     assert store.warnings == []
     by_name = {run.info.run_name: run for run in store.runs()}
@@ -88,8 +90,8 @@ def test_mirroring_twice_makes_one_run(store: Store, tmp_path: Path) -> None:
     folder = trial_folder(tmp_path)
     for _ in range(2):
         tracker = store.tracker()
-        tracker.mirror_trial(folder)
-        tracker.mirror_trial(folder)
+        tracker.show(folder)
+        tracker.show(folder)
         closed(tracker)
     assert store.run().info.status == "FINISHED"
     assert store.warnings == []
@@ -97,28 +99,36 @@ def test_mirroring_twice_makes_one_run(store: Store, tmp_path: Path) -> None:
 
 def test_curve_grows_while_the_trial_runs(store: Store) -> None:
     tracker = store.tracker()
-    before = time.time()
-    tracker.start_trial("a", "gru4rec seed 1", {}, {}, STARTED)
-    tracker.log_epoch("a", 1, {"loss": 6.5, "Recall@20": float("nan"), "x": float("inf")})
-    after = time.time()
+    figures = {"loss": 6.5, "Recall@20": float("nan"), "x": float("inf")}
+    run = replace(running("a"), curve=(Epoch(1, STARTED + 2, figures),))
+    tracker.show(run)
     wait_until(lambda: bool(store.runs()) and store.run().data.metrics == {"loss": 6.5})
-    run = store.run()
-    assert run.info.status == "RUNNING"
-    (point,) = store.client.get_metric_history(run.info.run_id, "loss")
-    assert round(before * 1000) <= point.timestamp <= round(after * 1000)
+    assert store.run().info.status == "RUNNING"
+    # What stands there already is not added again, nor is a state missed that was not sent.
+    tracker.show(run)
+    rows = [Epoch(number, STARTED + 2 * number, {"loss": 6.0}) for number in (2, 3)]
+    tracker.show(replace(run, curve=(*run.curve, *rows)))
     closed(tracker)
+    curve = store.client.get_metric_history(store.run().info.run_id, "loss")
+    assert [(point.step, point.value, point.timestamp) for point in curve] == [
+        (1, 6.5, 1_700_000_002_250),
+        (2, 6.0, 1_700_000_004_250),
+        (3, 6.0, 1_700_000_006_250),
+    ]
+    assert store.warnings == []
 
 
-def test_failed_trial_tells_its_reason_and_its_retry_is_another_run(
+def test_failed_trial_has_its_reason_and_its_retry_is_another_run(
     store: Store, tmp_path: Path
 ) -> None:
-    folder = trial_folder(tmp_path, status="failed", reason="NaN in step 3", metrics={})
+    reason = "NaN in step 3. " + "x" * 9000
+    folder = trial_folder(tmp_path, status="failed", reason=reason, metrics={})
     (folder / "traceback.txt").write_text("Traceback\n")
     tracker = store.tracker()
-    tracker.start_trial("gru4rec-1-abc", "gru4rec seed 1", {}, {}, STARTED)
-    tracker.end_trial("gru4rec-1-abc", "FAILED", folder, "NaN in step 3. " + "x" * 9000)
-    tracker.start_trial("gru4rec-1-abc", "gru4rec seed 1", {}, {}, STARTED)
-    tracker.end_trial("gru4rec-1-abc", "FINISHED", trial_folder(tmp_path / "again"), None)
+    tracker.show(running("gru4rec-1-abc"))
+    tracker.show(folder)
+    tracker.show(replace(running("gru4rec-1-abc"), started=STARTED + 100))
+    tracker.show(trial_folder(tmp_path / "again"))
     closed(tracker)
     by_status = {run.info.status: run for run in store.runs()}
     assert set(by_status) == {"FAILED", "FINISHED"}
@@ -131,22 +141,23 @@ def test_failed_trial_tells_its_reason_and_its_retry_is_another_run(
 
 def test_interrupted_trial_is_killed_and_none_stays_running(store: Store) -> None:
     with pytest.raises(KeyboardInterrupt), store.tracker() as tracker:
-        tracker.start_trial("told", "gru4rec seed 1", {}, {}, STARTED)
-        tracker.start_trial("forgotten", "gru4rec seed 2", {}, {}, STARTED)
-        tracker.end_trial("told", "KILLED", None, "interrupted")
+        tracker.show(running("ended"))
+        tracker.show(running("left", name="gru4rec seed 2"))
+        tracker.show(running("ended").end("KILLED", "interrupted"))
         raise KeyboardInterrupt
     assert [run.info.status for run in store.runs()] == ["KILLED", "KILLED"]
     assert all(run.info.end_time for run in store.runs())
 
 
-def test_run_of_a_killed_benchmark_is_repaired_and_that_of_a_living_one_is_not(
+def test_run_of_a_killed_benchmark_is_ended_and_that_of_a_living_one_is_not(
     store: Store,
 ) -> None:
     code = (
         "import sys, time; sys.path.insert(0, sys.argv[1]);"
-        "from bench.mlflow_mirror.tracking import make_tracker;"
-        "t = make_tracker(sys.argv[2], sys.argv[3], print);"
-        "t.start_trial('a', 'gru4rec seed 1', {}, {}, time.time());"
+        "from bench.mlflow_mirror.run import Run;"
+        "from bench.mlflow_mirror.tracking import Tracker;"
+        "t = Tracker(sys.argv[2], sys.argv[3], print);"
+        "t.show(Run('a', 'gru4rec seed 1', {}, {}, time.time()));"
         "time.sleep(600)"
     )
     benchmark = subprocess.Popen(
@@ -159,12 +170,12 @@ def test_run_of_a_killed_benchmark_is_repaired_and_that_of_a_living_one_is_not(
     finally:
         benchmark.send_signal(signal.SIGKILL)
     # Not yet waited for, it is a zombie here, as under a parent that never reaps.
-    wait_until(lambda: store_repairs(store))
+    wait_until(lambda: ended_by_another(store))
     benchmark.wait()
     assert store.warnings == []
 
 
-def store_repairs(store: Store) -> bool:
+def ended_by_another(store: Store) -> bool:
     closed(store.tracker())
     return bool(store.run().info.status == "KILLED")
 
@@ -174,7 +185,7 @@ def test_parameter_longer_than_mlflow_takes_is_whole_in_an_artifact(
 ) -> None:
     long = {"seeds": list(range(2000)), **{f"p{i}": i for i in range(150)}, "at@": "x"}
     tracker = store.tracker()
-    tracker.mirror_trial(trial_folder(tmp_path, parameters=long))
+    tracker.show(trial_folder(tmp_path, parameters=long))
     closed(tracker)
     run = store.run()
     assert store.warnings == []
@@ -191,7 +202,7 @@ def test_parameter_longer_than_mlflow_takes_is_whole_in_an_artifact(
 def test_parameters_of_case_r099(store: Store, tmp_path: Path, cases_dir: Path) -> None:
     parameters = json.loads((cases_dir / "R099-long-param" / "config.json").read_text())
     tracker = store.tracker()
-    tracker.mirror_trial(trial_folder(tmp_path, parameters=parameters))
+    tracker.show(trial_folder(tmp_path, parameters=parameters))
     closed(tracker)
     run = store.run()
     assert store.warnings == []
@@ -205,7 +216,7 @@ def test_names_of_case_r097(store: Store, tmp_path: Path, cases_dir: Path) -> No
     names = json.loads((cases_dir / "R097-metric-names" / "names.json").read_text())
     figures = {name: 0.5 + index for index, name in enumerate(names)}
     tracker = store.tracker()
-    tracker.mirror_trial(trial_folder(tmp_path, metrics=figures))
+    tracker.show(trial_folder(tmp_path, metrics=figures))
     closed(tracker)
     run = store.run()
     assert store.warnings == []
@@ -222,7 +233,7 @@ def test_more_figures_than_one_call_takes(store: Store, tmp_path: Path) -> None:
     rows = "".join(f"{epoch},1.0,{epoch / 7}\n" for epoch in range(1, 1203))
     (folder / "curve.csv").write_text(f"epoch,train_seconds,loss\n{rows}")
     tracker = store.tracker()
-    tracker.mirror_trial(folder)
+    tracker.show(folder)
     closed(tracker)
     run = store.run()
     assert len(store.client.get_metric_history(run.info.run_id, "loss")) == 1202
@@ -233,9 +244,9 @@ def test_damaged_folder_warns_once_and_the_others_go_on(store: Store, tmp_path: 
     damaged = trial_folder(tmp_path / "a", id="damaged")
     (damaged / "trial.json").write_text("{")
     tracker = store.tracker()
-    tracker.mirror_trial(damaged)
-    tracker.mirror_trial(damaged)
-    tracker.mirror_trial(trial_folder(tmp_path / "b"))
+    tracker.show(damaged)
+    tracker.show(damaged)
+    tracker.show(trial_folder(tmp_path / "b"))
     closed(tracker)
     assert store.run().info.status == "FINISHED"
     (warning,) = store.warnings
@@ -246,12 +257,12 @@ def test_run_deleted_meanwhile_warns_once_and_the_others_go_on(
     store: Store, tmp_path: Path
 ) -> None:
     tracker = store.tracker()
-    tracker.start_trial("deleted", "gru4rec seed 1", {}, {}, STARTED)
+    tracker.show(running("deleted"))
     wait_until(lambda: bool(store.runs()))
     store.client.delete_run(store.run().info.run_id)
-    tracker.log_epoch("deleted", 1, {"loss": 1.0})
-    tracker.log_epoch("deleted", 2, {"loss": 1.0})
-    tracker.mirror_trial(trial_folder(tmp_path))
+    tracker.show(running("deleted", 1.0))
+    tracker.show(running("deleted", 1.0, 1.0))
+    tracker.show(trial_folder(tmp_path))
     closed(tracker)
     assert store.run().info.status == "FINISHED"
     assert sum("deleted" in warning for warning in store.warnings) == len(store.warnings) == 1
@@ -262,7 +273,7 @@ def test_deleted_experiment_is_restored_and_said_so(store: Store, tmp_path: Path
     experiment = store.client.get_experiment_by_name(store.experiment)
     store.client.delete_experiment(experiment.experiment_id)
     tracker = store.tracker()
-    tracker.mirror_trial(trial_folder(tmp_path))
+    tracker.show(trial_folder(tmp_path))
     closed(tracker)
     assert store.run().info.status == "FINISHED"
     (warning,) = store.warnings

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import socket
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench.mlflow_mirror.address import without_password
-from bench.mlflow_mirror.tracking import make_tracker
+from bench.mlflow_mirror.connection import without_password
+from bench.mlflow_mirror.process import Answer
+from bench.mlflow_mirror.tracking import Tracker
 from tests.bench.mlflow_mirror.mlflow_stores import (
     FINAL_METRICS,
-    STARTED,
     Store,
     closed,
     kill_group,
     record_live,
+    running,
     trial_folder,
     wait_until,
 )
@@ -27,9 +32,9 @@ pytestmark = pytest.mark.usefixtures("clean_surroundings")
 def test_none_tracks_nothing(tmp_path: Path) -> None:
     folder = trial_folder(tmp_path)
     warnings: list[str] = []
-    with make_tracker("none", "log temporal", warnings.append) as tracker:
+    with Tracker("none", "log temporal", warnings.append) as tracker:
         record_live(tracker, folder)
-        tracker.mirror_trial(folder)
+        tracker.show(folder)
     assert warnings == []
     assert [path.name for path in tmp_path.iterdir()] == ["trials"]
 
@@ -37,7 +42,7 @@ def test_none_tracks_nothing(tmp_path: Path) -> None:
 def test_nothing_listens_at_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9")
     warnings: list[str] = []
-    with make_tracker(None, "log temporal", warnings.append) as tracker:
+    with Tracker(None, "log temporal", warnings.append) as tracker:
         for _ in range(100):
             record_live(tracker, trial_folder(tmp_path / str(_)))
     (warning,) = warnings
@@ -51,7 +56,7 @@ def test_store_that_cannot_be_opened_is_one_warning(tmp_path: Path, uri: str) ->
     (tmp_path / "text").write_text("no database at all, but long enough to have a header\n" * 9)
     uri = uri.format(folder=tmp_path, file=tmp_path / "text")
     warnings: list[str] = []
-    tracker = make_tracker(uri, "log temporal", warnings.append)
+    tracker = Tracker(uri, "log temporal", warnings.append)
     record_live(tracker, trial_folder(tmp_path))
     closed(tracker)
     (warning,) = warnings
@@ -65,7 +70,7 @@ def test_store_that_hangs_does_not_keep_the_benchmark(
     warnings: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        tracker = make_tracker(uri, "log temporal", warnings.append)
+        tracker = Tracker(uri, "log temporal", warnings.append)
         record_live(tracker, trial_folder(tmp_path))
         tracker.close(0.2)
         tracker.close(0.2)
@@ -74,7 +79,32 @@ def test_store_that_hangs_does_not_keep_the_benchmark(
     assert "did not take everything" in warning
 
 
-def test_server_holds_a_trial_and_its_death_is_one_warning_that_a_later_run_mends(
+def test_slow_store_is_sent_only_the_latest_state_of_a_running_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    requests, mirror = multiprocessing.Pipe()
+
+    @contextmanager
+    def slow(uri: str, experiment: str) -> Iterator[tuple[None, Any]]:
+        yield None, requests
+
+    monkeypatch.setattr("bench.mlflow_mirror.tracking.mirror_process", slow)
+    warnings: list[str] = []
+    tracker = Tracker("http://slow", "log temporal", warnings.append)
+    for n_epochs in range(4):
+        tracker.show(running("a", *[1.0] * n_epochs))
+    tracker.show(Path("trials/a"))
+    for _ in range(10):  # more answers than requests
+        mirror.send(Answer("http://slow"))
+    closed(tracker)
+    assert [epoch.number for epoch in mirror.recv().curve] == [1, 2, 3]
+    assert mirror.recv() == Path("trials/a")
+    assert mirror.recv() is None
+    assert not mirror.poll()
+    assert warnings == []
+
+
+def test_server_holds_a_trial_and_its_death_is_one_warning_that_a_later_run_makes_it_whole(
     server: tuple[str, subprocess.Popen[bytes]],
     database: str,
     tmp_path: Path,
@@ -85,7 +115,7 @@ def test_server_holds_a_trial_and_its_death_is_one_warning_that_a_later_run_mend
     folder = trial_folder(tmp_path)
     tracker = store.tracker()
     record_live(tracker, folder)
-    tracker.start_trial("second", "tocr seed 1", {}, {}, STARTED)
+    tracker.show(running("second", name="tocr seed 1"))
     wait_until(lambda: tracker_has_sent(store, 2))
     finished = next(run for run in store.runs() if run.info.status == "FINISHED")
     assert finished.data.metrics == FINAL_METRICS
@@ -93,21 +123,21 @@ def test_server_holds_a_trial_and_its_death_is_one_warning_that_a_later_run_mend
     assert store.warnings == []
 
     kill_group(process)
-    tracker.log_epoch("second", 1, {"loss": 1.0})
-    tracker.log_epoch("second", 2, {"loss": 1.0})
+    tracker.show(running("second", 1.0, name="tocr seed 1"))
+    tracker.show(running("second", 1.0, 1.0, name="tocr seed 1"))
     second = trial_folder(tmp_path / "second", id="second", model="tocr")
-    tracker.end_trial("second", "FINISHED", second, None)
+    tracker.show(second)
     closed(tracker)
     (warning,) = store.warnings
     assert uri in warning
     assert capfd.readouterr() == ("", "")
 
-    mended = Store(database, "over http")
-    tracker = mended.tracker()
-    tracker.mirror_trial(folder)
-    tracker.mirror_trial(second)
+    later = Store(database, "over http")
+    tracker = later.tracker()
+    tracker.show(folder)
+    tracker.show(second)
     closed(tracker)
-    found = [(run.info.run_name, run.info.status) for run in mended.runs()]
+    found = [(run.info.run_name, run.info.status) for run in later.runs()]
     assert sorted(found, key=str) == [
         ("gru4rec seed 1", "FINISHED"),
         ("tocr seed 1", "FINISHED"),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.mlflow_mirror.tracking import make_tracker
+from bench.mlflow_mirror.tracking import Tracker
 from bench.planning.plan import make_plan
 from bench.running import execution
 from bench.running.execution import execute
@@ -110,7 +110,7 @@ def test_no_test_rank_exists_before_the_choice(
     assert not (plan.output / "trials").exists()
     assert not (plan.output / "splits").exists()
 
-    execute(chosen, make_tracker("none", "", print), progress())
+    execute(chosen, Tracker("none", "", print), progress())
     assert asked >= set(test.log.session_ids.astype(str))
     assert [task.spec.seed for task in runner.tasks[-2:]] == [4, 5]
     (tuning,) = chosen.tunings

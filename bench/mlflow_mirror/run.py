@@ -1,0 +1,210 @@
+"""A run for MLflow to show, and its names, texts and numbers in the forms that MLflow accepts."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from bench.store.curve import CURVE
+from bench.store.trial import COST, TRACEBACK, TRIAL_RECORD, read_trial_record
+from datasets.errors import InputError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
+RunStatus = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+MAX_PARAMETER_LENGTH = 6000
+MAX_TAG_LENGTH = 5000
+PARAMETERS_FILE = "parameters.json"
+TRIAL_TAG, BENCHMARK_TAG = "trial_id", "benchmark_id"
+_ARTIFACTS = (TRIAL_RECORD, CURVE, COST, TRACEBACK)
+_SO_FAR = {"train_seconds", "events_per_second"}
+"""Columns of the curve that are also final figures, of all training."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A row of a learning curve."""
+
+    number: int
+    measured: float
+    """Seconds since 1970."""
+    figures: Mapping[str, float]
+    """By the names of the other columns of `curve.csv`."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything MLflow shows of a trial or a benchmark, running or ended."""
+
+    id: str
+    name: str
+    """The run's, as "gru4rec seed 1"."""
+    parameters: Mapping[str, Any]
+    tags: Mapping[str, str]
+    started: float
+    """Seconds since 1970."""
+    id_tag: str = TRIAL_TAG
+    """Tag that holds `id`: TRIAL_TAG, or BENCHMARK_TAG for the parent of the trials after it."""
+    curve: tuple[Epoch, ...] = ()
+    status: RunStatus = "RUNNING"
+    reason: str | None = None
+    """Why it failed or was stopped."""
+    ended: float = math.nan
+    """Seconds since 1970; NaN while it runs."""
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    """Final figures, once it has ended."""
+    files: tuple[Path, ...] = ()
+    """Files and folders to upload, those that exist."""
+    model: Path | None = None
+    """Folder of a finished trial whose model to log."""
+
+    @property
+    def label(self) -> str:
+        """Its name in warnings."""
+        return self.id if self.id_tag == TRIAL_TAG else self.name
+
+    def end(self, status: RunStatus, reason: str | None = None, files: Sequence[Path] = ()) -> Run:
+        """This run, ended now."""
+        return replace(self, status=status, reason=reason, files=tuple(files), ended=time.time())
+
+
+def benchmark_run(benchmark_id: str, labels: Sequence[str], parameters: Mapping[str, Any]) -> Run:
+    """The run of a benchmark of the models in `labels` that starts now."""
+    name = f"benchmark: {', '.join(labels)}"
+    return Run(benchmark_id, name, parameters, {}, time.time(), BENCHMARK_TAG)
+
+
+def trial_run(folder: Path) -> Run:
+    """The run of an ended trial's folder; raises InputError where a file is missing or damaged.
+
+    `curve.csv` only has training seconds, so an epoch's time is `started` plus these.
+    """
+    record = read_trial_record(folder)
+    finished = record.status == "finished"
+    curve = []
+    for row in _read_curve(folder / CURVE):
+        measured = min(record.started + row.get("train_seconds", 0.0), record.ended)
+        curve.append(Epoch(int(row.pop("epoch")), measured, row))
+    return Run(
+        id=record.id,
+        name=record.name,
+        parameters=record.parameters,
+        tags=record.tags,
+        started=record.started,
+        curve=tuple(curve),
+        status="FINISHED" if finished else "FAILED",
+        reason=record.reason,
+        ended=record.ended,
+        metrics=record.metrics,
+        files=tuple(folder / name for name in _ARTIFACTS),
+        model=folder if finished else None,
+    )
+
+
+def _read_curve(file: Path) -> list[dict[str, float]]:
+    """Finite figures of each row; empty if there is no file."""
+    if not file.exists():
+        return []
+    curve = []
+    with file.open(newline="", encoding="utf-8") as opened:
+        for number, row in enumerate(csv.DictReader(opened), start=2):
+            try:
+                figures = _finite({name: float(cell) for name, cell in row.items() if cell})
+                curve.append({**figures, "epoch": figures["epoch"]})
+            except (ValueError, KeyError) as error:
+                raise InputError(
+                    f"{file}, row {number}, cannot be read ({error}); "
+                    "remove its folder and run again."
+                ) from error
+    return curve
+
+
+def curve_metrics(epochs: Sequence[Epoch]) -> list[Metric]:
+    """Epochs as points of MLflow's curves."""
+    from mlflow.entities import Metric
+
+    return [
+        Metric(tracked_curve_name(name), value, milliseconds(epoch.measured), epoch.number)
+        for epoch in epochs
+        for name, value in _finite(epoch.figures).items()
+    ]
+
+
+def final_metrics(run: Run) -> list[Metric]:
+    """Final figures of an ended run."""
+    from mlflow.entities import Metric
+
+    # MLflow shows the value of the highest step: a final figure must outlast its own curve.
+    step = run.curve[-1].number if run.curve else 0
+    return [
+        Metric(tracked_name(name), value, milliseconds(run.ended), step)
+        for name, value in _finite(run.metrics).items()
+    ]
+
+
+def tracked_name(name: str) -> str:
+    """Name of a metric in MLflow, which rejects '@': "Recall@20" is "recall_at_20"."""
+    words = re.sub(r"[^a-z0-9_]", "_", name.lower().replace("@", "_at_"))
+    return re.sub(r"_+", "_", words).strip("_")
+
+
+def tracked_curve_name(column: str) -> str:
+    """Name of a column of the learning curve: "Recall@20" is "valid_recall_at_20".
+
+    It must differ from the names of final figures, which would add a second point to the last
+    epoch: ranking metrics in a curve are measured on validation, costs are those so far.
+    """
+    name = tracked_name(column)
+    if name in _SO_FAR:
+        return f"{name}_so_far"
+    return f"valid_{name}" if "@" in column and not name.startswith("valid_") else name
+
+
+def parameter_texts(parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters as MLflow shows them, in full length: text as it is, everything else as JSON."""
+    return {
+        _key(name): value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in parameters.items()
+    }
+
+
+def tracked_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags with names and lengths that MLflow accepts."""
+    return {
+        _key(name): shortened(str(value), MAX_TAG_LENGTH, TRIAL_RECORD) for name, value in tags.items()
+    }
+
+
+def shortened(text: str, limit: int, whole_in: str) -> str:
+    """`text` in at most `limit` characters; a truncated text ends with where to find all of it."""
+    if len(text) <= limit:
+        return text
+    note = f"... (shortened from {len(text):,} characters; the whole is in {whole_in})"
+    return text[: limit - len(note)] + note
+
+
+def milliseconds(seconds: float) -> int:
+    """Seconds since 1970 as MLflow counts time."""
+    return round(seconds * 1000)
+
+
+def _key(name: str) -> str:
+    """Name of a parameter or tag with the characters that MLflow rejects replaced by '_'."""
+    return re.sub(r"[^\w\-. :/]", "_", name)
+
+
+def _finite(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are finite numbers; undefined ones are left out, not sent as NaN."""
+    return {
+        name: float(value)
+        for name, value in metrics.items()
+        if isinstance(value, (int, float)) and math.isfinite(value)
+    }
