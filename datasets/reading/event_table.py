@@ -31,7 +31,7 @@ LOADER_VERSION = 2
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 
-_IDS = ("session_id", "item_id")
+ID_COLUMNS = ("session_id", "item_id")
 _TIMES = ("time", "timestamp")
 _OTHERS = ("position", "reward", "propensity")
 
@@ -44,11 +44,7 @@ def load_event_table(path: Path, *, reward: str | None, notify: Callable[[str], 
     `reward="all"` makes all rewards 1. Ids are what the file has between its separators, to the
     letter. Raises InputError, with the line, for whatever is not such a table.
     """
-    if reward not in (None, "all"):
-        raise InputError(
-            f"--reward {reward}: {path} is a table without ratings; "
-            "leave the option out (its reward column then counts) or use --reward all"
-        )
+    check_reward(reward, str(path))
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; check the path")
     suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
@@ -70,8 +66,24 @@ def load_event_table(path: Path, *, reward: str | None, notify: Callable[[str], 
     return dataset
 
 
+def check_reward(reward: str | None, label: str) -> None:
+    """Raise InputError for a kind of reward that a table does not have."""
+    if reward not in (None, "all"):
+        raise InputError(
+            f"--reward {reward}: {label} is a table without ratings; "
+            "leave the option out (its reward column then counts) or use --reward all"
+        )
+
+
 def _build(path: Path, name: str, *, all_ones: bool) -> Dataset:
     columns = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    return dataset_of_columns(columns, name, path, all_ones=all_ones)
+
+
+def dataset_of_columns(
+    columns: TableColumns, name: str, source: Path, *, all_ones: bool
+) -> Dataset:
+    """The data set that the parsed columns of a table make."""
     rewards, reward_note = _rewards(columns, all_ones)
     time = next((name for name in _TIMES if name in columns.numbers), None)
     ordered = order_events(
@@ -89,7 +101,7 @@ def _build(path: Path, name: str, *, all_ones: bool) -> Dataset:
         name=name,
         log=ordered.log,
         default_split="temporal" if time else "session-holdout",
-        source=path,
+        source=source,
         order=ordered.order,
         equal_time_share=ordered.equal_time_share,
         notes=(ordered.note, reward_note),
@@ -116,10 +128,10 @@ def _propensities(columns: TableColumns) -> FloatArray | None:
 
 def _read_csv(path: Path) -> TableColumns:
     text = DelimitedText(str(path), partial(open_file, path))
-    time, numbers = _choose_columns(path, column_names(text))
+    time, numbers = choose_columns(str(path), column_names(text))
     return gather_columns(
-        blocks(text, (*_IDS, *numbers), ids=_IDS),
-        ids=_IDS,
+        blocks(text, (*ID_COLUMNS, *numbers), ids=ID_COLUMNS),
+        ids=ID_COLUMNS,
         numbers=numbers,
         time=time,
         place=lambda row: f"line {line_of_row(text, row)}",
@@ -131,20 +143,20 @@ def _read_parquet(path: Path) -> TableColumns:
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
-            time, numbers = _choose_columns(path, list(schema.names))
-            for name in _IDS:
+            time, numbers = choose_columns(str(path), list(schema.names))
+            for name in ID_COLUMNS:
                 _refuse_id_type(path, name, schema.field(name).type)
             if not file.metadata.num_rows:
                 raise InputError(f"{path}: the table has no rows; give one with events")
 
             def tables() -> Iterator[pd.DataFrame]:
-                for batch in file.iter_batches(ROWS_PER_BLOCK, columns=[*_IDS, *numbers]):
+                for batch in file.iter_batches(ROWS_PER_BLOCK, columns=[*ID_COLUMNS, *numbers]):
                     # Integers with a gap would otherwise turn into floats.
                     yield batch.to_pandas(integer_object_nulls=True)
 
             return gather_columns(
                 tables(),
-                ids=_IDS,
+                ids=ID_COLUMNS,
                 numbers=numbers,
                 time=time,
                 place=lambda row: f"row {row + 1}",
@@ -165,19 +177,22 @@ def _refuse_id_type(path: Path, name: str, dtype: pa.DataType) -> None:
         )
 
 
-def _choose_columns(path: Path, found: list[str]) -> tuple[str | None, tuple[str, ...]]:
-    """The name of the time column, if any, and of all columns of numbers with it."""
+def choose_columns(label: str, found: list[str]) -> tuple[str | None, tuple[str, ...]]:
+    """The name of the time column, if any, and of all columns of numbers with it.
+
+    Raises InputError, which calls the table `label`, where columns are missing or there twice.
+    """
     listed = ", ".join(found)
-    missing = [name for name in _IDS if name not in found]
+    missing = [name for name in ID_COLUMNS if name not in found]
     if missing:
         raise InputError(
-            f"{path}: there is no column {' nor '.join(missing)} among its columns ({listed}); "
+            f"{label}: there is no column {' nor '.join(missing)} among its columns ({listed}); "
             f"rename the one that holds it to {missing[0]}"
         )
-    for name in (*_IDS, *_TIMES, *_OTHERS):
+    for name in (*ID_COLUMNS, *_TIMES, *_OTHERS):
         if found.count(name) > 1:
-            raise InputError(f"{path}: column {name} is there twice ({listed}); keep one")
+            raise InputError(f"{label}: column {name} is there twice ({listed}); keep one")
     times = [name for name in _TIMES if name in found]
     if len(times) > 1:
-        raise InputError(f"{path}: it has a time and a timestamp column ({listed}); keep one")
+        raise InputError(f"{label}: it has a time and a timestamp column ({listed}); keep one")
     return next(iter(times), None), (*times, *(name for name in _OTHERS if name in found))
