@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.mlflow_mirror.errors import is_refusal, summary
 from bench.mlflow_mirror.store import MlflowStore
-from bench.processes.fork_server import worker_context
+from bench.processes.fork_server import start_worker, worker_context
 
 SECONDS_TO_END = 5.0
 
@@ -58,7 +58,7 @@ class MlflowProcess:
         )
         # It does not heed the signal by which `multiprocessing` ends daemons.
         atexit.register(self.kill)
-        self._process.start()
+        start_worker(self._process)
         theirs.close()
 
     def __enter__(self) -> MlflowProcess:

@@ -1,13 +1,17 @@
-"""The options of a run, as a terminal takes them; nothing heavy is imported for `--help`."""
+"""The options of a run as a terminal and a call take them; nothing heavy is imported for help."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection
+import inspect
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any, TypeVar
 
 from bench import VERSION
 from bench.planning.plan import PLAN_OPTIONS, RUN
+
+Call = TypeVar("Call", bound=Callable[..., Any])
 
 
 def run_parser(commands: Collection[str]) -> argparse.ArgumentParser:
@@ -47,3 +51,20 @@ def run_parser(commands: Collection[str]) -> argparse.ArgumentParser:
     )
     about.add_argument("--version", action="version", version=f"run_bench.py {VERSION}")
     return parser
+
+
+def with_plan_keywords(call: Call) -> Call:
+    """Show the plan's options in the signature and the docstring of `call`, which takes any."""
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    own = list(inspect.signature(call).parameters.values())[:-1]
+    of_plan = [
+        inspect.Parameter(option.name, keyword, default=option.default)
+        for option in PLAN_OPTIONS.values()
+    ]
+    call.__signature__ = inspect.Signature([*of_plan, *own])  # type: ignore[attr-defined]
+    lines = [
+        f"    {option.name}: {'False: ' * option.flag.startswith('--no-')}{option.help}"
+        for option in PLAN_OPTIONS.values()
+    ]
+    call.__doc__ = "\n".join([inspect.cleandoc(call.__doc__ or ""), "", "The plan:", *lines])
+    return call

@@ -1,4 +1,4 @@
-"""Show where a trial stands: a live bar on a terminal, one plain line an epoch elsewhere."""
+"""Show where a trial stands: a bar on a terminal or in a notebook, elsewhere a line an epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 SECONDS_BETWEEN_REDRAWS = 0.1
 _BAR_FORMAT = "{desc} |{bar}| {percentage:3.0f}%"
@@ -25,7 +25,7 @@ class TrialProgress:
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
-        self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._live = _shows_bars(stream)
         self._lock = threading.RLock()
         self._bar: tqdm[Any] | None = None
         self._trial = ""
@@ -46,7 +46,7 @@ class TrialProgress:
             self._validation = ""
             if self._live:
                 self._bar = tqdm(
-                    total=max(epochs * total, 1),
+                    total=1.0,  # a notebook's bar cannot change it, and targets may differ
                     desc=self._trial,
                     file=self._stream,
                     leave=False,
@@ -67,7 +67,7 @@ class TrialProgress:
             self._total = total_events
             done = (epoch - 1) * total_events + events_done_in_epoch
             figures = [_loss(loss), self._validation, _speed(events_per_second)]
-            self._draw(done, [self._epoch_text(epoch), *figures, self._time_left(done)])
+            self._draw([self._epoch_text(epoch), *figures, self._time_left(done)], done)
 
     def epoch(
         self,
@@ -89,7 +89,7 @@ class TrialProgress:
             texts = [self._epoch_text(epoch), _loss(loss), self._validation]
             texts += [_speed(events_per_second)]
             if self._live:
-                self._draw(done, [*texts, self._time_left(done)])
+                self._draw([*texts, self._time_left(done)], done)
             else:
                 texts += [f"{seconds:.1f} s", self._time_left(done)]
                 self._write_line(_joined([self._trial, *texts]))
@@ -101,7 +101,7 @@ class TrialProgress:
                 self._write_line(_joined([self._trial, text]))
             else:
                 self._drawn = -math.inf
-                self._draw(int(self._bar.n), [text])
+                self._draw([text])
 
     def message(self, text: str) -> None:
         """A line that stays: above the bar, where there is one."""
@@ -118,17 +118,18 @@ class TrialProgress:
         """Take the bar away, if there is one, as after an interrupt."""
         with self._lock:
             if self._bar is not None:
+                self._bar.n = 1.0  # a notebook keeps an unfinished one, in red
                 self._bar.close()
             self._bar = None
             self._trial = ""
 
-    def _draw(self, done: int, texts: list[str]) -> None:
+    def _draw(self, texts: list[str], done: int | None = None) -> None:
         now = self._clock()
         if self._bar is None or now - self._drawn < SECONDS_BETWEEN_REDRAWS:
             return
         self._drawn = now
-        self._bar.total = max(self._epochs * self._total, 1)
-        self._bar.n = min(done, self._bar.total)
+        if done is not None:
+            self._bar.n = min(done / max(self._epochs * self._total, 1), 1.0)
         self._bar.set_description_str(_joined([self._trial, *texts]), refresh=True)
 
     def _write_line(self, text: str) -> None:
@@ -148,6 +149,11 @@ class TrialProgress:
             return ""
         seconds = (self._clock() - self._started) * left / done
         return f"at most {tqdm.format_interval(math.ceil(seconds))} left"
+
+
+def _shows_bars(stream: TextIO) -> bool:
+    in_notebook = type(stream).__module__.startswith("ipykernel.")
+    return in_notebook or (stream.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def _loss(loss: float) -> str:

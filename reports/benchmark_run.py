@@ -1,0 +1,238 @@
+"""Run a plan from its data to its report, and hand the results to Python."""
+
+from __future__ import annotations
+
+import html
+import io
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.figures.benchmark import Benchmark, gather
+from bench.mlflow_mirror.tracking import RunStatus, make_tracker
+from bench.planning.plan import Plan, make_plan
+from bench.running.execution import Outcome, TrialOutcome, execute
+from bench.running.preparation import Prepared, prepare
+from bench.running.progress import TrialProgress
+from bench.store.benchmark_record import (
+    benchmark_name,
+    benchmark_parameters,
+    record_benchmark,
+    write_benchmark,
+)
+from bench.store.trial import read_cost
+from datasets.dataset import Dataset
+from datasets.errors import InputError
+from datasets.reading.event_frame import load_event_frame
+from reports.page.tables import PageCell, result_table
+from reports.report import report_markdown, report_paths, write_tables
+from reports.tables.benchmark_table import benchmark_csv
+
+TRACKING_TIMEOUT = 120.0
+_DATA = ("dataset", "test")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BenchmarkResult:
+    """What a run has found; a notebook shows it as the table, `print` as `table.md`."""
+
+    benchmark: Benchmark
+    """All figures, computed from the trials' ranks."""
+    outcome: Outcome
+    """How each trial ended."""
+    output: Path
+    """Folder of all results."""
+    has_page: bool
+    """Whether the run made `report.html`."""
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """Reason of each failed trial, and of each model whose tuning failed, by its name."""
+        return self.benchmark.record.failures
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended the run; what was finished by then is in the result."""
+        return self.outcome.interrupted
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row a model, best first; the columns and the full precision of `table.csv`."""
+        text = io.StringIO(benchmark_csv(self.benchmark))
+        return pd.read_csv(text, converters={"model": str}, float_precision="round_trip")
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """A row for each pair of models and metric, on the same test events.
+
+        `difference` is `model` less `other`, `low` and `high` are the ends of the interval that
+        the corrected test leaves, `adjusted_p` is corrected by Holm, `better` names the model that
+        is significantly better, None where that is open.
+        """
+        rows = [
+            {
+                "metric": each.metric,
+                "model": each.first,
+                "other": each.second,
+                "difference": each.value,
+                "low": each.low,
+                "high": each.high,
+                "p": each.p,
+                "adjusted_p": each.adjusted_p,
+                "better": (each.first if each.value > 0 else each.second) if each.decided else None,
+            }
+            for each in self.benchmark.differences
+        ]
+        return pd.DataFrame(rows, columns=_COMPARISON_COLUMNS)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """A row a trial: model, seed, status, seconds and epochs of training, reason, folder."""
+        rows = [_trial_row(trial) for trial in self.outcome.trials]
+        return pd.DataFrame(rows, columns=_TRIAL_COLUMNS)
+
+    def report(self) -> Path:
+        """Draw plots and `report.html` into the output folder, and return the page's path."""
+        from reports.page.page import PAGE, write_page
+
+        write_page([self.benchmark], self.output)
+        return self.output / PAGE
+
+    def __repr__(self) -> str:
+        return report_markdown([self.benchmark])
+
+    def _repr_html_(self) -> str:
+        table = result_table(self.benchmark)
+        heading = "".join(f"<th>{html.escape(name)}</th>" for name in table.columns)
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{_cell_html(cell)}</td>' for cell in row)}</tr>"
+            for row in table.rows
+        )
+        remarks = [
+            f"<b>{html.escape(name)}</b> failed: {html.escape(reason)}"
+            for name, reason in self.failures.items()
+        ]
+        if self.interrupted:
+            remarks.append("interrupted: the same call goes on where this one ended")
+        below = "".join(f"<p>{remark}</p>" for remark in remarks)
+        return f"<table><thead><tr>{heading}</tr></thead><tbody>{rows}</tbody></table>{below}"
+
+
+_COMPARISON_COLUMNS = (
+    "metric", "model", "other", "difference", "low", "high", "p", "adjusted_p", "better",
+)  # fmt: skip
+_TRIAL_COLUMNS = ("model", "seed", "status", "seconds", "epochs", "best_epoch", "reason", "folder")
+
+
+def run_given(
+    given: Mapping[str, Any],
+    options: Mapping[str, Mapping[str, Any]],
+    config: Path | None,
+) -> BenchmarkResult:
+    """Run what a call gives of the plan's options; `dataset` and `test` may be pandas frames.
+
+    Raises InputError for what cannot be understood, read or written.
+    """
+    frames = {name: given[name] for name in _DATA if isinstance(given.get(name), pd.DataFrame)}
+    for name in _DATA:
+        if name not in frames and not isinstance(given.get(name, ""), str | os.PathLike):
+            kind = type(given[name]).__name__
+            raise InputError(f"{name} is a {kind}; give a name, a path or a pandas DataFrame")
+    plan = make_plan({**given, **dict.fromkeys(frames, "frame")}, (), config, options)
+    progress = TrialProgress(sys.stderr)
+    loaded = {
+        name: load_event_frame(frame, reward=plan.reward, notify=progress.message)
+        for name, frame in frames.items()
+    }
+    sources: dict[str, Any] = {name: str(dataset.source) for name, dataset in loaded.items()}
+    return run_plan(replace(plan, **sources), progress, loaded=loaded)
+
+
+def run_plan(
+    plan: Plan,
+    progress: TrialProgress,
+    *,
+    show: Callable[[str], None] = lambda table: None,
+    loaded: Mapping[str, Dataset] | None = None,
+) -> BenchmarkResult:
+    """Load, tune where the plan asks for it, train, evaluate, write all files.
+
+    Args:
+        plan: what to run.
+        progress: shows where it stands.
+        show: is given the table as markdown before any file is written.
+        loaded: the plan's `dataset` and `test`, as far as they are in memory already.
+
+    Raises:
+        InputError: for input that cannot be read, and where results cannot be written.
+    """
+    prepared = prepare(plan, progress.message, loaded)
+    if plan.tune is not None:
+        from bench.tuning.search import tune
+
+        prepared = tune(prepared, progress)
+    return _run_trials(prepared, progress, show)
+
+
+def _run_trials(
+    prepared: Prepared, progress: TrialProgress, show: Callable[[str], None]
+) -> BenchmarkResult:
+    with make_tracker(prepared.plan.tracking_uri, prepared.experiment, progress.message) as tracker:
+        name = benchmark_name(list(dict.fromkeys(trial.label for trial in prepared.trials)))
+        tracker.start_benchmark(prepared.id, name, benchmark_parameters(prepared))
+        outcome = execute(prepared, tracker, progress)
+        record = record_benchmark(prepared, outcome)
+        benchmarks = [gather([(prepared.output, record)])]
+        # First what a full disk cannot take away.
+        show(report_markdown(benchmarks))
+        write_benchmark(prepared.output, record)
+        write_tables(benchmarks, prepared.output)
+        page = prepared.plan.page and _make_page(benchmarks, prepared.output, progress.message)
+        ended: RunStatus = "FAILED" if record.failures else "FINISHED"
+        if outcome.interrupted:
+            ended = "KILLED"
+        tracker.end_benchmark(ended, report_paths(prepared.output, record, page=page))
+        tracker.close(TRACKING_TIMEOUT)
+    return BenchmarkResult(benchmarks[0], outcome, prepared.output, page)
+
+
+def _make_page(benchmarks: Sequence[Benchmark], folder: Path, warn: Callable[[str], None]) -> bool:
+    """Draw the page of a run, and whether it was; what goes wrong takes no result with it."""
+    warn("drawing plots and report.html")
+    try:
+        from reports.page.page import write_page
+
+        write_page(benchmarks, folder)
+    except Exception as error:
+        warn(
+            f"report.html was not made ({type(error).__name__}: {error}); the tables are whole, "
+            f"and `run_bench.py report {folder}` makes it again"
+        )
+        return False
+    return True
+
+
+def _trial_row(trial: TrialOutcome) -> dict[str, Any]:
+    cost = read_cost(trial.folder) if trial.reason is None else None
+    return {
+        "model": trial.spec.label,
+        "seed": trial.spec.seed,
+        "status": "finished" if trial.reason is None else "failed",
+        "seconds": cost and cost.train_seconds,
+        "epochs": cost and cost.epochs,
+        "best_epoch": cost and cost.best_epoch,
+        "reason": trial.reason,
+        "folder": trial.folder,
+    }
+
+
+def _cell_html(cell: PageCell) -> str:
+    text = html.escape(cell.text)
+    text = f"<b>{text}</b>" if cell.best else text
+    return f"{text}<br><small>{html.escape(cell.detail)}</small>" if cell.detail else text
