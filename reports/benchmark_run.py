@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import io
 import os
@@ -64,8 +65,12 @@ class BenchmarkResult:
     @cached_property
     def table(self) -> pd.DataFrame:
         """A row a model, best first; the columns and the full precision of `table.csv`."""
-        text = io.StringIO(benchmark_csv(self.benchmark))
-        return pd.read_csv(text, converters={"model": str}, float_precision="round_trip")
+        lines = csv.DictReader(io.StringIO(benchmark_csv(self.benchmark)))
+        rows = [
+            {name: text if name == "model" else float(text or "nan") for name, text in line.items()}
+            for line in lines
+        ]
+        return pd.DataFrame(rows, columns=list(lines.fieldnames or ()))
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
@@ -77,9 +82,9 @@ class BenchmarkResult:
         """
         rows = [
             {
-                "metric": each.metric,
                 "model": each.first,
                 "other": each.second,
+                "metric": each.metric,
                 "difference": each.value,
                 "low": each.low,
                 "high": each.high,
@@ -125,7 +130,7 @@ class BenchmarkResult:
 
 
 _COMPARISON_COLUMNS = (
-    "metric", "model", "other", "difference", "low", "high", "p", "adjusted_p", "better",
+    "model", "other", "metric", "difference", "low", "high", "p", "adjusted_p", "better",
 )  # fmt: skip
 _TRIAL_COLUMNS = ("model", "seed", "status", "seconds", "epochs", "best_epoch", "reason", "folder")
 
