@@ -29,7 +29,7 @@ def load_csv(frame: pd.DataFrame, folder: Path, reward: str | None = None) -> Da
     "columns",
     [
         PLAIN,
-        {**PLAIN, "session_id": [1.0, 1.0, 2.5, 2.5], "reward": [0, 1, -1, 3]},
+        {**PLAIN, "reward": [0, 1, -1, 3]},
         {**PLAIN, "item_id": pd.Categorical(["b", "a", "a", "c"]), "time": [0.5, 0.25, 2.0, 1.0]},
         {**PLAIN, "time": pd.to_datetime(["2020-01-02", "2020-01-01", "2020-02-01", "2019-12-31"])},
         {**PLAIN, "time": ["2020-01-02T00:00:00Z", "2020-01-01", "2020-02-01", "2019-12-31"]},
