@@ -50,12 +50,14 @@ def run(
 ) -> BenchmarkResult:
     """Train and compare models on one log, as the command does: `run(models=["tocr"], seeds=3)`.
 
-    The keywords are the options of the command line, `None` leaves one out. `dataset` and `test`
-    may also be pandas frames with the columns of a table of events; `options` holds what `--set`
-    sets, {"gru4rec": {"epochs": 2}}; `config` is a plan as TOML, under what is given here.
+    The keywords are the options of the command line; None means not given. `dataset` and `test`
+    may also be pandas frames with the columns of a table of events. `options` sets options of
+    models as `--set` does: {"gru4rec": {"epochs": 2}}. `config` is a TOML plan, which keywords
+    override.
 
-    A trial that fails does not raise: it is in the result's `failures`. Ctrl-C returns what is
-    finished. Raises datasets.errors.InputError with the sentence of the command line.
+    A failed trial does not raise but is listed in the result's `failures`. After Ctrl-C during a
+    trial the result holds the finished ones. Raises datasets.errors.InputError with the message
+    of the command line.
     """
     from bench.processes.fork_server import start_fork_server
 

@@ -1,4 +1,4 @@
-"""Run a plan from its data to its report, and hand the results to Python."""
+"""Run a plan from data to report and return its results."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _DATA = ("dataset", "test")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BenchmarkResult:
-    """What a run has found; a notebook shows it as the table, `print` as `table.md`."""
+    """Results of a run; a notebook displays the table, `print` shows `table.md`."""
 
     benchmark: Benchmark
     """All figures, computed from the trials' ranks."""
@@ -50,21 +50,21 @@ class BenchmarkResult:
     output: Path
     """Folder of all results."""
     has_page: bool
-    """Whether the run made `report.html`."""
+    """Whether the run wrote `report.html`."""
 
     @property
     def failures(self) -> Mapping[str, str]:
-        """Reason of each failed trial, and of each model whose tuning failed, by its name."""
+        """Reason for each failed trial and each model whose tuning failed, by name."""
         return self.benchmark.record.failures
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended the run; what was finished by then is in the result."""
+        """Whether the run was interrupted; the result holds the trials finished by then."""
         return self.outcome.interrupted
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A row a model, best first; the columns and the full precision of `table.csv`."""
+        """One row per model, best first, with the columns and precision of `table.csv`."""
         lines = csv.DictReader(io.StringIO(benchmark_csv(self.benchmark)))
         rows = [
             {name: text if name == "model" else float(text or "nan") for name, text in line.items()}
@@ -74,11 +74,11 @@ class BenchmarkResult:
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
-        """A row for each pair of models and metric, on the same test events.
+        """One row per pair of models and metric, on the same test events.
 
-        `difference` is `model` less `other`, `low` and `high` are the ends of the interval that
-        the corrected test leaves, `adjusted_p` is corrected by Holm, `better` names the model that
-        is significantly better, None where that is open.
+        `difference` is `model` minus `other`; `low` and `high` bound the interval of the corrected
+        permutation test; `adjusted_p` is Holm-adjusted; `better` names the significantly better
+        model, None if the difference is not significant.
         """
         rows = [
             {
@@ -98,12 +98,12 @@ class BenchmarkResult:
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """A row a trial: model, seed, status, seconds and epochs of training, reason, folder."""
+        """One row per trial; `seconds` is training time, `reason` why a trial failed."""
         rows = [_trial_row(trial) for trial in self.outcome.trials]
         return pd.DataFrame(rows, columns=_TRIAL_COLUMNS)
 
     def report(self) -> Path:
-        """Draw plots and `report.html` into the output folder, and return the page's path."""
+        """Write `report.html` and its plots to the output folder; returns the page's path."""
         from reports.page.page import PAGE, write_page
 
         write_page([self.benchmark], self.output)
@@ -140,9 +140,9 @@ def run_given(
     options: Mapping[str, Mapping[str, Any]],
     config: Path | None,
 ) -> BenchmarkResult:
-    """Run what a call gives of the plan's options; `dataset` and `test` may be pandas frames.
+    """Run with the plan's options by name, where `dataset` and `test` may be pandas frames.
 
-    Raises InputError for what cannot be understood, read or written.
+    Raises InputError for wrong options or input, and if results cannot be written.
     """
     frames = {name: given[name] for name in _DATA if isinstance(given.get(name), pd.DataFrame)}
     for name in _DATA:
@@ -166,16 +166,16 @@ def run_plan(
     show: Callable[[str], None] = lambda table: None,
     loaded: Mapping[str, Dataset] | None = None,
 ) -> BenchmarkResult:
-    """Load, tune where the plan asks for it, train, evaluate, write all files.
+    """Load, tune if the plan asks for it, train, evaluate and write all files.
 
     Args:
         plan: what to run.
-        progress: shows where it stands.
+        progress: displays progress.
         show: is given the table as markdown before any file is written.
-        loaded: the plan's `dataset` and `test`, as far as they are in memory already.
+        loaded: data sets already in memory, by option name: `dataset`, `test`.
 
     Raises:
-        InputError: for input that cannot be read, and where results cannot be written.
+        InputError: for wrong input, and if results cannot be written.
     """
     prepared = prepare(plan, progress.message, loaded)
     if plan.tune is not None:
@@ -208,7 +208,7 @@ def _run_trials(
 
 
 def _make_page(benchmarks: Sequence[Benchmark], folder: Path, warn: Callable[[str], None]) -> bool:
-    """Draw the page of a run, and whether it was; what goes wrong takes no result with it."""
+    """Write the page and return whether that worked; a failure is reported, not raised."""
     warn("drawing plots and report.html")
     try:
         from reports.page.page import write_page

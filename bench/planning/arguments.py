@@ -1,4 +1,4 @@
-"""The options of a run as a terminal and a call take them; nothing heavy is imported for help."""
+"""The options of a run as argparse and Python keywords; imports nothing heavy, for `--help`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Call = TypeVar("Call", bound=Callable[..., Any])
 
 
 def run_parser(commands: Collection[str]) -> argparse.ArgumentParser:
-    """The parser of a run; `commands` are those that may stand in its place."""
+    """The parser of a run; the help also names the other `commands`."""
     parser = argparse.ArgumentParser(
         prog="run_bench.py",
         description="Train session-based recommenders on one log and compare them: a markdown "
@@ -54,7 +54,7 @@ def run_parser(commands: Collection[str]) -> argparse.ArgumentParser:
 
 
 def with_plan_keywords(call: Call) -> Call:
-    """Show the plan's options in the signature and the docstring of `call`, which takes any."""
+    """Put the plan's options into the signature and docstring of `call(**given)`."""
     keyword = inspect.Parameter.KEYWORD_ONLY
     own = list(inspect.signature(call).parameters.values())[:-1]
     of_plan = [

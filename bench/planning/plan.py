@@ -1,4 +1,4 @@
-"""A plan: everything that a benchmark is told to do, checked before anything runs."""
+"""The plan of a benchmark: all its options, validated before anything runs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ HEADLINE_K = 20
 MOST_SEEDS = 1000
 AUTO = "auto"
 MOST_SEEDS_BY_AUTO = 20
-"""Seeds after which `--seeds auto` stops undecided."""
+"""Number of seeds after which `--seeds auto` stops undecided."""
 RUN, DATA, EVALUATION, RESULTS = "what to run", "data", "evaluation", "results"
 """Headings of `--help`."""
 
 
 def parse_seeds(value: Any) -> tuple[int, ...]:
-    """`3` means the seeds 1, 2, 3; `4,5` and `[4, 5]` name them; `auto` means as many as may be."""
+    """Read `3` as the seeds 1, 2, 3, `4,5` or `[4, 5]` as those, `auto` as the maximum."""
     if value == AUTO:
         return tuple(range(1, MOST_SEEDS_BY_AUTO + 1))
     if isinstance(value, list | tuple):
@@ -40,10 +40,10 @@ def parse_seeds(value: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Plan:
-    """All options of a run but the file they may come from.
+    """All options of a run.
 
-    From what stands beside each field the parser, the keys of the TOML file and the keywords of
-    the Python call are made.
+    The command-line parser, the TOML keys and the keywords of the Python call are generated from
+    the `Option` of each field.
     """
 
     models: Annotated[
@@ -77,7 +77,7 @@ class Plan:
             read=parse_budget,
         ),
     ] = None
-    """What each model may use to look for its options; None: they are as given."""
+    """Tuning budget of each model; None: no tuning."""
     patience: Annotated[
         int,
         Option(
@@ -136,7 +136,7 @@ class Plan:
         bool,
         Option(RESULTS, "make the tables alone, without plots and report.html", flag="--no-page"),
     ] = True
-    """Whether plots and the HTML page are made."""
+    """Whether to make plots and the HTML page."""
     keep_top: Annotated[
         int,
         Option(
@@ -145,7 +145,7 @@ class Plan:
             "N",
         ),
     ] = 0
-    """Length of the lists of first items that trials keep; 0: none."""
+    """Length of the stored top-N lists; 0: none."""
     tracking_uri: Annotated[
         str | None,
         Option(
@@ -156,7 +156,7 @@ class Plan:
         ),
     ] = None
     auto_seeds: bool = False
-    """Whether seeds end as soon as they decide (`--seeds auto`); `seeds` are then the most."""
+    """Whether to stop adding seeds once they decide (`--seeds auto`); `seeds` then has all."""
     model_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Options of each model, by its label."""
 
@@ -167,7 +167,7 @@ class Plan:
 
 
 PLAN_OPTIONS = options_of(Plan)
-"""By their names, in the order of `--help`."""
+"""By name, in the order of `--help`."""
 
 
 def make_plan(
@@ -176,16 +176,16 @@ def make_plan(
     config_file: Path | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Plan:
-    """A plan from options by their names, those of models, and a TOML file, over which they go.
+    """Build a plan from options, which override those of a TOML file.
 
     Args:
-        given: what is given of `PLAN_OPTIONS`, as texts or values.
+        given: values of `PLAN_OPTIONS` by name, as strings or typed.
         settings: options of models as `--set` takes them, `label.option=value`.
         config_file: a plan as TOML.
-        options: options of models, by label and name.
+        options: options of models by label and name; `settings` override them.
 
     Raises:
-        InputError: for what cannot be understood.
+        InputError: for an unknown option or a wrong value.
     """
     values, model_options = _read_toml(config_file) if config_file else ({}, {})
     _refuse_unknown(given)
@@ -203,7 +203,7 @@ def make_plan(
 
 
 def headline_k(ks: Sequence[int]) -> int:
-    """The cut-off of the headline: HEADLINE_K where it is among `ks`, else the largest."""
+    """The cut-off of the headline metric: HEADLINE_K if it is in `ks`, else the largest."""
     return HEADLINE_K if HEADLINE_K in ks else max(ks)
 
 

@@ -1,4 +1,4 @@
-"""How a field of the plan is asked for: declared once, for the terminal, TOML and Python."""
+"""Options declared on the fields of the plan, for the command line, TOML and Python."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from datasets.errors import InputError
 
 @dataclass(frozen=True)
 class Option:
-    """What stands beside a field of the plan: `Annotated[int, Option(...)] = 5`."""
+    """Declares a field of the plan as an option: `Annotated[int, Option(...)] = 5`."""
 
     group: str
     """Its heading in `--help`."""
     help: str
     """What it does; `{default}` and `{choices}` are filled in from the field."""
     metavar: str = ""
-    """What a value looks like; by default the choices with bars between them."""
+    """Placeholder of the value; by default the choices, separated by bars."""
     read: Callable[[Any], Any] | None = None
-    """Reads a value and raises ValueError for a wrong one; by default the field's type does."""
+    """Converts a value, raising ValueError; by default `convert` to the field's type."""
     flag: str = ""
     """By default `--` and the field's name."""
 
 
 @dataclass(frozen=True)
 class PlanOption:
-    """An option of the plan with all that its field says."""
+    """An option together with the name, type and default of its field."""
 
     name: str
     kind: Any
@@ -38,17 +38,17 @@ class PlanOption:
 
     @property
     def flag(self) -> str:
-        """What the command line calls it."""
+        """Its name on the command line."""
         return self.declared.flag or "--" + self.name.replace("_", "-")
 
     @property
     def metavar(self) -> str:
-        """What a value looks like in `--help`."""
+        """Placeholder of the value in `--help`."""
         return self.declared.metavar or "|".join(self.choices)
 
     @property
     def help(self) -> str:
-        """What it does, in a line."""
+        """The line in `--help`."""
         *others, last = self.choices or ("",)
         choices = f"{', '.join(others)} or {last}" if others else last
         default = self.default
@@ -58,7 +58,7 @@ class PlanOption:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """Values of a field that is a Literal, None left aside; empty for any other."""
+        """Values of a Literal type except None; empty for any other type."""
         kinds = (self.kind, *get_args(self.kind))
         return tuple(
             str(choice)
@@ -68,7 +68,7 @@ class PlanOption:
         )
 
     def read(self, value: Any) -> Any:
-        """A value from a terminal, a file or a call; raises InputError for a wrong one."""
+        """Convert a value from the command line, a file or a call; raises InputError."""
         try:
             if self.declared.read is not None:
                 return self.declared.read(value)
@@ -78,7 +78,7 @@ class PlanOption:
 
 
 def options_of(plan_class: type[Any]) -> dict[str, PlanOption]:
-    """The options that the fields of a dataclass declare, by their names, in their order."""
+    """The options declared on the fields of a dataclass, by name, in order."""
     hints = get_type_hints(plan_class, include_extras=True)
     found = {}
     for field in fields(plan_class):

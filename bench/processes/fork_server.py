@@ -38,10 +38,10 @@ def worker_context() -> ForkServerContext | SpawnContext:
 
 
 def start_worker(process: BaseProcess) -> None:
-    """Start a process of `worker_context` without the module that Python was started with.
+    """Start a process of `worker_context` that does not import the caller's `__main__`.
 
-    `multiprocessing` would run that file again in the new process, which needs nothing of it: a
-    script without `if __name__ == "__main__"` would start its benchmark once more in each worker.
+    `multiprocessing` would run that file again in the new process, which does not need it: a
+    script without `if __name__ == "__main__"` would start its benchmark again in each worker.
     """
     with _STARTING:
         main = sys.modules["__main__"]

@@ -1,4 +1,4 @@
-"""Show where a trial stands: a bar on a terminal or in a notebook, elsewhere a line an epoch."""
+"""Progress of trials: a bar on a terminal or in a notebook, else one plain line per epoch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _BAR_FORMAT = "{desc} |{bar}| {percentage:3.0f}%"
 
 
 class TrialProgress:
-    """Shows the trials of a benchmark, one after another, on `stream` (stderr, never stdout).
+    """Shows the progress of one trial after another on `stream` (stderr, never stdout).
 
-    `message` may be called from any thread. The time left is what all epochs would take in full,
-    with the pace of those that ran: an upper bound, as early stopping may come first.
+    `message` may be called from any thread. The time left assumes that all epochs run
+    at the average speed so far: an upper bound, as training may stop early.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,7 +36,7 @@ class TrialProgress:
         self._validation = ""
 
     def start(self, label: str, seed: int, epochs: int, total: int) -> None:
-        """A trial begins to train: at most `epochs` epochs of `total` targets each."""
+        """Start the bar of a trial of at most `epochs` epochs with `total` targets each."""
         with self._lock:
             self.close()
             self._trial = f"{label} seed {seed}"
@@ -62,7 +62,7 @@ class TrialProgress:
         loss: float,
         events_per_second: float,
     ) -> None:
-        """Training is within `epoch` (from 1); the bar is redrawn at most ten times a second."""
+        """Report progress within `epoch` (from 1); redraws the bar at most ten times a second."""
         with self._lock:
             self._total = total_events
             done = (epoch - 1) * total_events + events_done_in_epoch
@@ -78,7 +78,7 @@ class TrialProgress:
         events_per_second: float,
         seconds: float,
     ) -> None:
-        """An epoch of `seconds` has ended, with its validation Recall@20 and the best so far."""
+        """Report the end of an epoch that took `seconds`, with its and the best Recall@20."""
         with self._lock:
             self._validation = ""
             if valid_recall is not None:
@@ -95,7 +95,7 @@ class TrialProgress:
                 self._write_line(_joined([self._trial, *texts]))
 
     def phase(self, text: str) -> None:
-        """What happens besides training: "ranking 12,345 events"."""
+        """Report a step other than training, such as "ranking 12,345 events"."""
         with self._lock:
             if self._bar is None:
                 self._write_line(_joined([self._trial, text]))
@@ -104,18 +104,18 @@ class TrialProgress:
                 self._draw([text])
 
     def message(self, text: str) -> None:
-        """A line that stays: above the bar, where there is one."""
+        """Print a line that stays, above the bar if there is one."""
         with self._lock:
             self._write_line(text)
 
     def finish(self, summary: str) -> None:
-        """A trial has ended: its bar makes room for one line."""
+        """Replace the bar of a trial that has ended with one line."""
         with self._lock:
             self.close()
             self._write_line(summary)
 
     def close(self) -> None:
-        """Take the bar away, if there is one, as after an interrupt."""
+        """Remove the bar, if any, for example after an interrupt."""
         with self._lock:
             if self._bar is not None:
                 self._bar.n = 1.0  # a notebook keeps an unfinished one, in red
@@ -157,7 +157,7 @@ def _shows_bars(stream: TextIO) -> bool:
 
 
 def _loss(loss: float) -> str:
-    """A model without a loss reports NaN, which says nothing to a reader."""
+    """Empty for NaN, which a model without a loss reports."""
     return f"loss {loss:.4f}" if math.isfinite(loss) else ""
 
 
