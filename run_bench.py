@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Benchmark session-based recommenders on one log: `python run_bench.py --help`.
 
-stdout holds the markdown table and nothing else. Heavy imports wait until they are needed, so that
-`--help` and `--list` answer at once.
+From Python: `from run_bench import run`. The command's stdout holds the markdown table and nothing
+else. Heavy imports wait until they are needed, so that `--help` and `--list` answer at once.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import argparse
 import contextlib
 import csv
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench import VERSION
-from bench.planning.arguments import run_parser
+from bench.planning.arguments import run_parser, with_plan_keywords
+from bench.planning.plan import make_plan
 from datasets.errors import InputError, nearest_hint
 
 if TYPE_CHECKING:
-    from bench.figures.benchmark import Benchmark
+    from reports.benchmark_run import BenchmarkResult
 
 EXIT_FAILED_TRIAL, EXIT_WRONG_INPUT, EXIT_INTERRUPTED = 1, 2, 130
-TRACKING_TIMEOUT = 120.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +41,34 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
+@with_plan_keywords
+def run(
+    *,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    config: str | Path | None = None,
+    **given: Any,
+) -> BenchmarkResult:
+    """Train and compare models on one log, as the command does: `run(models=["tocr"], seeds=3)`.
+
+    The keywords are the options of the command line; None means not given. `dataset` and `test`
+    may also be pandas frames with the columns of a table of events. `options` sets options of
+    models as `--set` does: {"gru4rec": {"epochs": 2}}. `config` is a TOML plan, which keywords
+    override.
+
+    A failed trial does not raise but is listed in the result's `failures`. After Ctrl-C during a
+    trial the result holds the finished ones. Raises datasets.errors.InputError with the message
+    of the command line.
+    """
+    from bench.processes.fork_server import start_fork_server
+
+    start_fork_server()
+
+    from reports.benchmark_run import run_given
+
+    asked = {name: value for name, value in given.items() if value is not None}
+    return run_given(asked, options or {}, None if config is None else Path(config))
+
+
 def _run(arguments: list[str]) -> int:
     given = dict(vars(run_parser(_COMMANDS).parse_args(arguments)))
     listed = given.pop("list", None)
@@ -49,76 +77,25 @@ def _run(arguments: list[str]) -> int:
         return 0
     settings, config = given.pop("set", []), given.pop("config", None)
     print(f"run_bench.py {VERSION}: loading", file=sys.stderr, flush=True)
-
-    from bench.planning.plan import make_plan
-
     plan = make_plan(given, settings, config)
 
     from bench.processes.fork_server import start_fork_server
 
     start_fork_server()
 
-    from bench.figures.benchmark import gather
     from bench.mlflow_mirror.connection import browse_hint
-    from bench.mlflow_mirror.run import RunStatus, benchmark_run
-    from bench.mlflow_mirror.tracking import Tracker
-    from bench.running.execution import execute
-    from bench.running.preparation import prepare
     from bench.running.progress import TrialProgress
-    from bench.running.recording import benchmark_parameters, record_benchmark
-    from bench.store.benchmark_record import write_benchmark_record
-    from reports.report import report_markdown, report_paths, write_tables
+    from reports.benchmark_run import run_plan
 
-    progress = TrialProgress(sys.stderr)
-    prepared = prepare(plan, progress.message)
-    if plan.tune is not None:
-        from bench.tuning.search import tune
-
-        prepared = tune(prepared, progress)
-    with Tracker(plan.tracking_uri, prepared.experiment, progress.message) as tracker:
-        labels = list(dict.fromkeys(trial.label for trial in prepared.trials))
-        run = benchmark_run(prepared.id, labels, benchmark_parameters(prepared))
-        tracker.show(run)
-        outcome = execute(prepared, tracker, progress)
-        record = record_benchmark(prepared, outcome)
-        benchmarks = [gather([(prepared.output, record)])]
-        # First what a full disk cannot take away.
-        _print(report_markdown(benchmarks))
-        write_benchmark_record(prepared.output, record)
-        write_tables(benchmarks, prepared.output)
-        page = plan.page and _make_page(benchmarks, prepared.output, progress.message)
-        ended: RunStatus = "FAILED" if record.failures else "FINISHED"
-        if outcome.interrupted:
-            ended = "KILLED"
-        paths = report_paths(prepared.output, record, page=page)
-        tracker.show(run.end(ended, files=paths))
-        tracker.close(TRACKING_TIMEOUT)
-    print(
-        f"results: {prepared.output}/{'report.html, ' * page}table.md, table.csv and trials/",
-        file=sys.stderr,
-    )
+    result = run_plan(plan, TrialProgress(sys.stderr), show=_print)
+    page = "report.html, " if result.has_page else ""
+    print(f"results: {result.output}/{page}table.md, table.csv and trials/", file=sys.stderr)
     if plan.tracking_uri != "none":
         print(f"browse the runs: {browse_hint(plan.tracking_uri)}", file=sys.stderr)
-    if outcome.interrupted:
+    if result.interrupted:
         print("interrupted: the same command goes on where this one ended", file=sys.stderr)
         return EXIT_INTERRUPTED
-    return EXIT_FAILED_TRIAL if record.failures else 0
-
-
-def _make_page(benchmarks: Sequence[Benchmark], folder: Path, warn: Callable[[str], None]) -> bool:
-    """Draw the page of a run, and whether it was; what goes wrong takes no result with it."""
-    from reports.page.page import write_page
-
-    warn("drawing plots and report.html")
-    try:
-        write_page(benchmarks, folder)
-    except Exception as error:
-        warn(
-            f"report.html was not made ({type(error).__name__}: {error}); the tables are whole, "
-            f"and `run_bench.py report {folder}` makes it again"
-        )
-        return False
-    return True
+    return EXIT_FAILED_TRIAL if result.failures else 0
 
 
 def _report(arguments: list[str]) -> int:

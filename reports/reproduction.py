@@ -23,12 +23,12 @@ HARNESS_PARAMETERS = frozenset(
     }
 )  # fmt: skip
 """Parameters of a trial that are no options of its model."""
-_SPLIT_OPTIONS = (
+_SHARED_OPTIONS = (
     "test_share", "valid_share", "unseen_items", "min_session_length", "min_item_support", "reward",
+    "patience",
 )  # fmt: skip
 OUTPUT = "again"
 """Folder that the commands write to: in the benchmark's own, finished trials would be reused."""
-PLAN_FILE = "plan.toml"
 
 
 def model_options(trial: TrialRecord) -> dict[str, Any]:
@@ -41,8 +41,7 @@ def model_options(trial: TrialRecord) -> dict[str, Any]:
 def command(trial: TrialRecord, seeds: Sequence[int], record: BenchmarkRecord) -> str:
     """What a shell runs, in the repository, to make the row of `trial`'s model again.
 
-    Options at their defaults are left out. Patience has no option on the command line, so that
-    another one than the default is written to a file first.
+    Options at their defaults are left out.
     """
     given, defaults = trial.parameters, Plan()
     words = ["python", "run_bench.py", "--models", _model(trial)]
@@ -51,7 +50,7 @@ def command(trial: TrialRecord, seeds: Sequence[int], record: BenchmarkRecord) -
         words += ["--split", str(given["split"])]
     else:
         words += ["--test", str(given["test"])]
-    for name in _SPLIT_OPTIONS:
+    for name in _SHARED_OPTIONS:
         if given[name] != getattr(defaults, name):
             words += [f"--{name.replace('_', '-')}", option_text(given[name])]
     words += ["--seeds", _seeds(seeds)]
@@ -64,12 +63,7 @@ def command(trial: TrialRecord, seeds: Sequence[int], record: BenchmarkRecord) -
     for name, value in model_options(trial).items():
         if name not in usual or usual[name] != value:
             words += ["--set", f"{trial.model}.{name}={option_text(value)}"]
-    before = ""
-    if given["patience"] != defaults.patience:
-        line = f"patience = {given['patience']}"
-        before = f"echo {shlex.quote(line)} > {PLAN_FILE} && "
-        words += ["--config", PLAN_FILE]
-    return before + shlex.join([*words, "--output", OUTPUT])
+    return shlex.join([*words, "--output", OUTPUT])
 
 
 def _model(trial: TrialRecord) -> str:

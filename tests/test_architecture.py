@@ -36,7 +36,7 @@ OPTIONS = {
     "--models", "--dataset", "--test", "--split", "--test-share", "--valid-share",
     "--unseen-items", "--ties", "--min-session-length", "--min-item-support", "--reward",
     "--seeds", "--k", "--device", "--config", "--set", "--output", "--tracking-uri",
-    "--fresh", "--keep-top", "--no-page", "--tune", "--list", "--version", "--help",
+    "--fresh", "--keep-top", "--no-page", "--tune", "--patience", "--list", "--version", "--help",
 }  # fmt: skip
 
 

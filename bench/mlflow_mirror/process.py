@@ -21,7 +21,7 @@ from typing import TypeAlias
 from bench.mlflow_mirror.connection import is_refusal, summary
 from bench.mlflow_mirror.mirror import Mirror
 from bench.mlflow_mirror.run import Run
-from bench.processes.fork_server import worker_context
+from bench.processes.fork_server import start_worker, worker_context
 
 SECONDS_TO_END = 5.0
 
@@ -61,7 +61,7 @@ def mirror_process(uri: str | None, experiment: str) -> Iterator[tuple[BaseProce
 
     # It ignores the signal by which `multiprocessing` ends daemons.
     atexit.register(kill)
-    process.start()
+    start_worker(process)
     theirs.close()
     try:
         yield process, connection

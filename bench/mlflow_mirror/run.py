@@ -179,7 +179,8 @@ def parameter_texts(parameters: Mapping[str, Any]) -> dict[str, str]:
 def tracked_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags with names and lengths that MLflow accepts."""
     return {
-        _key(name): shortened(str(value), MAX_TAG_LENGTH, TRIAL_RECORD) for name, value in tags.items()
+        _key(name): shortened(str(value), MAX_TAG_LENGTH, TRIAL_RECORD)
+        for name, value in tags.items()
     }
 
 

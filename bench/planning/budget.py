@@ -1,4 +1,4 @@
-"""How long tuning may look for a model's options: so many candidates, or so many seconds."""
+"""The tuning budget of each model: a number of candidates or of seconds."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 @dataclass(frozen=True)
 class Budget:
-    """What each model may use; one of the two is set."""
+    """The budget of each model; either `candidates` or `seconds` is set."""
 
     text: str
     """As it was asked for: "20" or "30m"."""
     candidates: int | None = None
     seconds: float | None = None
-    """Seconds that the processes of its candidates may take, training and validation."""
+    """Total run time of its candidates' processes, training and validation included."""
 
     def is_spent(self, candidates: int, seconds: float) -> bool:
-        """Whether no further candidate may start; one always may."""
+        """Whether no further candidate may start; the first always may."""
         if self.candidates is not None:
             return candidates >= self.candidates
         return candidates > 0 and seconds >= (self.seconds or 0.0)
 
 
 def parse_budget(value: Any) -> Budget:
-    """`20` is candidates, `30m`, `90s` and `2h` are time; raises ValueError for anything else."""
+    """Read `20` as candidates and `30m`, `90s` or `2h` as time; else raise ValueError."""
     text = str(value).strip()
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if found:

@@ -1,4 +1,4 @@
-"""Turn option values from a terminal or a TOML file into a model's config."""
+"""Convert option values from the command line or TOML to a model's config."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from datasets.errors import InputError, nearest_hint
 def build_config(config_class: type[Any], label: str, values: Mapping[str, Any]) -> Any:
     """An instance of a model's config dataclass with `values` set.
 
-    Values from a terminal are strings. Raises InputError for an unknown option (the nearest is
-    offered), a value of the wrong type, or one that the config refuses.
+    Values from the command line are strings. Raises InputError for an unknown option (naming the
+    nearest), a value of the wrong type, or one that the config refuses.
     """
     try:
         hints = get_type_hints(config_class)
@@ -40,7 +40,7 @@ def build_config(config_class: type[Any], label: str, values: Mapping[str, Any])
 
 
 def convert(value: Any, kind: Any) -> Any:
-    """`value`, often a string, as the annotated type `kind`; raises ValueError where it is none."""
+    """`value`, often a string, converted to the annotated type `kind`; raises ValueError."""
     origin = get_origin(kind)
     if origin is Literal:
         choices = get_args(kind)

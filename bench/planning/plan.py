@@ -1,85 +1,30 @@
-"""A plan: everything that a benchmark is told to do, checked before anything runs."""
+"""The plan of a benchmark: all its options, validated before anything runs."""
 
 from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
 from bench.planning.budget import Budget, parse_budget
 from bench.planning.options import convert
-from bench.planning.seed_budget import MOST_SEEDS as MOST_SEEDS_BY_AUTO
+from bench.planning.plan_options import Option, options_of
 from bench.stats.headline import HEADLINE_K
 from datasets.errors import InputError, nearest_hint
 
 MOST_SEEDS = 1000
 AUTO = "auto"
-_NOT_OPTIONS = ("model_options", "auto_seeds")
-"""Fields of the plan that other options decide."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Options of `run_bench.py` by their names, with their defaults."""
-
-    models: tuple[str, ...] = ("tocr", "gru4rec")
-    dataset: str = "ml-latest-small"
-    test: str | None = None
-    split: Literal["temporal", "session-holdout", "leave-one-out", "fixed"] | None = None
-    test_share: float = 0.1
-    valid_share: float = 0.1
-    unseen_items: Literal["drop", "miss"] = "drop"
-    ties: Literal["conservative", "standard", "median"] = "conservative"
-    min_session_length: int = 1
-    min_item_support: int = 1
-    reward: Literal["rating", "all"] | None = None
-    seeds: tuple[int, ...] = (1,)
-    auto_seeds: bool = False
-    """Whether seeds end as soon as they decide (`--seeds auto`); `seeds` are then the most."""
-    k: tuple[int, ...] = (HEADLINE_K,)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    tune: Budget | None = None
-    """What each model may use to look for its options; None: they are as given."""
-    output: str = "results"
-    tracking_uri: str | None = None
-    fresh: bool = False
-    page: bool = True
-    """Whether plots and the HTML page are made."""
-    keep_top: int = 0
-    """Length of the lists of first items that trials keep; 0: none."""
-    patience: int = 5
-    """Epochs without a better validation Recall@20 after which a fit stops."""
-    model_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Options of each model, by its label."""
-
-    @property
-    def ks(self) -> tuple[int, ...]:
-        """Cut-offs of the metrics, ascending."""
-        return tuple(sorted(set(self.k)))
-
-
-def make_plan(given: Mapping[str, Any], settings: list[str], config_file: Path | None) -> Plan:
-    """A plan from command-line options, `--set label.option=value` and a TOML file.
-
-    The command line goes before the file. Raises InputError for what cannot be understood.
-    """
-    values, model_options = _read_toml(config_file) if config_file else ({}, {})
-    values |= given
-    for setting in settings:
-        label, option, value = _split_setting(setting)
-        model_options.setdefault(label, {})[option] = value
-    converted = {name: _value(name, value) for name, value in values.items()}
-    auto_seeds = values.get("seeds") == AUTO
-    plan = Plan(**converted, auto_seeds=auto_seeds, model_options=model_options)
-    _check(plan)
-    return plan
+MOST_SEEDS_BY_AUTO = 20
+"""Number of seeds after which `--seeds auto` stops undecided."""
+RUN, DATA, EVALUATION, RESULTS = "what to run", "data", "evaluation", "results"
+"""Headings of `--help`."""
 
 
 def parse_seeds(value: Any) -> tuple[int, ...]:
-    """`3` means the seeds 1, 2, 3; `4,5` and `[4, 5]` name them; `auto` means as many as may be."""
+    """Read `3` as the seeds 1, 2, 3, `4,5` or `[4, 5]` as those, `auto` as the maximum."""
     if value == AUTO:
         return tuple(range(1, MOST_SEEDS_BY_AUTO + 1))
     if isinstance(value, list | tuple):
@@ -93,17 +38,168 @@ def parse_seeds(value: Any) -> tuple[int, ...]:
     return tuple(range(1, number + 1))
 
 
-def _value(name: str, value: Any) -> Any:
-    try:
-        if name == "seeds":
-            return parse_seeds(value)
-        if name == "tune":
-            return parse_budget(value)
-        if name == "tracking_uri":
-            return convert(value, str)  # "none" is the word for no tracking, not a missing value
-        return convert(value, get_type_hints(Plan)[name])
-    except ValueError as error:
-        raise InputError(f"--{name.replace('_', '-')} {error}") from error
+@dataclass(frozen=True)
+class Plan:
+    """All options of a run.
+
+    The command-line parser, the TOML keys and the keywords of the Python call are generated from
+    the `Option` of each field.
+    """
+
+    models: Annotated[
+        tuple[str, ...],
+        Option(
+            RUN,
+            "built-in names, package.module:Class or path/to/file.py:Class (default {default})",
+            "A,B",
+        ),
+    ] = ("tocr", "gru4rec")
+    seeds: Annotated[
+        tuple[int, ...],
+        Option(
+            RUN,
+            "number of seeds, or their names (default 1); auto: until they decide, "
+            f"{MOST_SEEDS_BY_AUTO} at most",
+            "N|A,B|auto",
+            read=parse_seeds,
+        ),
+    ] = (1,)
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        Option(RUN, "default {default}: cuda where there is"),
+    ] = "auto"
+    tune: Annotated[
+        Budget | None,
+        Option(
+            RUN,
+            "look for each model's options on validation: N candidates, or that time, a model",
+            "N|30m",
+            read=parse_budget,
+        ),
+    ] = None
+    """Tuning budget of each model; None: no tuning."""
+    patience: Annotated[
+        int,
+        Option(
+            RUN,
+            "epochs without a better validation Recall@20 after which a fit stops ({default})",
+            "N",
+        ),
+    ] = 5
+    fresh: Annotated[bool, Option(RUN, "run finished trials again")] = False
+    dataset: Annotated[str, Option(DATA, "data set or table (default {default})", "NAME|PATH")] = (
+        "ml-latest-small"
+    )
+    test: Annotated[str | None, Option(DATA, "table of test sessions: the fixed split", "PATH")] = (
+        None
+    )
+    split: Annotated[
+        Literal["temporal", "session-holdout", "leave-one-out", "fixed"] | None,
+        Option(DATA, "{choices} (default: the data set's own)", "SPLIT"),
+    ] = None
+    test_share: Annotated[float, Option(DATA, "share of sessions to test on ({default})", "X")] = (
+        0.1
+    )
+    valid_share: Annotated[
+        float,
+        Option(DATA, "share of training to stop by ({default}); 0: all epochs run", "X"),
+    ] = 0.1
+    min_session_length: Annotated[int, Option(DATA, "of training sessions ({default})", "N")] = 1
+    min_item_support: Annotated[int, Option(DATA, "of items in training ({default})", "N")] = 1
+    reward: Annotated[
+        str | None,
+        Option(
+            DATA,
+            "reward 1 for ratings of 4 or more (rating), for all events (all), or another kind "
+            "that the data set has (default: the data set's own)",
+            "KIND",
+        ),
+    ] = None
+    k: Annotated[
+        tuple[int, ...], Option(EVALUATION, "cut-offs of the metrics ({default})", "5,10,20")
+    ] = (HEADLINE_K,)
+    ties: Annotated[
+        Literal["conservative", "standard", "median"],
+        Option(EVALUATION, "{choices} (default {default})", "RULE"),
+    ] = "conservative"
+    unseen_items: Annotated[
+        Literal["drop", "miss"],
+        Option(
+            EVALUATION,
+            "test targets that training never saw: dropped (default) or counted as misses",
+        ),
+    ] = "drop"
+    output: Annotated[str, Option(RESULTS, "folder of all results (default {default})", "DIR")] = (
+        "results"
+    )
+    page: Annotated[
+        bool,
+        Option(RESULTS, "make the tables alone, without plots and report.html", flag="--no-page"),
+    ] = True
+    """Whether to make plots and the HTML page."""
+    keep_top: Annotated[
+        int,
+        Option(
+            RESULTS,
+            "keep each test event's first N items as Parquet in the trials' folders",
+            "N",
+        ),
+    ] = 0
+    """Length of the stored top-N lists; 0: none."""
+    tracking_uri: Annotated[
+        str | None,
+        Option(
+            RESULTS,
+            "MLflow's address (default: MLFLOW_TRACKING_URI, else MLflow's own here)",
+            "URI|none",
+            read=str,  # "none" is the word for no tracking, not a missing value
+        ),
+    ] = None
+    auto_seeds: bool = False
+    """Whether to stop adding seeds once they decide (`--seeds auto`); `seeds` then has all."""
+    model_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Options of each model, by its label."""
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """Cut-offs of the metrics, ascending."""
+        return tuple(sorted(set(self.k)))
+
+
+PLAN_OPTIONS = options_of(Plan)
+"""By name, in the order of `--help`."""
+
+
+def make_plan(
+    given: Mapping[str, Any],
+    settings: Sequence[str] = (),
+    config_file: Path | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Plan:
+    """Build a plan from options, which override those of a TOML file.
+
+    Args:
+        given: values of `PLAN_OPTIONS` by name, as strings or typed.
+        settings: options of models as `--set` takes them, `label.option=value`.
+        config_file: a plan as TOML.
+        options: options of models by label and name; `settings` override them.
+
+    Raises:
+        InputError: for an unknown option or a wrong value.
+    """
+    values, model_options = _read_toml(config_file) if config_file else ({}, {})
+    _refuse_unknown(given)
+    values |= given
+    for label, of_model in (options or {}).items():
+        model_options.setdefault(label, {}).update(of_model)
+    for setting in settings:
+        label, option, value = _split_setting(setting)
+        model_options.setdefault(label, {})[option] = value
+    read = {name: PLAN_OPTIONS[name].read(value) for name, value in values.items()}
+    auto_seeds = values.get("seeds") == AUTO
+    plan = Plan(**read, auto_seeds=auto_seeds, model_options=model_options)
+    _check(plan)
+    return plan
 
 
 def _check(plan: Plan) -> None:
@@ -122,7 +218,7 @@ def _check(plan: Plan) -> None:
     if plan.keep_top < 0:
         raise InputError(f"--keep-top must not be negative, not {plan.keep_top}")
     if plan.patience < 1:
-        raise InputError(f"patience must be at least 1, not {plan.patience}")
+        raise InputError(f"--patience must be at least 1, not {plan.patience}")
     if plan.tune is not None and plan.valid_share == 0:
         raise InputError("--tune ranks on validation; drop --valid-share 0")
     if plan.test is not None and plan.split not in (None, "fixed"):
@@ -148,16 +244,16 @@ def _read_toml(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
         raise InputError(f"--config {file} cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"--config {file} is not TOML: {error}") from error
-    names = [item.name for item in fields(Plan) if item.name not in _NOT_OPTIONS]
-    values: dict[str, Any] = {}
-    model_options: dict[str, dict[str, Any]] = {}
-    for key, value in content.items():
-        name = key.replace("-", "_")
-        if isinstance(value, dict):
-            model_options[key] = value
-        elif name in names:
-            values[name] = value
-        else:
-            hint = nearest_hint(name, names, "it takes")
-            raise InputError(f"--config {file}: '{key}' is no option; {hint}")
+    model_options = {key: value for key, value in content.items() if isinstance(value, dict)}
+    values = {
+        key.replace("-", "_"): value for key, value in content.items() if key not in model_options
+    }
+    _refuse_unknown(values, f"--config {file}: ")
     return values, model_options
+
+
+def _refuse_unknown(names: Iterable[str], where: str = "") -> None:
+    for name in names:
+        if name not in PLAN_OPTIONS:
+            hint = nearest_hint(name, PLAN_OPTIONS, "it takes")
+            raise InputError(f"{where}'{name}' is no option; {hint}")

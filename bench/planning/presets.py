@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from bench.planning.plan import Plan
+from bench.planning.plan import AUTO, PLAN_OPTIONS, Plan
 from bench.store.files import write_whole
 from datasets.errors import InputError
 
-_OF_THE_RUN = ("tune", "fresh", "output", "tracking_uri", "model_options")
-"""Fields of a plan that decide nothing in a trial, and the options, which stand in tables."""
+_OF_THE_RUN = ("tune", "fresh", "output", "tracking_uri")
+"""Options that decide nothing in a trial."""
 
 
 def write_preset(
@@ -26,11 +25,12 @@ def write_preset(
     and where the file cannot be written.
     """
     content: dict[str, Any] = {}
-    for field in dataclasses.fields(Plan):
-        value = getattr(plan, field.name)
-        differs = field.name == "models" or value != field.default
-        if differs and field.name not in _OF_THE_RUN:
-            content[field.name] = _storable(value)
+    for name, option in PLAN_OPTIONS.items():
+        value = getattr(plan, name)
+        differs = name == "models" or value != option.default
+        if differs and name not in _OF_THE_RUN:
+            given = AUTO if name == "seeds" and plan.auto_seeds else value
+            content[name] = _storable(given)
     content |= {label: _storable(values) for label, values in options.items() if values}
     lines = [f"# {line}" for line in comment.splitlines()]
     write_whole(file, "\n".join([*lines, tomli_w.dumps(content)]))

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike
 from bench.stats.metrics import EventValues
 from bench.stats.sign_flips import paired_test
 
-MOST_SEEDS = 20
-"""Seeds after which `--seeds auto` stops undecided."""
 LEVEL = 0.05
 PERMUTATIONS = 1999
 EFFECT_PRECISION = 0.1

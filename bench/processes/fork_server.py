@@ -5,11 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
+from types import ModuleType
 
 PRELOADED = ["torch", "pandas", "numba"]
 """Modules that are slow to import and start no threads; those not installed are skipped."""
+_STARTING = threading.Lock()
 
 
 def start_fork_server() -> None:
@@ -31,3 +35,18 @@ def worker_context() -> ForkServerContext | SpawnContext:
     if sys.platform == "linux":
         return multiprocessing.get_context("forkserver")
     return multiprocessing.get_context("spawn")
+
+
+def start_worker(process: BaseProcess) -> None:
+    """Start a process of `worker_context` that does not import the caller's `__main__`.
+
+    `multiprocessing` would run that file again in the new process, which does not need it: a
+    script without `if __name__ == "__main__"` would start its benchmark again in each worker.
+    """
+    with _STARTING:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            process.start()
+        finally:
+            sys.modules["__main__"] = main

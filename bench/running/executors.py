@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 
-from bench.processes.fork_server import worker_context
+from bench.processes.fork_server import start_worker, worker_context
 from bench.running.worker import Ended, Message, TrialTask, work
 
 SECONDS_TO_END = 5.0
@@ -20,7 +20,7 @@ def run_in_process(task: TrialTask, on_message: Callable[[Message], None]) -> En
     context = worker_context()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=work, args=(task, sender), name=task.spec.id, daemon=True)
-    process.start()
+    start_worker(process)
     sender.close()
     try:
         while True:

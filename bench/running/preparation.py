@@ -59,8 +59,14 @@ class Prepared:
         return Path(self.plan.output)
 
 
-def prepare(plan: Plan, notify: Callable[[str], None]) -> Prepared:
-    """Load models and data, split, and name the trials; raises InputError for any wrong input."""
+def prepare(
+    plan: Plan, notify: Callable[[str], None], loaded: Mapping[str, Dataset] | None = None
+) -> Prepared:
+    """Load models and data, split, and name the trials; raises InputError for any wrong input.
+
+    `loaded` holds data sets already in memory, by option name: `dataset`, `test`.
+    """
+    loaded = loaded or {}
     _check_writable(Path(plan.output))
     models = [load_model(reference) for reference in plan.models]
     labels = [model.label for model in models]
@@ -77,9 +83,10 @@ def prepare(plan: Plan, notify: Callable[[str], None]) -> Prepared:
         for model in models
     ]
     device = _resolve_device(plan.device)
-    dataset = load_dataset(plan.dataset, reward=plan.reward, notify=notify)
-    test = None
-    if plan.test is not None:
+    dataset, test = loaded.get("dataset"), loaded.get("test")
+    if dataset is None:
+        dataset = load_dataset(plan.dataset, reward=plan.reward, notify=notify)
+    if plan.test is not None and test is None:
         test = load_event_table(Path(plan.test), reward=plan.reward, notify=notify)
     options = SplitOptions(
         name=plan.split or ("fixed" if test else dataset.default_split),

@@ -1,4 +1,4 @@
-"""Show where a trial stands: a live bar on a terminal, one plain line an epoch elsewhere."""
+"""Progress of trials: a bar on a terminal or in a notebook, else one plain line per epoch."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 SECONDS_BETWEEN_REDRAWS = 0.1
 _BAR_FORMAT = "{desc} |{bar}| {percentage:3.0f}%"
 
 
 class TrialProgress:
-    """Shows the trials of a benchmark, one after another, on `stream` (stderr, never stdout).
+    """Shows the progress of one trial after another on `stream` (stderr, never stdout).
 
-    `message` may be called from any thread. The time left is what all epochs would take in full,
-    with the pace of those that ran: an upper bound, as early stopping may come first.
+    `message` may be called from any thread. The time left assumes that all epochs run
+    at the average speed so far: an upper bound, as training may stop early.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
-        self._live = stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._live = _shows_bars(stream)
         self._lock = threading.RLock()
         self._bar: tqdm[Any] | None = None
         self._trial = ""
@@ -36,7 +36,7 @@ class TrialProgress:
         self._validation = ""
 
     def start(self, label: str, seed: int, epochs: int, total: int) -> None:
-        """A trial begins to train: at most `epochs` epochs of `total` targets each."""
+        """Start the bar of a trial of at most `epochs` epochs with `total` targets each."""
         with self._lock:
             self.close()
             self._trial = f"{label} seed {seed}"
@@ -46,7 +46,7 @@ class TrialProgress:
             self._validation = ""
             if self._live:
                 self._bar = tqdm(
-                    total=max(epochs * total, 1),
+                    total=1.0,  # a notebook's bar cannot change it, and targets may differ
                     desc=self._trial,
                     file=self._stream,
                     leave=False,
@@ -62,12 +62,12 @@ class TrialProgress:
         loss: float,
         events_per_second: float,
     ) -> None:
-        """Training is within `epoch` (from 1); the bar is redrawn at most ten times a second."""
+        """Report progress within `epoch` (from 1); redraws the bar at most ten times a second."""
         with self._lock:
             self._total = total_events
             done = (epoch - 1) * total_events + events_done_in_epoch
             figures = [_loss(loss), self._validation, _speed(events_per_second)]
-            self._draw(done, [self._epoch_text(epoch), *figures, self._time_left(done)])
+            self._draw([self._epoch_text(epoch), *figures, self._time_left(done)], done)
 
     def epoch(
         self,
@@ -78,7 +78,7 @@ class TrialProgress:
         events_per_second: float,
         seconds: float,
     ) -> None:
-        """An epoch of `seconds` has ended, with its validation Recall@20 and the best so far."""
+        """Report the end of an epoch that took `seconds`, with its and the best Recall@20."""
         with self._lock:
             self._validation = ""
             if valid_recall is not None:
@@ -89,46 +89,47 @@ class TrialProgress:
             texts = [self._epoch_text(epoch), _loss(loss), self._validation]
             texts += [_speed(events_per_second)]
             if self._live:
-                self._draw(done, [*texts, self._time_left(done)])
+                self._draw([*texts, self._time_left(done)], done)
             else:
                 texts += [f"{seconds:.1f} s", self._time_left(done)]
                 self._write_line(_joined([self._trial, *texts]))
 
     def phase(self, text: str) -> None:
-        """What happens besides training: "ranking 12,345 events"."""
+        """Report a step other than training, such as "ranking 12,345 events"."""
         with self._lock:
             if self._bar is None:
                 self._write_line(_joined([self._trial, text]))
             else:
                 self._drawn = -math.inf
-                self._draw(int(self._bar.n), [text])
+                self._draw([text])
 
     def message(self, text: str) -> None:
-        """A line that stays: above the bar, where there is one."""
+        """Print a line that stays, above the bar if there is one."""
         with self._lock:
             self._write_line(text)
 
     def finish(self, summary: str) -> None:
-        """A trial has ended: its bar makes room for one line."""
+        """Replace the bar of a trial that has ended with one line."""
         with self._lock:
             self.close()
             self._write_line(summary)
 
     def close(self) -> None:
-        """Take the bar away, if there is one, as after an interrupt."""
+        """Remove the bar, if any, for example after an interrupt."""
         with self._lock:
             if self._bar is not None:
+                self._bar.n = 1.0  # a notebook keeps an unfinished one, in red
                 self._bar.close()
             self._bar = None
             self._trial = ""
 
-    def _draw(self, done: int, texts: list[str]) -> None:
+    def _draw(self, texts: list[str], done: int | None = None) -> None:
         now = self._clock()
         if self._bar is None or now - self._drawn < SECONDS_BETWEEN_REDRAWS:
             return
         self._drawn = now
-        self._bar.total = max(self._epochs * self._total, 1)
-        self._bar.n = min(done, self._bar.total)
+        if done is not None:
+            self._bar.n = min(done / max(self._epochs * self._total, 1), 1.0)
         self._bar.set_description_str(_joined([self._trial, *texts]), refresh=True)
 
     def _write_line(self, text: str) -> None:
@@ -150,8 +151,13 @@ class TrialProgress:
         return f"at most {tqdm.format_interval(math.ceil(seconds))} left"
 
 
+def _shows_bars(stream: TextIO) -> bool:
+    in_notebook = type(stream).__module__.startswith("ipykernel.")
+    return in_notebook or (stream.isatty() and os.environ.get("TERM") != "dumb")
+
+
 def _loss(loss: float) -> str:
-    """A model without a loss reports NaN, which says nothing to a reader."""
+    """Empty for NaN, which a model without a loss reports."""
     return f"loss {loss:.4f}" if math.isfinite(loss) else ""
 
 

@@ -41,7 +41,10 @@ Bench = Callable[..., Run]
         (["--ties", "random"], ["--ties", "conservative"]),
         (["--config", "missing.toml"], ["missing.toml", "cannot be read"]),
         (["--output", "file/inside"], ["--output file/inside", "cannot be written"]),
-        (["--reward", "rating", "--dataset", "log.csv"], ["reward"]),
+        (["--reward", "rating", "--dataset", "log.csv"], ["--reward rating", "--reward all"]),
+        (["--reward", "click", "--dataset", "ml-latest-small"], ["click", "rating, all"]),
+        (["--reward", "rating", "--dataset", "simulated:sessions=50"], ["rating", "click, all"]),
+        (["--patience", "0"], ["--patience must be at least 1"]),
         (["--list", "gru4rek"], ["did you mean 'gru4rec'"]),
     ],
 )

@@ -72,11 +72,10 @@ def test_a_split_of_ones_own_names_its_test() -> None:
     assert (plan.test, plan.split) == ("test.csv", None)
 
 
-def test_another_patience_is_written_to_a_file_first() -> None:
-    line = command(trial_record("popularity", patience=10), [1], RECORD)
-    before, _, after = line.partition(" && ")
-    assert before == "echo 'patience = 10' > plan.toml"
-    assert " --config plan.toml " in after
+def test_another_patience_comes_back() -> None:
+    assert "--patience" not in command(trial_record("popularity", patience=5), [1], RECORD)
+    trial = trial_record("popularity", patience=10)
+    assert plan_of(command(trial, [1], RECORD)).patience == 10
 
 
 @dataclass(frozen=True)

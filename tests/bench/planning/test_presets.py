@@ -54,6 +54,13 @@ def test_plan_reads_back_without_what_is_the_runs_own(tmp_path: Path) -> None:
     )
 
 
+def test_seeds_that_end_by_themselves_read_back(tmp_path: Path) -> None:
+    file = tmp_path / "preset.toml"
+    write_preset(file, make_plan({"seeds": "auto"}), {}, "")
+    assert tomllib.loads(file.read_text())["seeds"] == "auto"
+    assert make_plan({}, [], file) == make_plan({"seeds": "auto"})
+
+
 def test_what_toml_cannot_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written as TOML"):
         write_preset(tmp_path / "preset.toml", Plan(), {"m": {"day": date(2020, 1, 1)}}, "")
