@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from datasets.reading.ordering import Order
 from datasets.session_log import SessionLog
 from datasets.simulation.loggers import Logger
 from datasets.simulation.worlds import World
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 Notify = Callable[[str], None]
 """Takes a line for stderr."""
-Order = Literal["time", "position", "file"]
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,11 @@ class Dataset:
             name: of the data set, in tables and in messages.
             source: the file that was read, which is hidden from models.
         """
-        from datasets.reading.event_dataset import EventFields
-        from datasets.reading.event_frame import frame_dataset
+        from datasets.reading.event_fields import EventFields
+        from datasets.reading.event_frame import frame_log
 
-        return frame_dataset(
-            frame,
-            EventFields(session, item, time, position, reward, propensity),
-            name=name,
-            source=source or Path(name),
-            positive_from=positive_from,
-            reward_kind=reward_kind,
+        fields = EventFields(session, item, time, position, reward, propensity)
+        events = frame_log(
+            frame, fields, name=name, positive_from=positive_from, reward_kind=reward_kind
         )
+        return Dataset(name=name, source=source or Path(name), **vars(events))

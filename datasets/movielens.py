@@ -22,7 +22,8 @@ from datasets.reading.delimited_text import (
     open_file,
 )
 from datasets.reading.event_columns import gather_columns
-from datasets.reading.event_dataset import EventFields, event_dataset
+from datasets.reading.event_fields import EventFields
+from datasets.reading.event_log import event_log
 from datasets.reading.movielens_archives import movielens_archive
 from datasets.reading.movielens_titles import read_titles
 
@@ -139,15 +140,14 @@ def _build(name: str, *, source: Path, text: DelimitedText, all_ones: bool) -> D
         label=text.label,
         empty=gaps,
     )
-    return event_dataset(
+    events = event_log(
         columns,
         _FIELDS,
-        name=name,
-        source=source,
         all_ones=all_ones,
         positive_from=POSITIVE_RATING,
         equal_times="shuffle",
     )
+    return Dataset(name=name, source=source, **vars(events))
 
 
 def _find_ratings(path: Path) -> _Ratings | None:

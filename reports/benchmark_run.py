@@ -27,7 +27,7 @@ from bench.store.benchmark_record import write_benchmark_record
 from bench.store.trial import read_cost
 from datasets.dataset import Dataset
 from datasets.errors import InputError
-from datasets.reading.event_frame import load_event_frame
+from datasets.frame import load_event_frame
 from reports.page.tables import PageCell, result_table
 from reports.report import report_markdown, report_paths, write_tables
 from reports.tables.benchmark_table import benchmark_csv

@@ -1,51 +1,24 @@
-"""A pandas frame of events: the data set that the same table would be, read from a file."""
+"""A pandas frame of events: the log that the same table would be, read from a file."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import pandas as pd
 
-from datasets.dataset import Dataset, Notify
 from datasets.errors import InputError
 from datasets.reading.event_columns import gather_columns
-from datasets.reading.event_dataset import EventFields, event_dataset
-from datasets.reading.event_table import check_reward, choose_columns
-
-LABEL = "the frame"
+from datasets.reading.event_fields import EventFields, check_reward
+from datasets.reading.event_log import EventLog, event_log
 
 
-def load_event_frame(frame: pd.DataFrame, *, reward: str | None, notify: Notify) -> Dataset:
-    """Load a frame with the columns of a table of events (`load_event_table`), one row an event.
-
-    The data set's name holds the start of the log's fingerprint, and its source is the file that
-    would be the same table. Raises InputError, with the row, for whatever is not such a frame.
-    """
-    fields = choose_columns(LABEL, list(map(str, frame.columns)))
-    unnamed = frame_dataset(
-        frame, fields, name=LABEL, source=Path(), positive_from=None, reward_kind=reward
-    )
-    log = unnamed.log
-    name = f"frame-{log.fingerprint()[:8]}"
-    source = Path(f"{name}.csv")
-    saved = f"a frame from Python: commands find it as {source}, saved by to_csv(index=False)"
-    notify(f"{name}: {log.n_events:,} events, {log.n_sessions:,} sessions, {log.n_items:,} items")
-    if unnamed.order == "file":
-        notify(f"{LABEL}: no time or position column, so events stand in its order")
-    return replace(unnamed, name=name, source=source, notes=(*unnamed.notes, saved))
-
-
-def frame_dataset(
+def frame_log(
     frame: pd.DataFrame,
     fields: EventFields,
     *,
     name: str,
-    source: Path,
     positive_from: float | None,
     reward_kind: str | None,
-) -> Dataset:
-    """See `Dataset.from_frame`."""
+) -> EventLog:
+    """The events of a frame; see `Dataset.from_frame`, whose `name` messages show."""
     if positive_from is None or reward_kind != "rating":
         check_reward(reward_kind, name)
     wanted = list(dict.fromkeys((*fields.ids, *fields.numbers)))
@@ -71,14 +44,8 @@ def frame_dataset(
         place=lambda row: f"row {row + 1}",
         label=name,
     )
-    return event_dataset(
-        columns,
-        fields,
-        name=name,
-        source=source,
-        all_ones=reward_kind == "all",
-        positive_from=positive_from,
-    )
+    all_ones = reward_kind == "all"
+    return event_log(columns, fields, all_ones=all_ones, positive_from=positive_from)
 
 
 def _refuse_id_type(name: str, column: pd.Series) -> None:

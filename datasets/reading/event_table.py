@@ -22,16 +22,13 @@ from datasets.reading.delimited_text import (
     open_file,
 )
 from datasets.reading.event_columns import TableColumns, gather_columns
-from datasets.reading.event_dataset import EventFields, event_dataset
+from datasets.reading.event_fields import EventFields, check_reward, choose_columns
+from datasets.reading.event_log import event_log
 
 LOADER_VERSION = 2
 """Increased whenever the same table would give a different log, so that caches are rebuilt."""
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
-
-_IDS = ("session_id", "item_id")
-_TIMES = ("time", "timestamp")
-_OTHERS = ("position", "reward", "propensity")
 
 
 def load_event_table(path: Path, *, reward: str | None, notify: Notify) -> Dataset:
@@ -64,18 +61,10 @@ def load_event_table(path: Path, *, reward: str | None, notify: Notify) -> Datas
     return dataset
 
 
-def check_reward(reward: str | None, label: str) -> None:
-    """Raise InputError for a kind of reward that a table without ratings does not have."""
-    if reward not in (None, "all"):
-        raise InputError(
-            f"--reward {reward}: {label} is a table without ratings; "
-            "leave the option out (its reward column then counts) or use --reward all"
-        )
-
-
 def _build(path: Path, name: str, *, all_ones: bool) -> Dataset:
     columns, fields = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    return event_dataset(columns, fields, name=name, source=path, all_ones=all_ones)
+    events = event_log(columns, fields, all_ones=all_ones)
+    return Dataset(name=name, source=path, **vars(events))
 
 
 def _read_csv(path: Path) -> tuple[TableColumns, EventFields]:
@@ -130,25 +119,3 @@ def _refuse_id_type(path: Path, name: str, dtype: pa.DataType) -> None:
             f"{path}: column {name} holds {dtype}, which has no one way to be written as an id; "
             "store it as text or integers"
         )
-
-
-def choose_columns(label: str, found: list[str]) -> EventFields:
-    """The columns of a table by their names; messages call the table `label`.
-
-    Raises InputError where one is missing or there twice.
-    """
-    listed = ", ".join(found)
-    missing = [name for name in _IDS if name not in found]
-    if missing:
-        raise InputError(
-            f"{label}: there is no column {' nor '.join(missing)} among its columns ({listed}); "
-            f"rename the one that holds it to {missing[0]}"
-        )
-    for name in (*_IDS, *_TIMES, *_OTHERS):
-        if found.count(name) > 1:
-            raise InputError(f"{label}: column {name} is there twice ({listed}); keep one")
-    times = [name for name in _TIMES if name in found]
-    if len(times) > 1:
-        raise InputError(f"{label}: it has a time and a timestamp column ({listed}); keep one")
-    others = {name: name for name in _OTHERS if name in found}
-    return EventFields(*_IDS, next(iter(times), None), **others)

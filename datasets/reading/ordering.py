@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datasets.dataset import Order
 from datasets.reading.id_order import is_sorted_by_id
 from datasets.session_log import (
     FloatArray,
@@ -21,6 +20,7 @@ from datasets.session_log import (
 SHUFFLE_SEED = 42
 """Seed of the order drawn for events of equal time."""
 
+Order = Literal["time", "position", "file"]
 EqualTimes = Literal["shuffle", "detect"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from datasets.dataset import Dataset
 from datasets.errors import InputError
-from datasets.reading.event_frame import load_event_frame
+from datasets.frame import load_event_frame
 from datasets.reading.event_table import load_event_table
 
 PLAIN = {"session_id": [1, 1, 2, 2], "item_id": ["b", "a", "a", "é,c"], "time": [4, 3, 2, 1]}

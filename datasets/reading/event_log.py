@@ -1,58 +1,41 @@
-"""From parsed columns of events to a data set: rewards, propensities, order and their notes."""
+"""From parsed columns of events to a log: rewards, propensities, order and their notes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from datasets.dataset import Dataset
 from datasets.reading.event_columns import TableColumns, as_float32, refuse_rows
-from datasets.reading.ordering import EqualTimes, EventColumns, order_events
-from datasets.session_log import FloatArray
+from datasets.reading.event_fields import EventFields
+from datasets.reading.ordering import EqualTimes, EventColumns, Order, order_events
+from datasets.session_log import FloatArray, SessionLog
 
 
 @dataclass(frozen=True)
-class EventFields:
-    """Which column of a table holds what; None where there is no such column."""
+class EventLog:
+    """A log of a table of events; its fields are those of a `Dataset` that the table decides."""
 
-    session: str
-    item: str
-    time: str | None = None
-    position: str | None = None
-    reward: str | None = None
-    propensity: str | None = None
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """Names of the columns of ids."""
-        return self.session, self.item
-
-    @property
-    def numbers(self) -> tuple[str, ...]:
-        """Names of the columns of numbers and times."""
-        named = (self.time, self.position, self.reward, self.propensity)
-        return tuple(name for name in named if name is not None)
+    log: SessionLog
+    default_split: str
+    order: Order
+    equal_time_share: float | None
+    notes: tuple[str, ...]
 
 
-def event_dataset(
+def event_log(
     columns: TableColumns,
     fields: EventFields,
     *,
-    name: str,
-    source: Path,
     all_ones: bool,
     positive_from: float | None = None,
     equal_times: EqualTimes = "detect",
-) -> Dataset:
-    """The data set of `columns`; its default split is temporal where there are times.
+) -> EventLog:
+    """The log of `columns`; its default split is temporal where there are times.
 
     Args:
         columns: the columns that `fields` names.
         fields: what they hold.
-        name: of the data set.
-        source: what was read.
         all_ones: whether every reward is 1, whatever the column of rewards says.
         positive_from: the lowest value of that column with a reward of 1, others having 0; None
             takes the values as they are.
@@ -74,11 +57,9 @@ def event_dataset(
         ),
         equal_times,
     )
-    return Dataset(
-        name=name,
+    return EventLog(
         log=ordered.log,
         default_split="session-holdout" if fields.time is None else "temporal",
-        source=source,
         order=ordered.order,
         equal_time_share=ordered.equal_time_share,
         notes=(ordered.note, reward_note),
