@@ -133,7 +133,7 @@ class Gru4Rec(TorchRecommender):
             states = CarriedStates(self._encoder, batches.n_slots, self.device)
             for window in batches:
                 loss = self._update(window, items, states, optimiser)
-                yield from log.step(epoch, loss, len(window.acting))
+                yield from log.step(epoch, loss, len(window.targets))
             yield log.end_of_epoch(epoch)
 
     def _update(
@@ -141,7 +141,7 @@ class Gru4Rec(TorchRecommender):
     ) -> Tensor:
         """Forward and backward pass of a window, and a step; the sum of its targets' losses."""
         config = self.config
-        targets = on_device(items[window.events.ravel()[window.acting] + 1], self.device)
+        targets = on_device(items[window.targets], self.device)
         scored = torch.cat([targets, self._sampler.draw(config.negatives)])
         if len(scored) == 1:
             # A lone target has nothing to be ranked above: the authors' epoch ends here.

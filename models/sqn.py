@@ -136,15 +136,15 @@ class Sqn(TorchRecommender):
             carried = network.encoder.initial_state(batches.n_slots, self.device)
             for window in batches:
                 states, next_states = self._window_states(window, carried, items)
-                acted = window.events.ravel()[window.acting] + 1
+                acted = window.targets
                 actions = self._tensor(acted)
-                going_on = self._tensor(np.flatnonzero(~ends_session[acted]))
+                continues = self._tensor(np.flatnonzero(~ends_session[acted]))
                 targets = items[actions]
                 value, other = network.first_value, network.second_value
                 if rng.integers(2):
                     value, other = other, value
                 wanted = td_targets(
-                    next_states, rewards[actions], going_on, value, other, config.discount
+                    next_states, rewards[actions], continues, value, other, config.discount
                 )
                 states = nn.functional.dropout(states, config.dropout)
                 cross_entropy = nn.functional.cross_entropy(
@@ -166,7 +166,7 @@ class Sqn(TorchRecommender):
     def _window_states(
         self, window: Window, carried: list[Tensor], items: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """State before and after each action of a window, both (A, width); the latter cut off.
+        """State before and after each action of a window, both (A, width); the latter detached.
 
         The state after an action is that before the next one. The window's last step has none
         inside it and takes one step more, which the next window repeats with its gradient. Where a
@@ -213,7 +213,7 @@ class Sqn(TorchRecommender):
 def td_targets(
     next_states: Tensor,
     rewards: Tensor,
-    going_on: Tensor,
+    continues: Tensor,
     learner: Head,
     other: Head,
     discount: float,
@@ -226,7 +226,7 @@ def td_targets(
     Args:
         next_states: state after each action, (A, width); of the others not looked at.
         rewards: r of each action, (A,).
-        going_on: the actions after which their session goes on, (G,).
+        continues: the actions after which their session continues, (G,).
         learner: head that this step trains.
         other: the other head.
         discount: gamma.
@@ -234,6 +234,6 @@ def td_targets(
     Returns:
         target value of each action, (A,).
     """
-    later = next_states.index_select(0, going_on)
+    later = next_states.index_select(0, continues)
     best = learner(later).argmax(dim=1)
-    return rewards.index_add(0, going_on, other.of(later, best), alpha=discount)
+    return rewards.index_add(0, continues, other.of(later, best), alpha=discount)

@@ -19,7 +19,7 @@ from models.common.policy.softmax_policy import (
 )
 from models.common.sampling.negative_sampler import NegativeSampler
 from models.common.sampling.sampled_softmax import ScoredItems, sampled_items
-from models.common.sessions.session_batches import SessionBatches
+from models.common.sessions.session_batches import SessionBatches, Window
 from models.common.training.adagrad import Adagrad
 from models.common.training.training_log import Columns, Diagnose, TrainingLog
 from models.common.training.transfer import on_device
@@ -90,30 +90,32 @@ def train_policies(
     )
     log = TrainingLog(batches.n_targets, len(batches), diagnose)
     loss_scale = 1 / (config.batch_size * config.truncation)
+
+    def scored_items(targets: Tensor) -> tuple[ScoredItems, ScoredItems]:
+        if n_items <= config.full_softmax_items:
+            every_item = ScoredItems(torch.arange(n_items, device=device), targets, None)
+            return every_item, every_item
+        draws = sampler.draw(config.negatives)
+        scored = sampled_items(targets, draws, sampler.probabilities)
+        if behaviour_negatives == 0:
+            return scored, scored
+        draws = behaviour_sampler.draw(behaviour_negatives)
+        return scored, sampled_items(targets, draws, behaviour_sampler.probabilities)
+
+    def update(epoch: int, window: Window) -> tuple[Tensor, Columns]:
+        scored = scored_items(tensor(items[window.targets]))
+        inputs = tensor(items[window.events])
+        enters = None if observed is None else observed[window.events]
+        states = [network.states(window, inputs, enters) for network in networks]
+        loss, columns = step_loss(PolicyStep(epoch, states, window.targets, *scored))
+        (loss_scale * loss).backward()
+        optimiser.step()
+        return loss.detach(), columns
+
     for epoch in range(1, config.epochs + 1):
         for network in networks:
             network.begin_epoch(batches.n_slots)
         for window in batches:
-            actions = window.events.ravel()[window.acting] + 1
-            targets = tensor(items[actions])
-            if n_items <= config.full_softmax_items:
-                every_item = torch.arange(n_items, device=device)
-                scored = behaviour_scored = ScoredItems(every_item, targets, None)
-            else:
-                draws = sampler.draw(config.negatives)
-                scored = behaviour_scored = sampled_items(targets, draws, sampler.probabilities)
-                if behaviour_negatives > 0:
-                    behaviour_scored = sampled_items(
-                        targets,
-                        behaviour_sampler.draw(behaviour_negatives),
-                        behaviour_sampler.probabilities,
-                    )
-            inputs = tensor(items[window.events])
-            enters = None if observed is None else observed[window.events]
-            states = [network.states(window, inputs, enters) for network in networks]
-            step = PolicyStep(epoch, states, actions, scored, behaviour_scored)
-            loss, columns = step_loss(step)
-            (loss_scale * loss).backward()
-            optimiser.step()
-            yield from log.step(epoch, loss.detach(), len(actions), columns)
+            loss, columns = update(epoch, window)
+            yield from log.step(epoch, loss, len(window.targets), columns)
         yield log.end_of_epoch(epoch)

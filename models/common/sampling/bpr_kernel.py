@@ -48,16 +48,16 @@ def _bpr_gradient(
             better += weighted
             above_squared += weighted * above[row, j]
             penalty += weights[row, j] * bent[row, j] * bent[row, j]
-        by_better = one / (better + epsilon)
+        grad_better = one / (better + epsilon)
         losses[row] = -np.log(better + epsilon) + bpreg * penalty
-        shift = better * by_better - bpreg * (one + penalty)
+        shift = better * grad_better - bpreg * (one + penalty)
         target = targets[row]
-        at_target = (above_squared - better) * by_better
+        at_target = (above_squared - better) * grad_better
         for j in range(n_columns):
             bent_one = bent[row, j] + one
             above_one = above[row, j]
-            by_weight = bpreg * bent_one * bent_one - by_better * above_one * above_one + shift
-            weights[row, j] *= by_weight
+            grad_weight = bpreg * bent_one * bent_one - grad_better * above_one * above_one + shift
+            weights[row, j] *= grad_weight
         weights[row, target] += at_target
         if elu > 0:
             for j in range(n_columns):

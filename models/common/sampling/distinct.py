@@ -27,10 +27,10 @@ def compiled_first_places() -> FirstPlaces | None:
 def distinct(codes: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
     """The items of `codes` in the order in which they first come (U,), and each code's place (n,).
 
-    Codes are below `n_items`. Where numba is there and the codes are on the CPU each item stands
-    once: one pass with a note for each item is some ten times faster than the sorting that a search
-    for equals takes. Elsewhere U is n, and an item may stand again at places that no code has: how
-    many items are distinct is not asked, so that the host does not wait for a GPU.
+    Codes are below `n_items`. With numba and codes on the CPU each item is listed once, in one pass
+    over the codes, some ten times faster than sorting them. Elsewhere U is n, and an item may be
+    listed again at places that no code has: the number of distinct items is never asked for, so
+    that the host does not wait for a GPU.
     """
     loop = compiled_first_places() if codes.device.type == "cpu" else None
     if loop is None:

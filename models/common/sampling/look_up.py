@@ -49,8 +49,8 @@ def look_up(
     embedded = input_table.rows(input_places).view(*inputs.shape, -1)
     columns = ScoreColumns(scored, places[: len(scored)], n_targets, len(used))
     if has_momentum and shared:
-        # Momentum moves every row in use, and an item that is input alone has no bias here: in its
-        # place the first column's item stands again, without a gradient.
+        # Momentum moves every row in use, and an item that is only an input has no bias here: the
+        # first column's item is listed in its place, without a gradient.
         used = torch.where(columns.holds_item, used, scored[0])
     bias_table.use(used)
     return StepRows(embedded, items, bias_table.rows(), columns)

@@ -37,12 +37,17 @@ class Window:
     busy: BoolArray | None
     """Which places hold an event, shape (T, W); None where all do."""
     slots: IntArray
-    """Slot of each column, shape (W,): where its hidden state is kept between windows."""
+    """Slot of each column, shape (W,): where its hidden state is stored between windows."""
 
     @property
     def acting(self) -> IntArray:
         """Places that hold an event, as indices into the flattened (T, W)."""
         return np.arange(self.events.size) if self.busy is None else np.flatnonzero(self.busy)
+
+    @property
+    def targets(self) -> IntArray:
+        """Index in the log of the target of each of these places."""
+        return (self.events.ravel() if self.busy is None else self.events[self.busy]) + 1
 
 
 @dataclass(frozen=True)

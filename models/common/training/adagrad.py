@@ -64,7 +64,7 @@ class Adagrad:
             by_row = gradient.contiguous().view(-1, matrix.shape[1])
             self._compiled(matrix, accumulator, index.numpy(), by_row.numpy(), *self._scalars)
             return
-        # Of a row that stands again every addition but one is zero, and every copy is the same.
+        # Of an item that is listed twice only one row has a gradient, and every copy is the same.
         squares = self._accumulators[id(weights)]
         squares.index_add_(0, index, gradient.square())
         scale = squares.index_select(0, index).add_(EPSILON).sqrt_()

@@ -36,7 +36,7 @@ def _update_rows(
     for i in range(index.shape[0]):
         row = index[i]
         for j in range(table.shape[1]):
-            by_value = gradient[i, j]
-            accumulated = accumulator[row, j] + by_value * by_value
+            grad = gradient[i, j]
+            accumulated = accumulator[row, j] + grad * grad
             accumulator[row, j] = accumulated
-            table[row, j] -= learning_rate * by_value / np.sqrt(accumulated + epsilon)
+            table[row, j] -= learning_rate * grad / np.sqrt(accumulated + epsilon)

@@ -25,7 +25,7 @@ class ItemTable:
     def use(self, items: Tensor) -> None:
         """Begin a step that uses `items`, (U,).
 
-        One that stands again must be read at one of its places alone.
+        An item that is listed twice must be read at one of its places only.
         """
         self._items, self._reads = items, []
 

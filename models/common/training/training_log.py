@@ -11,7 +11,7 @@ from torch import Tensor
 from models.recommender import DivergedError, Progress
 
 Columns = Mapping[str, Tensor]
-"""What a step leaves of its actions by name, cut from the graph."""
+"""What a step leaves of its actions by name, detached."""
 Diagnose = Callable[[Columns], Mapping[str, Tensor]]
 """From the columns of many steps, one after another, to the numbers whose means are shown."""
 
