@@ -32,7 +32,7 @@ class Progress:
     diagnostics: Mapping[str, float] = field(default_factory=dict)
     """Further figures for the epoch's row of the learning curve, by name."""
     warming_up: bool = False
-    """True while the model is trained for something else first; no weights are selected from there."""
+    """True while the model is trained for something else first; its weights are not used."""
 
 
 class DivergedError(ArithmeticError):
