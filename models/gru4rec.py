@@ -166,7 +166,7 @@ class Gru4Rec(TorchRecommender):
         if config.loss == "bpr-max":
             return bpr_max(h, items, bias, columns, elu=config.elu, bpreg=config.bpreg)
         if config.logq == 0:
-            return cross_entropy(h, items, bias, columns, h.new_zeros(len(columns.items)))
+            return cross_entropy(h, items, bias, columns)
         correction = config.logq * log_q(columns, config.logq_form, self._counts, self._sampler)
         exact = config.logq_form == "exact"
         return cross_entropy(h, items, bias, columns, correction, remove_hits=exact)

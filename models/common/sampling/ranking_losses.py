@@ -57,7 +57,7 @@ def cross_entropy(
     items: Tensor,
     bias: Tensor,
     columns: ScoreColumns,
-    correction: Tensor,
+    correction: Tensor | None = None,
     *,
     remove_hits: bool = False,
 ) -> Tensor:
@@ -68,7 +68,7 @@ def cross_entropy(
         items: of each distinct item, (U, width).
         bias: of each distinct item, (U,).
         columns: what the columns stand for.
-        correction: what is taken from the score of each column, (C,); zeros for none.
+        correction: what is subtracted from the score of each column, (C,).
         remove_hits: the target stands for itself, uncorrected, and its other columns are left out.
 
     Returns:
@@ -77,12 +77,14 @@ def cross_entropy(
     with torch.no_grad():
         targets = columns.targets
         scores = torch.addmm(bias, states, items.t())
-        log_weights = columns.sum_by_item(torch.exp(-correction)).log()
+        ones = scores.new_ones(len(columns.items))
+        weights = ones if correction is None else torch.exp(-correction)
+        log_weights = columns.sum_by_item(weights).log()
         own = scores.gather(1, targets)
         logits = scores.add_(log_weights)
         if remove_hits:
             logits.scatter_(1, targets, own)
-        else:
+        elif correction is not None:
             own = own - correction[: columns.n_targets].unsqueeze(1)
         grad_scores, log_partition = softmax_and_log_partition(logits)
         grad_scores.scatter_add_(1, targets, torch.full_like(own, -1.0))

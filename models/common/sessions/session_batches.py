@@ -109,6 +109,7 @@ class SessionBatches:
         steps = self._schedule.steps
         self._n_steps = int(steps[-1]) + 1 if len(steps) else 0
         self._bounds = np.searchsorted(steps, np.arange(0, self._n_steps + window, window))
+        self._widths = np.bincount(steps)[::window]
         self.n_slots = int(self._schedule.slots.max(initial=-1)) + 1
 
     @property
@@ -125,14 +126,15 @@ class SessionBatches:
             first_step = i * self._window
             n_steps = min(self._window, self._n_steps - first_step)
             part = slice(first, last)
-            steps = self._schedule.steps[part] - first_step
             # A slot that ends never comes back, so the first step holds all slots of the window.
-            slots = self._schedule.slots[part][: int(np.searchsorted(steps, 1))]
-            shape = (n_steps, len(slots))
-            if last - first == n_steps * len(slots):
+            width = int(self._widths[i])
+            slots = self._schedule.slots[first : first + width]
+            shape = (n_steps, width)
+            if last - first == n_steps * width:
                 events = self._schedule.events[part].reshape(shape)
                 yield Window(events, self._schedule.starts[part].reshape(shape), None, slots)
                 continue
+            steps = self._schedule.steps[part] - first_step
             columns = np.searchsorted(slots, self._schedule.slots[part])
             events = np.full(shape, self._schedule.events[first])
             starts = np.zeros(shape, dtype=np.bool_)
