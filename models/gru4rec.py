@@ -146,11 +146,11 @@ class Gru4Rec(TorchRecommender):
         if len(scored) == 1:
             # A lone target has nothing to be ranked above: the authors' epoch ends here.
             return torch.zeros((), device=self.device)
-        inputs, has_momentum = on_device(items[window.events], self.device), config.momentum > 0
         tables = (self._inputs, self._items, self._bias)
-        rows = look_up(inputs, scored, len(targets), tables, has_momentum=has_momentum)
+        inputs = on_device(items[window.events], self.device)
+        rows = look_up(inputs, scored, len(targets), tables, has_momentum=config.momentum > 0)
         input_dropout = 0.0 if config.embedding == "none" else config.dropout_embedding
-        h = states.after(window, dropout(rows.embedded, input_dropout))
+        h = states.before_targets(window, dropout(rows.embedded, input_dropout))
         loss = self._losses(h, rows).sum()
         (1 / (config.batch_size * config.truncation) * loss).backward()
         optimiser.step()
@@ -159,17 +159,17 @@ class Gru4Rec(TorchRecommender):
     def _losses(self, h: Tensor, rows: StepRows) -> Tensor:
         """Loss of each target i against the columns j, with scores o = h items' + bias, (R,).
 
-        Cross-entropy (CIKM 2018, section 3.1): -log exp(o_i - log q_i) / sum_j exp(o_j - log q_j).
-        BPR-max (eq. 10): -log sum_j s_j sigma(o_i - o_j) + bpreg sum_j s_j o_j^2, s = softmax o.
+        Cross-entropy (section 3.1): -log exp(o_i) / (exp(o_i) + sum_{j != i} exp(o_j - log q_j)),
+        official: -log exp(o_i - log q_i) / sum_j exp(o_j - log q_j). Both are of CIKM 2018.
+        BPR-max (eq. 10), of elu(o): -log sum_j s_j sigma(o_i - o_j) + bpreg sum_j s_j o_j^2.
         """
-        config, (_, items, bias, columns) = self.config, rows
+        config, form, (_, items, bias, columns) = self.config, self.config.logq_form, rows
         if config.loss == "bpr-max":
             return bpr_max(h, items, bias, columns, elu=config.elu, bpreg=config.bpreg)
         if config.logq == 0:
             return cross_entropy(h, items, bias, columns)
-        correction = config.logq * log_q(columns, config.logq_form, self._counts, self._sampler)
-        exact = config.logq_form == "exact"
-        return cross_entropy(h, items, bias, columns, correction, remove_hits=exact)
+        correction = config.logq * log_q(columns, form, self._counts, self._sampler)
+        return cross_entropy(h, items, bias, columns, correction, remove_hits=form == "exact")
 
     def factors(self, sessions: SessionLog) -> Factors:
         """Hidden states, item matrix and item bias."""

@@ -23,6 +23,7 @@ from models.common.options.checks import (
     require_share,
 )
 from models.common.options.search_ranges import Choices, LogRange, Range
+from models.common.recurrent.carried_states import CarriedStates
 from models.common.recurrent.cells import GruCell, SessionEncoder
 from models.common.recurrent.session_states import session_states
 from models.common.sessions.session_batches import SessionBatches, Window
@@ -95,13 +96,9 @@ class Network(nn.Module):
         self.first_value = Head(n_items, width)
         self.second_value = Head(n_items, width)
 
-    def states(
-        self, codes: Tensor, before: list[Tensor], starts: Tensor
-    ) -> tuple[Tensor, list[Tensor]]:
-        """States after each event, (T, W, width), and those to carry on."""
-        embedded = nn.functional.embedding(codes, self.inputs)
-        states, after = self.encoder(embedded, before, starts)
-        return states, after
+    def embedded(self, codes: Tensor) -> Tensor:
+        """Input embedding of items, (T, W) -> (T, W, width)."""
+        return nn.functional.embedding(codes, self.inputs)
 
 
 class Sqn(TorchRecommender):
@@ -133,7 +130,7 @@ class Sqn(TorchRecommender):
         batches = SessionBatches(train, batch_size=config.batch_size, window=config.truncation)
         log = TrainingLog(batches.n_targets, len(batches))
         for epoch in range(1, config.epochs + 1):
-            carried = network.encoder.initial_state(batches.n_slots, self.device)
+            carried = CarriedStates(network.encoder, batches.n_slots, self.device)
             for window in batches:
                 states, next_states = self._window_states(window, carried, items)
                 acted = window.targets
@@ -164,25 +161,19 @@ class Sqn(TorchRecommender):
             yield log.end_of_epoch(epoch)
 
     def _window_states(
-        self, window: Window, carried: list[Tensor], items: Tensor
+        self, window: Window, carried: CarriedStates, items: Tensor
     ) -> tuple[Tensor, Tensor]:
         """State before and after each action of a window, both (A, width); the latter detached.
 
         The state after an action is that before the next one. The window's last step has none
         inside it and takes one step more, which the next window repeats with its gradient. Where a
-        session ends the state after its last action is another's and must not be used. `carried`
-        moves on.
+        session ends the state after its last action is another's and must not be used.
         """
-        slots = self._tensor(window.slots)
-        events = self._tensor(window.events)
-        states, after = self._network.states(
-            items[events], [layer[slots] for layer in carried], self._tensor(window.starts)
-        )
-        for layer, last in zip(carried, after, strict=True):
-            layer[slots] = last
+        network, events = self._network, self._tensor(window.events)
+        states, last = carried.of_window(window, network.embedded(items[events]))
         with torch.no_grad():
-            no_start = torch.zeros(1, len(slots), dtype=torch.bool, device=self.device)
-            following, _ = self._network.states(items[events[-1:] + 1], after, no_start)
+            no_start = torch.zeros_like(events[-1:], dtype=torch.bool)
+            following, _ = network.encoder(network.embedded(items[events[-1:] + 1]), last, no_start)
         next_states = torch.cat([states[1:].detach(), following])
         acting = self._tensor(window.acting)
         return states.flatten(0, 1)[acting], next_states.flatten(0, 1)[acting]

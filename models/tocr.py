@@ -23,6 +23,7 @@ from models.common.options.checks import require_not_negative, require_positive
 from models.common.options.search_ranges import LogRange, Range
 from models.common.policy.baselines import Baseline, BaselineKind
 from models.common.policy.config import PolicyConfig
+from models.common.policy.distinct_sets import require_smaller_page
 from models.common.policy.importance_weights import action_weight, diagnostic_columns, diagnostics
 from models.common.policy.recommender import PolicyRecommender
 from models.common.policy.returns import require_return_options, weighted_returns
@@ -112,13 +113,15 @@ class Tocr(PolicyRecommender):
                 the whole catalogue.
         """
         config = self.config
+        if config.set_correction == "distinct":
+            require_smaller_page(config.K, train.n_items)
         weighted, returns = weighted_returns(train, config, model="tocr")
         baseline = Baseline(config.baseline, train, returns)
         self._begin(train)
         diagnosed_k = config.K if config.set_correction == "with_replacement" else None
 
         def loss(step: PolicyStep) -> tuple[Tensor, Columns]:
-            """L_pi + L_beta = -sum w R log pi - sum log beta (eqs. 3 and 8, section 4.2).
+            """L_pi + L_beta = -sum (w R + kl) log pi - sum log beta (eqs. 3 and 8, section 4.2).
 
             w = min(pi / beta, cap) lambda_K is detached, and so is the state that beta is given.
             """
@@ -142,12 +145,12 @@ class Tocr(PolicyRecommender):
                 normalised=config.normalised,
                 log_set_factor=log_set_factor,
             )
-            weights = w * R
+            wR = w * R
             if config.kl > 0:
                 # KL(beta || pi) = E_beta[log beta - log pi]: logged actions are draws of beta.
-                weights = torch.full_like(log_beta, config.kl).index_add(0, rows, weights)
+                wR = torch.full_like(log_beta, config.kl).index_add(0, rows, wR)
             columns = diagnostic_columns(log_pi_weighted, log_beta, log_beta_weighted)
-            return -(weights * log_pi).sum() - log_beta.sum(), columns
+            return -(wR * log_pi).sum() - log_beta.sum(), columns
 
         for progress in train_policies(
             list(dict.fromkeys([self._policy, self._behaviour])),
@@ -162,10 +165,7 @@ class Tocr(PolicyRecommender):
             yield dataclasses.replace(progress, warming_up=progress.epoch <= config.warm_start)
 
     def log_propensities(self, sessions: SessionLog) -> NDArray[np.float32]:
-        """Estimated log beta of the action after each prefix, over all items, (n_prefixes,).
-
-        The rows are those of `score`.
-        """
+        """Estimated log beta of the action after each prefix, in the order of `score`, (n,)."""
         return self._behaviour.log_probabilities("behaviour", sessions, self._observed(sessions))
 
     def _log_pi(self, step: PolicyStep, rows: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -122,5 +122,6 @@ def _over(catalogue: Tensor, scored: ScoredItems) -> ScoredItems:
     if scored.log_weights is None:
         return scored
     log_weights = scored.log_weights.new_full((len(catalogue),), -torch.inf)
-    log_weights[scored.items] = scored.log_weights
+    # An item may be listed again, with a weight of none.
+    log_weights.scatter_reduce_(0, scored.items, scored.log_weights, "amax")
     return ScoredItems(catalogue, scored.items[scored.targets], log_weights)

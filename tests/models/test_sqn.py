@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.ranking.rank_targets import rank_targets
+from models.common.recurrent.carried_states import CarriedStates
 from models.common.recurrent.session_states import session_states
 from models.common.sessions.session_batches import SessionBatches
 from models.conformance import check_recommender
@@ -88,7 +89,7 @@ def test_the_next_state_is_that_after_the_action(batch_size: int, truncation: in
     )
     items = torch.from_numpy(log.items.astype(np.int64))
     batches = SessionBatches(log, batch_size=batch_size, window=truncation)
-    carried = network.encoder.initial_state(batches.n_slots, model.device)
+    carried = CarriedStates(network.encoder, batches.n_slots, model.device)
     n_next = 0
     for window in batches:
         before, after = model._window_states(window, carried, items)

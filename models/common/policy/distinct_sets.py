@@ -17,8 +17,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.common.sampling.row_losses import losses_of_scores
 from models.common.sampling.sampled_softmax import ScoredItems, softmax_of_targets
+from models.common.sampling.score_gradients import losses_of_scores
+
+
+def require_smaller_page(k: int, n_items: int) -> None:
+    """Raise ValueError where a page of `k` distinct items would hold the whole catalogue."""
+    if n_items <= k:
+        raise ValueError(
+            f"K ({k}) must be less than the {n_items} items of the catalogue, as a page of them "
+            "all leaves nothing to learn; use a smaller K"
+        )
 
 
 def distinct_page(

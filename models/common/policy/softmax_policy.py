@@ -69,7 +69,7 @@ class SoftmaxPolicy:
         self.input_table.use(items)
         embedded = self.input_table.rows(places).view(*inputs.shape, -1)
         embedded = nn.functional.dropout(embedded, self._dropout)
-        return self._states.after(window, embedded, observed)
+        return self._states.before_targets(window, embedded, observed)
 
     def log_probability(
         self, head: str, states: Tensor, scored: ScoredItems, temperature: float = 1.0
@@ -81,16 +81,7 @@ class SoftmaxPolicy:
     def distinct_page(
         self, head: str, states: Tensor, scored: ScoredItems, k: int, temperature: float
     ) -> tuple[Tensor, Tensor]:
-        """log pi of the action after each state, and log lambda of a page of k distinct items.
-
-        Raises ValueError where the page would hold the whole catalogue.
-        """
-        table = self.heads[head]
-        if len(table) <= k:
-            raise ValueError(
-                f"K ({k}) must be less than the {len(table)} items of the catalogue, as a page of "
-                "them all leaves nothing to learn; use a smaller K"
-            )
+        """log pi of the action after each state, and log lambda of a page of k distinct items."""
         items = self._head_rows(head, scored)
         return distinct_page(states / temperature, items, scored, k)
 

@@ -18,10 +18,10 @@ class CarriedStates:
         self._device = device
         self._carried = encoder.initial_state(n_slots, device)
 
-    def after(self, window: Window, embedded: Tensor, observed: BoolArray | None = None) -> Tensor:
-        """State after each event of a window that has a target, (A, width).
-
-        The last state of each slot is carried on, detached.
+    def of_window(
+        self, window: Window, embedded: Tensor, observed: BoolArray | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """State after each event, (T, W, width), and the last of each layer, (W, width), detached.
 
         Args:
             window: the next one of the epoch.
@@ -37,7 +37,14 @@ class CarriedStates:
         )
         for layer, state in zip(self._carried, last, strict=True):
             layer.index_copy_(0, slots, state)
-        acting: Tensor = states.flatten(0, 1)
-        if window.busy is not None:
-            acting = acting.index_select(0, on_device(window.acting, self._device))
-        return acting
+        return states, last
+
+    def before_targets(
+        self, window: Window, embedded: Tensor, observed: BoolArray | None = None
+    ) -> Tensor:
+        """The same for the events that a target follows alone, (A, width)."""
+        states, _ = self.of_window(window, embedded, observed)
+        flat: Tensor = states.flatten(0, 1)
+        if window.busy is None:
+            return flat
+        return flat.index_select(0, on_device(window.acting, self._device))

@@ -92,11 +92,11 @@ class CfnCell(nn.Module):
         """As `models.common.recurrent.recurrence.Cell` asks."""
         width = state.shape[-1]
         gates = torch.add(projected[:, : 2 * width], recurrent).sigmoid_()
-        keep, take = gates.chunk(2, dim=-1)
-        squashed = torch.tanh(state)
+        forget, admit = gates.chunk(2, dim=-1)
+        tanh_state = torch.tanh(state)
         candidate = torch.tanh(projected[:, 2 * width :])
-        torch.addcmul(keep * squashed, take, candidate, out=after)
-        return gates, squashed, candidate
+        torch.addcmul(forget * tanh_state, admit, candidate, out=after)
+        return gates, tanh_state, candidate
 
     @staticmethod
     def backward_step(
@@ -107,20 +107,20 @@ class CfnCell(nn.Module):
         grad_recurrent: Tensor,
     ) -> Tensor:
         """As `models.common.recurrent.recurrence.Cell` asks."""
-        gates, squashed, candidate = saved
-        keep, take = gates.chunk(2, dim=-1)
+        gates, tanh_state, candidate = saved
+        forget, admit = gates.chunk(2, dim=-1)
         grad_gates, grad_candidate = grad_projected.split(
             [gates.shape[-1], candidate.shape[-1]], dim=-1
         )
-        grad_keep, grad_take = grad_recurrent.chunk(2, dim=-1)
-        torch.mul(grad_after, squashed, out=grad_keep)
-        torch.mul(grad_after, candidate, out=grad_take)
+        grad_forget, grad_admit = grad_recurrent.chunk(2, dim=-1)
+        torch.mul(grad_after, tanh_state, out=grad_forget)
+        torch.mul(grad_after, candidate, out=grad_admit)
         torch.ops.aten.sigmoid_backward.grad_input(grad_recurrent, gates, grad_input=grad_recurrent)
         grad_gates.copy_(grad_recurrent)
         torch.ops.aten.tanh_backward.grad_input(
-            grad_after * take, candidate, grad_input=grad_candidate
+            grad_after * admit, candidate, grad_input=grad_candidate
         )
-        grad_state: Tensor = torch.ops.aten.tanh_backward(grad_after * keep, squashed)
+        grad_state: Tensor = torch.ops.aten.tanh_backward(grad_after * forget, tanh_state)
         return grad_state
 
 
@@ -135,6 +135,11 @@ class SessionEncoder(nn.Module):
         super().__init__()
         self.cells = nn.ModuleList(cells)
         self.dropout = dropout
+
+    @property
+    def width(self) -> int:
+        """Of the last layer's state."""
+        return self._cells()[-1].width
 
     def initial_state(self, n_slots: int, device: torch.device) -> list[Tensor]:
         """Zeros for each layer, shape (n_slots, width)."""

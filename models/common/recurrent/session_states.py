@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from datasets.session_log import SessionLog
+from models.common.recurrent.carried_states import CarriedStates
 from models.common.recurrent.cells import SessionEncoder
 from models.common.sessions.session_batches import BoolArray, SessionBatches
 from models.recommender import FloatMatrix
@@ -39,25 +40,16 @@ def session_states(
     encoder.eval()
     batches = SessionBatches(sessions, batch_size=SCORING_SLOTS, window=SCORING_WINDOW)
     items = torch.as_tensor(np.asarray(sessions.items, dtype=np.int64), device=device)
-    enters = None if observed is None else torch.as_tensor(observed, device=device)
-    state = encoder.initial_state(batches.n_slots, device)
+    carried = CarriedStates(encoder, batches.n_slots, device)
     # Sessions that come before an event's own each hold one event that is no prefix.
     row_of_event = np.arange(sessions.n_events) - sessions.session_of_event
-    width = state[-1].shape[1]
-    rows = torch.empty(batches.n_targets, width, device=device)
+    rows = torch.empty(batches.n_targets, encoder.width, device=device)
     for window in batches:
-        events = torch.as_tensor(window.events, device=device)
-        slots = torch.as_tensor(window.slots, device=device)
-        states, after = encoder(
-            torch.nn.functional.embedding(items[events], input_table),
-            [layer[slots] for layer in state],
-            torch.as_tensor(window.starts, device=device),
-            None if enters is None else enters[events],
+        embedded = torch.nn.functional.embedding(
+            items[torch.as_tensor(window.events, device=device)], input_table
         )
-        for layer, last in zip(state, after, strict=True):
-            layer[slots] = last
-        acting = window.acting
-        places = row_of_event[window.events.ravel()[acting]]
-        acting_states = states.flatten(0, 1)[torch.as_tensor(acting, device=device)]
-        rows[torch.as_tensor(places, device=device)] = acting_states
+        enters = None if observed is None else observed[window.events]
+        states = carried.before_targets(window, embedded, enters)
+        places = row_of_event[window.targets - 1]
+        rows[torch.as_tensor(places, device=device)] = states
     return rows.cpu().numpy()

@@ -14,8 +14,8 @@ from models.common.training.compiled import compiled
 
 Matrix = NDArray[np.float32]
 BprGradient = Callable[..., None]
-"""Of weights, above, bent scores, place of each row's target, bpreg, elu and epsilon to the losses;
-the gradient by the scores stands in the place of the weights. Shapes as in `bpr_max`."""
+"""Of weights, above, scores, place of each row's target, bpreg, elu and epsilon to the losses;
+the gradient by the scores replaces the weights. Shapes as in `bpr_max`."""
 
 
 def compiled_bpr_gradient() -> BprGradient | None:
@@ -32,7 +32,7 @@ def compiled_bpr_gradient() -> BprGradient | None:
 def _bpr_gradient(
     weights: Matrix,
     above: Matrix,
-    bent: Matrix,
+    scores: Matrix,
     targets: NDArray[np.int64],
     bpreg: np.float32,
     elu: np.float32,
@@ -47,19 +47,19 @@ def _bpr_gradient(
             weighted = weights[row, j] * above[row, j]
             better += weighted
             above_squared += weighted * above[row, j]
-            penalty += weights[row, j] * bent[row, j] * bent[row, j]
+            penalty += weights[row, j] * scores[row, j] * scores[row, j]
         grad_better = one / (better + epsilon)
         losses[row] = -np.log(better + epsilon) + bpreg * penalty
         shift = better * grad_better - bpreg * (one + penalty)
         target = targets[row]
         at_target = (above_squared - better) * grad_better
         for j in range(n_columns):
-            bent_one = bent[row, j] + one
+            plus_one = scores[row, j] + one
             above_one = above[row, j]
-            grad_weight = bpreg * bent_one * bent_one - grad_better * above_one * above_one + shift
+            grad_weight = bpreg * plus_one * plus_one - grad_better * above_one * above_one + shift
             weights[row, j] *= grad_weight
         weights[row, target] += at_target
         if elu > 0:
             for j in range(n_columns):
-                slope = one if bent[row, j] > 0 else bent[row, j] + elu
+                slope = one if scores[row, j] > 0 else scores[row, j] + elu
                 weights[row, j] *= slope

@@ -65,10 +65,10 @@ def _alias_table(probabilities: NDArray[np.float64]) -> tuple[NDArray[np.float64
     small = np.flatnonzero(share < 1).tolist()
     large = np.flatnonzero(share >= 1).tolist()
     while small and large:
-        needy, giver = small.pop(), large[-1]
-        partner[needy] = giver
-        left[giver] -= 1 - left[needy]
-        if left[giver] < 1:
+        below, above = small.pop(), large[-1]
+        partner[below] = above
+        left[above] -= 1 - left[below]
+        if left[above] < 1:
             small.append(large.pop())
     # What rounding has left over is a whole cell.
     for cell in small + large:

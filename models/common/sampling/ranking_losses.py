@@ -16,7 +16,7 @@ from torch import Tensor
 
 from models.common.sampling.bpr_kernel import compiled_bpr_gradient
 from models.common.sampling.negative_sampler import NegativeSampler
-from models.common.sampling.row_losses import losses_of_scores
+from models.common.sampling.score_gradients import losses_of_scores
 from models.common.sampling.softmax import softmax_and_log_partition
 
 LOG_EPSILON = 1e-24
@@ -128,18 +128,18 @@ def _bpr_max_of_scores(
 ) -> tuple[Tensor, Tensor]:
     """Loss of each row (R,), and its gradient by the scores (R, U)."""
     targets = columns.targets
-    bent = torch.nn.functional.elu(scores, alpha=elu) if elu > 0 else scores
-    own = bent.gather(1, targets)
+    activated = torch.nn.functional.elu(scores, alpha=elu) if elu > 0 else scores
+    own = activated.gather(1, targets)
     counts = columns.sum_by_item(scores.new_ones(len(columns.items)))
-    logits = bent + counts.log()
+    logits = activated + counts.log()
     logits.scatter_(1, targets, own + (counts[targets] - 1).log())
     weights = torch.softmax(logits, dim=1)
-    above = torch.sub(own, bent, out=logits).sigmoid_()
+    above = torch.sub(own, activated, out=logits).sigmoid_()
     one_pass = compiled_bpr_gradient() if scores.device.type == "cpu" else None
     if one_pass is not None and scores.dtype == torch.float32:
         losses = scores.new_empty(len(scores))
         one_pass(
-            *(of_scores.numpy() for of_scores in (weights, above, bent)),
+            *(of_scores.numpy() for of_scores in (weights, above, activated)),
             targets.squeeze(1).numpy(),
             *(np.float32(option) for option in (bpreg, elu, LOG_EPSILON)),
             losses.numpy(),
@@ -148,18 +148,18 @@ def _bpr_max_of_scores(
     better = torch.linalg.vecdot(weights, above).unsqueeze(1)
     above.square_()
     above_squared = torch.linalg.vecdot(weights, above).unsqueeze(1)
-    penalty = torch.linalg.vecdot(weights, bent.square()).unsqueeze(1)
+    penalty = torch.linalg.vecdot(weights, activated.square()).unsqueeze(1)
     losses = -torch.log(better + LOG_EPSILON) + bpreg * penalty
 
     # By score j, with w the softmax, a = sigma(o_t - o_j) and b = sum_j w_j a_j:
     # w_j ((b - a_j^2) / b + bpreg ((o_j + 1)^2 - 1 - penalty)).
     grad_better = 1 / (better + LOG_EPSILON)
-    grad_weight = (bent + 1).square_().mul_(bpreg)
+    grad_weight = (activated + 1).square_().mul_(bpreg)
     grad_weight.addcmul_(above, -grad_better).add_(better * grad_better - bpreg * (1 + penalty))
     gradient = grad_weight.mul_(weights)
     gradient.scatter_add_(1, targets, (above_squared - better) * grad_better)
     if elu > 0:
-        gradient = torch.ops.aten.elu_backward(gradient, elu, 1, 1, True, bent)
+        gradient = torch.ops.aten.elu_backward(gradient, elu, 1, 1, True, activated)
     return losses.squeeze(1), gradient
 
 

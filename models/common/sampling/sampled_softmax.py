@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from models.common.sampling.distinct import distinct
-from models.common.sampling.row_losses import losses_of_scores
+from models.common.sampling.score_gradients import losses_of_scores
 from models.common.sampling.softmax import softmax_and_log_partition
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def softmax_and_log_partition(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Softmax of each row, (R, C), and log sum_j exp(o_j), (R, 1); `logits` is no more of use.
+    """Softmax of each row, (R, C), and log sum_j exp(o_j), (R, 1); `logits` may be overwritten.
 
     The partition function is read off the largest probability, which is at least 1 / C, so that one
     pass of exponentials serves both.

@@ -61,8 +61,8 @@ class Adagrad:
     def _update(self, weights: Tensor, index: Tensor, gradient: Tensor) -> None:
         if self._compiled is not None:
             matrix, accumulator = self._matrices[id(weights)]
-            by_row = gradient.contiguous().view(-1, matrix.shape[1])
-            self._compiled(matrix, accumulator, index.numpy(), by_row.numpy(), *self._scalars)
+            grads = gradient.contiguous().view(-1, matrix.shape[1])
+            self._compiled(matrix, accumulator, index.numpy(), grads.numpy(), *self._scalars)
             return
         # Of an item that is listed twice only one row has a gradient, and every copy is the same.
         squares = self._accumulators[id(weights)]

@@ -23,11 +23,13 @@ class ItemTable:
         return len(self.weights)
 
     def use(self, items: Tensor) -> None:
-        """Begin a step that uses `items`, (U,).
+        """Begin a step that uses `items`, (U,); once a step, or reads would lose their gradient.
 
         An item that is listed twice must be read at one of its places only.
         """
-        self._items, self._reads = items, []
+        if self._reads:
+            raise RuntimeError("the table is in use; take its gradient before the next step")
+        self._items = items
 
     def rows(self, places: Tensor | None = None) -> Tensor:
         """Rows of the items in use, (U, ...), or of those at `places` (n,) among them, (n, ...)."""

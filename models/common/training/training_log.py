@@ -39,8 +39,8 @@ class TrainingLog:
         self._step = 0
         self._loss_sum = 0.0
         self._events = 0
-        self._unseen: list[Tensor] = []
-        self._events_of_unseen: list[int] = []
+        self._pending: list[Tensor] = []
+        self._events_of_pending: list[int] = []
         self._n_first = 0
         self._largest_first = 0.0
         self._diagnose = diagnose
@@ -55,12 +55,12 @@ class TrainingLog:
         columns: Columns | None = None,
     ) -> Iterator[Progress]:
         """Note one step's summed loss over `n_events` targets, and its columns for diagnostics."""
-        self._unseen.append(losses)
-        self._events_of_unseen.append(n_events)
+        self._pending.append(losses)
+        self._events_of_pending.append(n_events)
         self._step += 1
         for name, column in (columns or {}).items():
             self._columns.setdefault(name, []).append(column)
-        if len(self._unseen) >= self._interval:
+        if len(self._pending) >= self._interval:
             yield self._progress(epoch, epoch_ended=False)
 
     def end_of_epoch(self, epoch: int) -> Progress:
@@ -71,18 +71,18 @@ class TrainingLog:
         return progress
 
     def _progress(self, epoch: int, *, epoch_ended: bool) -> Progress:
-        losses = torch.stack(self._unseen).tolist() if self._unseen else []
+        losses = torch.stack(self._pending).tolist() if self._pending else []
         first = self._step - len(losses) + 1
         for step, loss in enumerate(losses, start=first):
-            if self._has_diverged(loss, self._events_of_unseen[step - first]):
+            if self._has_diverged(loss, self._events_of_pending[step - first]):
                 raise DivergedError(
                     f"the loss became {loss:g} at step {step} of epoch {epoch}; "
                     "use a smaller learning_rate"
                 )
-        events = sum(self._events_of_unseen)
+        events = sum(self._events_of_pending)
         self._loss_sum += sum(losses)
         self._events += events
-        self._unseen, self._events_of_unseen = [], []
+        self._pending, self._events_of_pending = [], []
         self._add_diagnostics()
         diagnostics = {}
         if epoch_ended:
