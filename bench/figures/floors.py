@@ -5,8 +5,6 @@ On a simulated log there is a ceiling too: what the logger's own probabilities r
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from bench.figures.results import averages, event_values
 from bench.ranking.floor_ranks import logger_ranks, markov_ranks, popularity_ranks
 from bench.stats.metrics import METRICS
 from bench.store.events import TestEvents
-from bench.store.files import replacing
+from bench.store.files import reading_arrays, replacing
 from bench.store.ranks import Ranks
 from datasets.errors import InputError
 from datasets.session_log import IntArray, SessionLog
@@ -63,17 +61,10 @@ def read_floors(folder: Path) -> Mapping[str, Ranks]:
 
     Raises `InputError` where the file is missing or damaged.
     """
-    file = folder / FLOORS
-    try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as columns:
-            names = [*_RANKED, *([CEILING] if f"{CEILING}_ranks" in columns else [])]
-            return {
-                name: Ranks(columns[f"{name}_ranks"], columns[f"{name}_ties"]) for name in names
-            }
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{file} cannot be read ({error}); delete it and run the benchmark's own command again"
-        ) from error
+    fix = "delete it and run the benchmark's own command again"
+    with reading_arrays(folder / FLOORS, fix) as columns:
+        names = [*_RANKED, *([CEILING] if f"{CEILING}_ranks" in columns else [])]
+        return {name: Ranks(columns[f"{name}_ranks"], columns[f"{name}_ties"]) for name in names}
 
 
 def floor_metrics(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
@@ -12,9 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.store.curve import CURVE
+from bench.store.curve import CURVE, read_curve
 from bench.store.trial import COST, TRACEBACK, TRIAL_RECORD, read_trial_record
-from datasets.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -90,8 +88,8 @@ def trial_run(folder: Path) -> Run:
     record = read_trial_record(folder)
     finished = record.status == "finished"
     curve = []
-    for row in _read_curve(folder / CURVE):
-        measured = min(record.started + row.get("train_seconds", 0.0), record.ended)
+    for row in read_curve(folder):
+        measured = min(record.started + row["train_seconds"], record.ended)
         curve.append(Epoch(int(row.pop("epoch")), measured, row))
     return Run(
         id=record.id,
@@ -107,24 +105,6 @@ def trial_run(folder: Path) -> Run:
         files=tuple(folder / name for name in _ARTIFACTS),
         model=folder if finished else None,
     )
-
-
-def _read_curve(file: Path) -> list[dict[str, float]]:
-    """Finite figures of each row; empty if there is no file."""
-    if not file.exists():
-        return []
-    curve = []
-    with file.open(newline="", encoding="utf-8") as opened:
-        for number, row in enumerate(csv.DictReader(opened), start=2):
-            try:
-                figures = _finite({name: float(cell) for name, cell in row.items() if cell})
-                curve.append({**figures, "epoch": figures["epoch"]})
-            except (ValueError, KeyError) as error:
-                raise InputError(
-                    f"{file}, row {number}, cannot be read ({error}); "
-                    "remove its folder and run again."
-                ) from error
-    return curve
 
 
 def curve_metrics(epochs: Sequence[Epoch]) -> list[Metric]:

@@ -7,8 +7,6 @@ beside the test events.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,7 +18,7 @@ from bench.policy_value.calibration import CalibrationBin
 from bench.policy_value.estimated_propensities import PropensityReport, estimated_propensities
 from bench.policy_value.reward_model import item_reward_model
 from bench.store.events import TestEvents
-from bench.store.files import replacing
+from bench.store.files import reading_arrays, replacing
 from datasets.errors import InputError
 from datasets.splitting.splits import Split
 
@@ -87,20 +85,13 @@ def read_logging_policy(folder: Path, n_events: int) -> LoggingPolicy | None:
     fix = "delete it and run the benchmark's own command again"
     if not file.exists():
         return None
-    try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as columns:
-            facts = json.loads(str(columns["facts"]))
-            log_propensities, logged_rewards = (
-                columns["log_propensities"],
-                columns["logged_rewards"],
-            )
+    with reading_arrays(file, fix) as columns:
+        facts = json.loads(str(columns["facts"]))
+        log_propensities = columns["log_propensities"]
+        logged_rewards = columns["logged_rewards"]
         if facts["source"] not in get_args(Source):
             raise ValueError(f"its source is {facts['source']}")
         report = None if facts["report"] is None else _report(facts["report"])
-    except (
-        OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
-        raise InputError(f"{file} cannot be read ({error}); {fix}") from error
     for column in (log_propensities, logged_rewards):
         if column.shape != (n_events,):
             raise InputError(

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from bench.policy_value.world_value import PAGES, Page, WorldValues, world_values
 from bench.stats.estimate import Estimate, mean_over_seeds
-from datasets.errors import InputError
+from bench.store.files import reading
 from datasets.session_log import StringArray
 from datasets.simulation.worlds import World
 from models.recommender import Recommender
@@ -50,28 +49,20 @@ def read_true_values(folder: Path) -> dict[int, WorldValues]:
     Raises InputError where the file is damaged.
     """
     file = folder / TRUE_VALUES
-    try:
+    if not file.exists():
+        return {}
+    with reading(file, "remove its folder and run again"):
         content = json.loads(file.read_text(encoding="utf-8"))
         return {
-            int(k): WorldValues(**{page: _estimate(of) for page, of in of_k.items()})
+            int(k): WorldValues(**{page: of and Estimate(**of) for page, of in of_k.items()})
             for k, of_k in content.items()
         }
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{file} cannot be read ({error}); remove its folder and run again"
-        ) from error
 
 
 def _interval(estimate: Estimate | None) -> dict[str, float] | None:
     if estimate is None:
         return None
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-
-
-def _estimate(content: Any) -> Any:
-    return None if content is None else Estimate(**content)
 
 
 def true_value_name(k: int, page: Page) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from datasets.errors import InputError
+from bench.store.files import reading_arrays
 from datasets.session_log import IntArray, StringArray
 
 CATALOGUE = "catalogue.npz"
@@ -46,13 +45,8 @@ class Catalogue:
     def load(cls, folder: Path) -> Catalogue:
         """Read what `save` wrote; raises `InputError` where it is missing or damaged."""
         file = folder / CATALOGUE
-        try:
-            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as columns:
-                return cls(**columns)
-        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{file} cannot be read ({error}); run the benchmark's own command again to fix it"
-            ) from error
+        with reading_arrays(file, "run the benchmark's own command again to fix it") as columns:
+            return cls(**columns)
 
 
 def titles_in_order(item_ids: StringArray, titles: Mapping[str, str]) -> StringArray | None:

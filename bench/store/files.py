@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
+import numpy as np
+from numpy.lib.npyio import NpzFile
+
 from datasets.errors import InputError
 
 Record = TypeVar("Record")
+
+
+_DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, csv.Error,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+@contextmanager
+def reading(file: Path, fix: str) -> Iterator[None]:
+    """Turn any failure to read or parse `file` into an InputError that ends with `fix`."""
+    try:
+        yield
+    except _DAMAGED as error:
+        raise InputError(f"{file} cannot be read ({error}); {fix}") from error
+
+
+@contextmanager
+def reading_arrays(file: Path, fix: str) -> Iterator[NpzFile]:
+    """The arrays of an `.npz` file; raises as `reading` does."""
+    # NumPy leaves a damaged file open, unless it was opened for it.
+    with (
+        reading(file, fix),
+        file.open("rb") as opened,
+        np.load(opened, allow_pickle=False) as found,
+    ):
+        yield found
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.store.files import reading
 from datasets.errors import InputError
 
 POLICY = "policy.npy"
@@ -44,12 +45,10 @@ def read_policy(folder: Path, n_events: int) -> PolicyColumns | None:
     """
     file = folder / POLICY
     fix = "remove its folder and run again"
-    try:
-        found = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
+    if not file.exists():
         return None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file} cannot be read ({error}); {fix}") from error
+    with reading(file, fix):
+        found = np.load(file, allow_pickle=False)
     if found.ndim != 2 or len(found) != n_events or found.shape[1] not in (2, 3):
         raise InputError(
             f"{file} has the shape {found.shape}, not a row for each of {n_events} events and two "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.store.files import write_whole
-from datasets.errors import InputError
+from bench.store.files import reading, write_whole
+from bench.store.trial import json_numbers
 
 TUNING_FORMAT = 1
 FOLDER = "tuning"
@@ -122,9 +121,7 @@ def write_tuning(output: Path, tuning: Tuning) -> None:
         "expected_best": expected_best([each.score for each in tuning.candidates]).tolist(),
     }
     for candidate in content["candidates"]:
-        candidate["options"] = {
-            name: _to_json(value) for name, value in candidate["options"].items()
-        }
+        candidate["options"] = json_numbers(candidate["options"])
     file = output / FOLDER / f"{_file_name(tuning.label)}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -136,7 +133,7 @@ def read_tunings(output: Path) -> list[Tuning]:
 
 
 def _read(file: Path) -> Tuning:
-    try:
+    with reading(file, "remove it and run with --tune again"):
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["format_version"] != TUNING_FORMAT:
             raise ValueError(
@@ -149,10 +146,6 @@ def _read(file: Path) -> Tuning:
             candidates.append(Candidate(**candidate | {"options": options}))
         names = {field.name for field in dataclasses.fields(Tuning)} - {"candidates"}
         return Tuning(candidates=tuple(candidates), **{name: content[name] for name in names})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{file} cannot be read ({error}); remove it and run with --tune again"
-        ) from error
 
 
 def _file_name(label: str) -> str:
@@ -163,13 +156,8 @@ def _file_name(label: str) -> str:
     return f"{readable}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 
-def _to_json(value: Any) -> Any:
-    """JSON has no infinity."""
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _from_json(value: Any) -> Any:
-    """JSON has no tuples either."""
+    """Undo what JSON did to tuples, and `json_numbers` to infinity."""
     if isinstance(value, list):
         return tuple(value)
     return float(value) if value in ("inf", "-inf") else value
