@@ -32,7 +32,6 @@ from bench.store.provenance import REPOSITORY, git_commit, machine
 from bench.store.trial import (
     TRIAL_RECORD,
     TRIALS,
-    TrialRecord,
     TrialSpec,
     is_finished,
     put_in_place,
@@ -176,8 +175,7 @@ def run_trial(
     try:
         ended = run_in_process(task, display)
         if not (building / TRIAL_RECORD).exists():
-            ended = Ended("failed", ended.reason)
-            _record_death(task, ended.reason, started)
+            write_trial_record(building, task.record(ended, started))
         put_in_place(building, folder)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
@@ -185,7 +183,7 @@ def run_trial(
         reason = f"its results cannot be written ({error}); {fix}"
         progress.finish(f"{spec.name} FAILED: {reason}")
         tracker.show(display.run.end("FAILED", reason))
-        return Ended("failed", reason)
+        return Ended(reason)
     except BaseException as error:
         shutil.rmtree(building, ignore_errors=True)
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
@@ -213,26 +211,6 @@ def _files_with_test_events(prepared: Prepared) -> tuple[Path, ...]:
         inside = source.iterdir() if source.is_dir() else [source]
         files += [file for file in inside if file.is_file() and file.suffix != ".py"]
     return (splits, cached_logs(), *top_lists, *files)
-
-
-def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
-    """Write the record of a trial whose process died before it could."""
-    write_trial_record(
-        task.folder,
-        TrialRecord(
-            id=task.spec.id,
-            model=task.spec.label,
-            seed=task.spec.seed,
-            status="failed",
-            reason=reason,
-            started=started,
-            ended=time.time(),
-            experiment=task.experiment,
-            parameters=task.parameters,
-            tags=task.tags,
-            metrics={},
-        ),
-    )
 
 
 def _store_split(prepared: Prepared) -> None:

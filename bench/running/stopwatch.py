@@ -10,13 +10,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 
 class Stopwatch:
-    """Adds up the seconds of the stretches between `start` and `stop`, or of `with` blocks.
+    """Adds up the seconds of `with` blocks.
 
-    `synchronise` is called before every reading, so that work a GPU was only given is counted.
+    `synchronise` is called before every reading, so that work still queued on a GPU is counted.
     """
 
     def __init__(
@@ -26,39 +25,14 @@ class Stopwatch:
     ) -> None:
         self._synchronise = synchronise
         self._clock = clock
-        self._seconds = 0.0
-        self._started: float | None = None
+        self.elapsed = 0.0
+        """Seconds of all blocks that have ended."""
 
-    def start(self) -> None:
-        """Begin a stretch; raises RuntimeError where one runs already."""
-        if self._started is not None:
-            raise RuntimeError("The stopwatch runs already.")
+    def __enter__(self) -> None:
         self._started = self._now()
 
-    def stop(self) -> None:
-        """End a stretch; raises RuntimeError where none runs."""
-        if self._started is None:
-            raise RuntimeError("The stopwatch does not run.")
-        self._seconds += self._now() - self._started
-        self._started = None
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds of all stretches, one that still runs included."""
-        running = 0.0 if self._started is None else self._now() - self._started
-        return self._seconds + running
-
-    def __enter__(self) -> Stopwatch:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+    def __exit__(self, *_: object) -> None:
+        self.elapsed += self._now() - self._started
 
     def _now(self) -> float:
         if self._synchronise is not None:

@@ -13,9 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bench.figures.results import trial_metrics
@@ -39,7 +41,6 @@ from bench.store.cost import Cost
 from bench.store.curve import CurveRow, write_curve
 from bench.store.events import events_from
 from bench.store.policy_columns import write_policy
-from bench.store.ranks import Ranks
 from bench.store.trial import (
     COST,
     TRACEBACK,
@@ -76,7 +77,31 @@ class TrialTask:
     hidden: tuple[Path, ...] = ()
     """Files and folders with test events, which the model may not read."""
     world: World | None = None
-    """The world in which the model's true value is to be found; None: none."""
+    """The world in which to measure the model's true value; None: none."""
+
+    def record(
+        self,
+        ended: Ended,
+        started: float,
+        metrics: Mapping[str, float] = MappingProxyType({}),
+        stochastic: bool | None = None,
+    ) -> TrialRecord:
+        """The record of the trial, ended now."""
+        return TrialRecord(
+            id=self.spec.id,
+            model=self.spec.label,
+            seed=self.spec.seed,
+            status=ended.status,
+            reason=ended.reason,
+            started=started,
+            ended=time.time(),
+            experiment=self.experiment,
+            parameters=self.parameters,
+            tags=self.tags,
+            metrics=metrics,
+            ks=self.ks,
+            stochastic=stochastic,
+        )
 
 
 @dataclass(frozen=True)
@@ -90,21 +115,26 @@ class Phase:
 class Ended:
     """The trial's folder is complete."""
 
-    status: Status
     reason: str | None
+    """Why the trial failed; None if it finished."""
+
+    @property
+    def status(self) -> Status:
+        """As `trial.json` has it."""
+        return "finished" if self.reason is None else "failed"
 
 
 Message = Step | CurveRow | Phase | Ended
 
 
 def work(task: TrialTask, connection: Connection) -> None:
-    """Run `task` and tell the parent about it through `connection`; ends with `Ended`."""
+    """Run `task` and report to the parent through `connection`; the last message is `Ended`."""
     # Ctrl-C reaches the whole process group; the parent decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # stdout belongs to the table, whatever a model prints.
+    # stdout is for the table, so models must not print there.
     os.dup2(2, 1)
     hide(task.hidden)
-    # Where the parent is gone, nobody waits for the rest.
+    # If the parent has died, nobody waits for the rest.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         connection.send(run_task(task, connection.send))
 
@@ -112,36 +142,22 @@ def work(task: TrialTask, connection: Connection) -> None:
 def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
     """Run `task` in this process and fill its folder, whether the model fails or not."""
     started = time.time()
+    metrics: dict[str, float] = {}
+    stochastic: bool | None = None
     try:
         with refusing_writes(task.spec.label):
             metrics, stochastic = _run(task, send)
-        ended = Ended("finished", None)
+        ended = Ended(None)
     except (BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:
-        metrics, stochastic = {}, None
-        ended = Ended("failed", f"{type(error).__name__}: {error}")
+        ended = Ended(f"{type(error).__name__}: {error}")
         with contextlib.suppress(OSError):  # a full disk must not hide the reason
             (task.folder / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
-    record = TrialRecord(
-        id=task.spec.id,
-        model=task.spec.label,
-        seed=task.spec.seed,
-        status=ended.status,
-        reason=ended.reason,
-        started=started,
-        ended=time.time(),
-        experiment=task.experiment,
-        parameters=task.parameters,
-        tags=task.tags,
-        metrics=metrics,
-        ks=task.ks,
-        stochastic=stochastic,
-    )
     try:
-        write_trial_record(task.folder, record)
+        write_trial_record(task.folder, task.record(ended, started, metrics, stochastic))
     except OSError as error:
-        ended = Ended("failed", ended.reason or f"its results cannot be written ({error})")
+        ended = Ended(ended.reason or f"its results cannot be written ({error})")
     return ended
 
 
@@ -151,7 +167,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     Returns the metrics, and whether the model is a stochastic policy, None where that is not asked.
     """
     spec, split = task.spec, task.split
-    # A model that draws from a global generator is then repeatable all the same.
+    # Models that draw from a global generator are repeatable too.
     random.seed(spec.seed)
     np.random.seed(spec.seed)
     model_class = load_model(spec.reference).model_class
@@ -184,7 +200,8 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
             model, split.test, ks=task.ks, n_first=task.keep_top, model_name=spec.label
         )
     if check is not None:
-        _check_ranks(check, split, ranks)
+        check.check_ranks(_at_events(split, ranks.ranks, 0))
+        check.check_scores()
     cost = Cost(
         train_seconds=fit.seconds,
         seconds_to_best_epoch=fit.seconds_to_best_epoch,
@@ -196,7 +213,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
         milliseconds_per_scored_event=1000 * ranking.elapsed / split.test.n_targets,
         peak_memory_bytes=peak_memory_bytes(),
         device=spec.device,
-        threads=_threads(),
+        threads=torch.get_num_threads(),
         others_load=load,
         cores=None if load is None or end_of_fit is None else end_of_fit.cores,
     )
@@ -256,12 +273,6 @@ def _store_policy(
     return True
 
 
-def _check_ranks(check: FutureCheck, split: Split, ranks: Ranks) -> None:
-    """Check ranks against what the model answered before; raises ConformanceError."""
-    check.check_ranks(_at_events(split, ranks.ranks, 0))
-    check.check_scores()
-
-
 def _at_events(split: Split, figures: NDArray[Any], absent: float) -> NDArray[Any]:
     """Figures of the test's targets at their events, (n_events,), `absent` at all others."""
     test = split.test
@@ -276,9 +287,3 @@ def _contents(split: Split) -> list[int]:
     if split.valid is not None:
         logs += [split.valid.log, split.valid.prefixes]
     return [log.checksum() for log in logs]
-
-
-def _threads() -> int:
-    import torch
-
-    return torch.get_num_threads()
