@@ -106,11 +106,7 @@ def trial_metrics(
     found: dict[str, float] = {}
     values = event_values(ranks, ks, "conservative")
     for name, estimate in _estimates([values], events, support).items():
-        found |= {
-            name: estimate.value,
-            f"{name} low": estimate.low,
-            f"{name} high": estimate.high,
-        }
+        found |= {name: estimate.value, f"{name} low": estimate.low, f"{name} high": estimate.high}
     return found
 
 

@@ -65,8 +65,7 @@ class Plan:
         ),
     ] = (1,)
     device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        Option(RUN, "default {default}: cuda where there is"),
+        Literal["auto", "cpu", "cuda"], Option(RUN, "default {default}: cuda where there is")
     ] = "auto"
     tune: Annotated[
         Budget | None,
@@ -101,8 +100,7 @@ class Plan:
         0.1
     )
     valid_share: Annotated[
-        float,
-        Option(DATA, "share of training to stop by ({default}); 0: all epochs run", "X"),
+        float, Option(DATA, "share of training to stop by ({default}); 0: all epochs run", "X")
     ] = 0.1
     min_session_length: Annotated[int, Option(DATA, "of training sessions ({default})", "N")] = 1
     min_item_support: Annotated[int, Option(DATA, "of items in training ({default})", "N")] = 1
@@ -140,9 +138,7 @@ class Plan:
     keep_top: Annotated[
         int,
         Option(
-            RESULTS,
-            "keep each test event's first N items as Parquet in the trials' folders",
-            "N",
+            RESULTS, "keep each test event's first N items as Parquet in the trials' folders", "N"
         ),
     ] = 0
     """Length of the stored top-N lists; 0: none."""

@@ -10,11 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.policy_value.logging_policy import LoggingPolicy
-from bench.policy_value.off_policy_evaluation import (
-    OffPolicyValues,
-    Rounds,
-    evaluate,
-)
+from bench.policy_value.off_policy_evaluation import OffPolicyValues, Rounds, evaluate
 from bench.policy_value.overlap import Overlap
 from bench.policy_value.true_values import over_seeds
 from bench.stats.estimate import Estimate, SeedMean, mean_over_seeds, seed_mean

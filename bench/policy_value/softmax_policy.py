@@ -72,11 +72,7 @@ class _Tiles:
     """Scores of a block of sessions, tile by tile, on the model's device."""
 
     def __init__(
-        self,
-        scores: Factors | NDArray[Any],
-        device: str,
-        item_rewards: Column,
-        temperature: float,
+        self, scores: Factors | NDArray[Any], device: str, item_rewards: Column, temperature: float
     ) -> None:
         self._device = device
         self.n_rows, self._n_columns = TILE_SHAPE if device == "cpu" else GPU_TILE_SHAPE

@@ -85,13 +85,7 @@ def estimate(sums: Table) -> Estimate:
 
 
 def rollout(
-    world: World,
-    model: Recommender,
-    page: Page,
-    *,
-    set_size: int,
-    n_sessions: int,
-    seed: int,
+    world: World, model: Recommender, page: Page, *, set_size: int, n_sessions: int, seed: int
 ) -> Table:
     """What each of `n_sessions` simulated sessions pays, (n_sessions,).
 

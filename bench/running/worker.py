@@ -242,10 +242,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
 
 
 def _store_policy(
-    task: TrialTask,
-    model: Recommender,
-    check: FutureCheck | None,
-    send: Callable[[Message], None],
+    task: TrialTask, model: Recommender, check: FutureCheck | None, send: Callable[[Message], None]
 ) -> bool:
     """Write `policy.npy` for a model that is a stochastic policy, and say whether it is one.
 
