@@ -29,12 +29,12 @@ class Grouping:
     """Index into `names`, (n_events,)."""
 
 
-def groupings(events: TestEvents, catalogue: Catalogue | None) -> list[Grouping]:
+def groupings(events: TestEvents, catalogue: Catalogue) -> list[Grouping]:
     """The dimensions that `events` have columns for and that split them into two groups or more."""
     session_of_event = np.unique(events.sessions, return_inverse=True)[1]
     lengths = np.bincount(session_of_event)[session_of_event]
     found = [
-        None if catalogue is None else _by_popularity(events, catalogue.support),
+        _by_popularity(events, catalogue.support),
         Grouping("position in session", LENGTH_NAMES, _length_group(events.positions)),
         Grouping("session length", LENGTH_NAMES, _length_group(lengths)),
         _by_repeat(events),

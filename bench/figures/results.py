@@ -38,7 +38,7 @@ class ModelSummary:
     metrics: dict[str, Estimate]
     """By table name: "Recall@20" and so on over all events; "Recall@20 (positive)" over those of
     positive reward, and "Recall@20 (reward-weighted)", both absent without any; "Recall@20
-    (popularity-normalised)", absent without a catalogue."""
+    (popularity-normalised)", absent where training saw no target."""
     costs: tuple[Cost, ...]
     """One a seed."""
     tied_fraction: float
@@ -48,8 +48,8 @@ class ModelSummary:
     folders: tuple[Path, ...] = ()
     """The trials' folders, one a seed, in the order of `seeds`."""
     exposure: dict[str, SeedMean] = field(default_factory=dict)
-    """Figures of what is recommended, "Coverage@20" and so on; absent without a catalogue, and for
-    a K that a seed's trial was not run with."""
+    """Figures of what is recommended, "Coverage@20" and so on; absent for a K that a seed's trial
+    was not run with."""
     by_tie_rule: dict[str, dict[str, float]] = field(default_factory=dict)
     """For each tie rule the compared metrics over all events, by table name."""
 
@@ -68,12 +68,12 @@ def summarise(
     events: TestEvents,
     ks: Sequence[int],
     ties: str,
-    catalogue: Catalogue | None = None,
+    catalogue: Catalogue,
 ) -> ModelSummary:
     """Summary of the finished trials of one model, one folder a seed.
 
-    With the split's `catalogue` it has figures of exposure. Raises InputError if a folder's ranks
-    are not of these test events, or its exposure not of this catalogue.
+    Raises InputError if a folder's ranks are not of these test events, or its exposure not of this
+    catalogue.
     """
     records = [read_trial_record(folder) for folder in folders]
     all_ranks = [read_ranks(folder) for folder in folders]
@@ -84,14 +84,14 @@ def summarise(
     return ModelSummary(
         label=records[0].model,
         seeds=tuple(record.seed for record in records),
-        metrics=_estimates(values, events, None if catalogue is None else catalogue.support),
+        metrics=_estimates(values, events, catalogue.support),
         costs=tuple(read_cost(folder) for folder in folders),
         tied_fraction=float(np.mean([(ranks.ties > 0).mean() for ranks in all_ranks])),
         event_values={
             name: np.mean([of_trial[name] for of_trial in values], axis=0) for name in compared
         },
         folders=tuple(folders),
-        exposure={} if catalogue is None else _exposure(all_ranks, events, ks, catalogue),
+        exposure=_exposure(all_ranks, events, ks, catalogue),
         by_tie_rule=_by_tie_rule(all_ranks, ks),
     )
 
@@ -130,9 +130,7 @@ class Average:
     """Metrics that are averaged so."""
 
 
-def averages(
-    events: TestEvents, names: Sequence[str], support: IntArray | None
-) -> Iterator[Average]:
+def averages(events: TestEvents, names: Sequence[str], support: IntArray) -> Iterator[Average]:
     """How the metrics `names` of `events` are averaged: each way that has events.
 
     Over all events; over those of positive reward; and Recall with the reward for weight, which is
@@ -149,7 +147,7 @@ def averages(
     all_events = np.ones(len(events), dtype=np.bool_)
     yield Average("", all_events, None, tuple(names))
     known = np.asarray(events.targets) >= 0
-    if support is not None and known.any():
+    if known.any():
         times = np.maximum(support[events.targets[known]], 1)
         yield Average(POPULARITY_NORMALISED, known, 1 / times, recalls)
     if positive.any():
@@ -158,7 +156,7 @@ def averages(
 
 
 def _estimates(
-    trials: Sequence[ValuesByMetric], events: TestEvents, support: IntArray | None
+    trials: Sequence[ValuesByMetric], events: TestEvents, support: IntArray
 ) -> dict[str, Estimate]:
     """Mean over trials and events; the interval resamples sessions of the mean over trials."""
     found = {}
@@ -206,7 +204,7 @@ def _exposure(
     return found
 
 
-def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue | None) -> None:
+def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue) -> None:
     """Raise InputError where a folder's files are not of these events and this catalogue."""
     fix = "remove the folder and run again"
     if len(ranks.ranks) != len(events):
@@ -214,7 +212,7 @@ def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue 
             f"{folder} ranks {len(ranks.ranks)} events where the split has {len(events)}; {fix}"
         )
     for times in ranks.exposure.values():
-        if catalogue is not None and len(times) != len(catalogue):
+        if len(times) != len(catalogue):
             raise InputError(
                 f"{folder} counts the exposure of {len(times)} items where the catalogue has "
                 f"{len(catalogue)}; {fix}"

@@ -41,16 +41,14 @@ class Slice:
 
 
 def slices(
-    models: Mapping[str, NDArray[np.float64]], events: TestEvents, catalogue: Catalogue | None
+    models: Mapping[str, NDArray[np.float64]], events: TestEvents, catalogue: Catalogue
 ) -> list[Slice]:
-    """Mean of a metric over each kind of event, dimension by dimension; kinds without events left
-    out.
+    """Mean of a metric over each kind of event that occurs, dimension by dimension.
 
     `models` gives each model's values of the metric, (n_events,), by label. The interval is a
     percentile bootstrap of sum of values / number of events over all test sessions, `RESAMPLES` of
-    them, the same for all models and slices; those that hold no event of a slice are left out of
-    its interval. A dimension whose column is absent, or that has one kind alone, is absent, and so
-    is popularity without a `catalogue`.
+    them, the same for all models and slices; resamples without an event of a slice are left out of
+    its interval. A dimension whose column is absent, or that has a single kind, is absent.
     """
     session_of_event = np.unique(events.sessions, return_inverse=True)[1]
     resampled = _resampled_sessions(int(session_of_event.max()) + 1)

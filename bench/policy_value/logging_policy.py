@@ -18,7 +18,7 @@ from bench.policy_value.calibration import CalibrationBin
 from bench.policy_value.estimated_propensities import PropensityReport, estimated_propensities
 from bench.policy_value.reward_model import item_reward_model
 from bench.store.events import TestEvents
-from bench.store.files import reading_arrays, replacing
+from bench.store.files import reading_arrays
 from datasets.errors import InputError
 from datasets.splitting.splits import Split
 
@@ -64,16 +64,15 @@ def logging_policy(split: Split, events: TestEvents, *, simulated: bool) -> Logg
 
 
 def write_logging_policy(logger: LoggingPolicy, folder: Path) -> None:
-    """Write `behaviour.npz` into the existing `folder`, atomically."""
+    """Write `behaviour.npz` into the existing `folder`."""
     report = None if logger.report is None else asdict(logger.report)
-    with replacing(folder / LOGGING_POLICY) as file:
-        np.savez_compressed(
-            file,
-            allow_pickle=False,
-            log_propensities=logger.log_propensities,
-            logged_rewards=logger.logged_rewards,
-            facts=np.array(json.dumps({"source": logger.source, "report": report})),
-        )
+    np.savez_compressed(
+        folder / LOGGING_POLICY,
+        allow_pickle=False,
+        log_propensities=logger.log_propensities,
+        logged_rewards=logger.logged_rewards,
+        facts=np.array(json.dumps({"source": logger.source, "report": report})),
+    )
 
 
 def read_logging_policy(folder: Path, n_events: int) -> LoggingPolicy | None:

@@ -1,4 +1,4 @@
-"""Run the trials of a prepared plan, one after another, and gather what they left on disk."""
+"""Run the trials of a prepared plan, one after another, each into its folder."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class TrialOutcome:
     spec: TrialSpec
     folder: Path
     reason: str | None
-    """Why it failed; None if it is finished."""
+    """Why it failed; None if it finished."""
     reused: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """All trials that ended, and why others did not."""
+    """All trials that ended."""
 
     trials: tuple[TrialOutcome, ...]
     interrupted: bool
@@ -147,10 +147,9 @@ def run_trial(
     *,
     with_policy: bool = True,
 ) -> Ended:
-    """Run a trial in a process of its own and put its folder in place, finished or failed.
+    """Run a trial in its own process and put its folder in place, finished or failed.
 
-    `with_policy` asks for what the value of a policy needs. A failure to write becomes the trial's
-    reason; an interrupt leaves nothing and is raised again.
+    A failure to write becomes the trial's reason; an interrupt leaves nothing and is raised again.
     """
     building = unfinished_folder(folder)
     task = TrialTask(
@@ -168,8 +167,8 @@ def run_trial(
     )
     started = time.time()
     epochs = spec.config.get("epochs")
-    epochs = epochs if isinstance(epochs, int) else 1
-    progress.start(spec.label, spec.seed, epochs, prepared.split.train.n_targets)
+    n_epochs = epochs if isinstance(epochs, int) else 1
+    progress.start(spec.label, spec.seed, n_epochs, prepared.split.train.n_targets)
     run = Run(spec.id, spec.name, task.parameters, task.tags, started)
     display = TrialDisplay(run, tracker, progress)
     try:
@@ -207,14 +206,14 @@ def _files_with_test_events(prepared: Prepared) -> tuple[Path, ...]:
     sources = [prepared.plan.dataset, prepared.plan.test, prepared.dataset.source]
     files: list[Path] = []
     for source in [Path(source) for source in sources if source is not None]:
-        # The files of a folder and not all below it: results and models may lie there.
+        # Only the folder's own files: results and models may lie below it.
         inside = source.iterdir() if source.is_dir() else [source]
         files += [file for file in inside if file.is_file() and file.suffix != ".py"]
     return (splits, cached_logs(), *top_lists, *files)
 
 
 def _store_split(prepared: Prepared) -> None:
-    """Keep what trials on a split share beside them: events, catalogue, floors and the logger."""
+    """Store what trials on a split share: events, catalogue, floors and the logging policy."""
     split = prepared.split
     folder = split_folder(prepared.output, split.fingerprint)
     if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS, LOGGING_POLICY)):
@@ -245,7 +244,7 @@ def _parameters(prepared: Prepared, spec: TrialSpec) -> dict[str, Any]:
 
 
 def data_parameters(prepared: Prepared) -> dict[str, Any]:
-    """What all trials of a plan share: where the data comes from, and how it was split."""
+    """What all trials of a plan share: the data set and its split."""
     plan = prepared.plan
     split = {name: value for name, value in asdict(prepared.options).items() if name != "name"}
     return {

@@ -1,7 +1,4 @@
-"""Measures a trial's process: seconds of training and ranking, and peak memory.
-
-No import of torch here: the process of a model without it must not hold its memory.
-"""
+"""Seconds of training and ranking, and peak memory; imports no torch, which would add to it."""
 
 from __future__ import annotations
 
@@ -53,7 +50,7 @@ def peak_memory_bytes() -> int:
     """Most resident memory in bytes that this process has held at once."""
     status = Path("/proc/self/status")
     if status.exists():
-        # ru_maxrss passes from parent to child through fork and exec; VmHWM is the process's own.
+        # A child inherits ru_maxrss through fork and exec, but not VmHWM.
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024

@@ -1,4 +1,4 @@
-"""Runs one trial from fit to files, in a process of its own."""
+"""Runs one trial from fit to files, in its own process."""
 
 from __future__ import annotations
 
@@ -65,15 +65,15 @@ class TrialTask:
     spec: TrialSpec
     split: Split
     folder: Path
-    """Where to build the trial's folder; exists and is empty."""
+    """The trial's folder, still empty."""
     ks: tuple[int, ...]
     experiment: str
     parameters: Mapping[str, Any]
     tags: Mapping[str, str]
     keep_top: int = 0
-    """Length of the lists to keep of every test event's first items; 0: none."""
+    """Length of the stored lists of every test event's first items; 0: none."""
     with_policy: bool = True
-    """Whether to store what off-policy evaluation asks of the model."""
+    """Whether to store what off-policy evaluation needs."""
     hidden: tuple[Path, ...] = ()
     """Files and folders with test events, which the model may not read."""
     world: World | None = None
@@ -106,7 +106,7 @@ class TrialTask:
 
 @dataclass(frozen=True)
 class Phase:
-    """A line on what happens besides training."""
+    """A line about a step other than training."""
 
     text: str
 
@@ -164,7 +164,7 @@ def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
 def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, float], bool | None]:
     """Fit, rank and write all files but the record.
 
-    Returns the metrics, and whether the model is a stochastic policy, None where that is not asked.
+    Returns the metrics, and whether the model is a stochastic policy (None without `with_policy`).
     """
     spec, split = task.spec, task.split
     # Models that draw from a global generator are repeatable too.
@@ -175,8 +175,8 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     model: Recommender = model_class(config, seed=spec.seed, device=spec.device)
     contents = _contents(split)
     watch = Stopwatch(synchroniser(spec.device))
-    # From the fit's start to its end, validation included: the worker's own work is subtracted, and
-    # readings around each of many short stretches would each err by the system's coarse ticks.
+    # Over the whole fit, validation included, since each reading errs by the system's coarse ticks;
+    # the worker's own work is subtracted.
     start_of_fit = read_load(processes_beside())
     fit = fit_model(
         model,
@@ -192,7 +192,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     send(Phase(f"ranking {split.test.n_targets:,} events"))
     # Before the model has seen a test target, so that memorising gains nothing.
     check = None
-    if split.test.log.n_events:  # none, where all targets are of unseen items
+    if split.test.log.n_events:  # 0 if training saw no target
         check = FutureCheck(model, split.test.log, seed=spec.seed)
     ranking = Stopwatch(synchroniser(spec.device))
     with ranking:
@@ -244,9 +244,9 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
 def _store_policy(
     task: TrialTask, model: Recommender, check: FutureCheck | None, send: Callable[[Message], None]
 ) -> bool:
-    """Write `policy.npy` for a model that is a stochastic policy, and say whether it is one.
+    """Write `policy.npy` if the model is a stochastic policy, and return whether it is one.
 
-    Its log-probabilities must equal what the model answered in `check`.
+    Its log-probabilities must equal those that `check` recorded.
     """
     temperature = policy_temperature(model)
     if temperature is None:
@@ -261,7 +261,7 @@ def _store_policy(
             model_name=task.spec.label,
         )
     except ScoreError as error:
-        # What could be ranked is a finished trial all the same.
+        # The trial has finished: its targets could be ranked.
         send(Phase(str(error)))
         return False
     if check is not None:
@@ -271,7 +271,7 @@ def _store_policy(
 
 
 def _at_events(split: Split, figures: NDArray[Any], absent: float) -> NDArray[Any]:
-    """Figures of the test's targets at their events, (n_events,), `absent` at all others."""
+    """Figures of the targets at their events, (n_events,), `absent` at all others."""
     test = split.test
     of_events = np.full(test.log.n_events, absent, dtype=figures.dtype)
     of_events[test.is_target] = figures[: int(test.is_target.sum())]
@@ -279,7 +279,7 @@ def _at_events(split: Split, figures: NDArray[Any], absent: float) -> NDArray[An
 
 
 def _contents(split: Split) -> list[int]:
-    """Checksums of all that models are given or judged by."""
+    """Checksums of all logs that models are given or evaluated on."""
     logs = [split.train, split.test.log, split.test.prefixes]
     if split.valid is not None:
         logs += [split.valid.log, split.valid.prefixes]

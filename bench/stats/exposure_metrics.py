@@ -1,4 +1,4 @@
-"""Beyond-accuracy metrics of what a model recommends, from how often each item enters a top K."""
+"""Beyond-accuracy metrics: from how often each item enters a top K."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ def exposure_figures(
     """All figures of one trial by name, "Coverage@20" and so on, for each K of `exposure`.
 
     `exposure` holds for a K how often each item entered the top K, (n_items,); `support` the
-    training events of each item, (n_items,); `targets` the item codes that were to be predicted, -1
-    for one outside the catalogue. The popularity of the targets is reported for comparison. A K
-    without any recommendation has no figures, and a catalogue of at most `TOP_RANKS` items no
-    fraction beyond them.
+    training events of each item, (n_items,); `targets` the item codes to be predicted, -1 for one
+    outside the catalogue, whose popularity is reported for comparison. A K without recommendations
+    has no figures, a catalogue of at most `TOP_RANKS` items no fraction beyond them.
     """
     percentiles = popularity_percentiles(support)
     found: dict[str, float] = {}
@@ -58,12 +57,10 @@ def gini_coefficient(exposure: IntArray) -> float:
     With x_1 <= ... <= x_n the exposures of all n items, those never recommended included:
     sum over i of (2 i - n - 1) x_i / (n * sum of x). 0 if all items are recommended alike,
     1 - 1/n if one item alone is. Gini 1912; of recommendations by Fleder and Hosanagar, Management
-    Science 55, 2009. Raises ValueError where nothing was recommended.
+    Science 55, 2009.
     """
     ascending = np.sort(np.asarray(exposure, dtype=np.float64))
     total, n_items = ascending.sum(), len(ascending)
-    if total <= 0:
-        raise ValueError("nothing was recommended, so no Gini coefficient")
     places = 2 * np.arange(1, n_items + 1) - n_items - 1
     return float(places @ ascending / (n_items * total))
 
@@ -85,11 +82,8 @@ def novelty(exposure: IntArray, support: IntArray) -> float:
 
     -log2(support of the item / support of all items), mean over slots (Zhou et al., PNAS 107, 2010;
     Vargas and Castells, RecSys 2011). An item without a training event would count as infinitely
-    new; it counts like one with a single event, so that the mean is then a lower bound. Raises
-    ValueError where nothing was recommended.
+    new; it counts like one with a single event, so that the mean is then a lower bound.
     """
-    if not exposure.any():
-        raise ValueError("nothing was recommended, so no novelty")
     bits = np.log2(max(float(support.sum()), 1.0)) - np.log2(np.maximum(support, 1))
     return float(np.average(bits, weights=exposure))
 
@@ -99,9 +93,7 @@ def fraction_beyond_top(exposure: IntArray, support: IntArray) -> float:
 
     Chen et al. 2019, figure 4: with off-policy correction nearly three times as many nominations
     came from outside the top ranks. Of items that tie, those of lower codes are taken to rank
-    higher. Raises ValueError where nothing was recommended.
+    higher.
     """
-    if not exposure.any():
-        raise ValueError("nothing was recommended, so nothing beyond the top ranks")
     top = np.argsort(-support, kind="stable")[:TOP_RANKS]
     return float(1 - exposure[top].sum() / exposure.sum())
