@@ -35,11 +35,9 @@ class Benchmark:
     summaries: tuple[ModelSummary, ...]
     """Models with a finished trial, best by the headline first."""
     differences: tuple[Difference, ...]
-    """Every pair of models in every compared metric."""
     floors: Mapping[str, Mapping[str, float]]
     """Metrics of random, popularity and Markov, by their names."""
     tunings: tuple[Tuning, ...] = ()
-    """How options were chosen, where they were tuned."""
     policies: Policies = field(default_factory=Policies)
     """What the log says of models as policies, and in a simulated world what is true of them."""
 

@@ -127,7 +127,6 @@ class Average:
     weights: NDArray[np.float64] | None
     """Weight of each event that counts, above 0; None if all weigh the same."""
     names: tuple[str, ...]
-    """Metrics that are averaged so."""
 
 
 def averages(events: TestEvents, names: Sequence[str], support: IntArray) -> Iterator[Average]:

@@ -44,7 +44,6 @@ class Run:
 
     id: str
     name: str
-    """For example "gru4rec seed 1"."""
     parameters: Mapping[str, Any]
     tags: Mapping[str, str]
     started: float
@@ -54,11 +53,9 @@ class Run:
     curve: tuple[Epoch, ...] = ()
     status: RunStatus = "RUNNING"
     reason: str | None = None
-    """Why it failed or was interrupted."""
     ended: float = math.nan
     """Seconds since 1970; NaN while it runs."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    """Final figures."""
     files: tuple[Path, ...] = ()
     """Files and folders to upload if they exist."""
     model: Path | None = None

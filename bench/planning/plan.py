@@ -76,7 +76,6 @@ class Plan:
             read=parse_budget,
         ),
     ] = None
-    """Tuning budget of each model; None: no tuning."""
     patience: Annotated[
         int,
         Option(
@@ -134,14 +133,12 @@ class Plan:
         bool,
         Option(RESULTS, "make the tables alone, without plots and report.html", flag="--no-page"),
     ] = True
-    """Whether to make plots and the HTML page."""
     keep_top: Annotated[
         int,
         Option(
             RESULTS, "keep each test event's first N items as Parquet in the trials' folders", "N"
         ),
     ] = 0
-    """Length of the stored top-N lists; 0: none."""
     tracking_uri: Annotated[
         str | None,
         Option(

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bench.stats.metrics import EventValues
 from bench.stats.sign_flips import LEVEL, paired_test
+from bench.stats.significance import Values
 
 PERMUTATIONS = 1999
 EFFECT_PRECISION = 0.1
@@ -44,7 +44,7 @@ def always_valid_half_width(values: Sequence[float]) -> float:
     return math.sqrt(bound * squares / (n * (n - bound)))
 
 
-def enough_seeds(by_model: Mapping[str, Sequence[EventValues]], sessions: ArrayLike) -> bool:
+def enough_seeds(by_model: Mapping[str, Sequence[Values]], sessions: ArrayLike) -> bool:
     """Whether another seed would tell nothing more about which model is best.
 
     `by_model` holds the headline of every test event, (n_events,), for each seed of each model, in

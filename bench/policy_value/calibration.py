@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from bench.stats.significance import Values
 
 N_BINS = 10
-
-Column = NDArray[np.float64]
 
 
 class CalibrationBin(NamedTuple):
@@ -25,7 +24,7 @@ class CalibrationBin(NamedTuple):
     """Fraction of its pairs whose item was logged, or its expectation."""
 
 
-def calibration_by_truth(log_estimates: Column, log_truth: Column) -> tuple[CalibrationBin, ...]:
+def calibration_by_truth(log_estimates: Values, log_truth: Values) -> tuple[CalibrationBin, ...]:
     """Calibration of estimated propensities where the logger's own are known.
 
     Both are of the logged items, (n_events,), and finite. A logged item is a draw from the truth p,

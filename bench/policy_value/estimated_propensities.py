@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.policy_value.calibration import N_BINS, CalibrationBin
+from bench.stats.significance import Values
 from datasets.session_log import IntArray, SessionLog
 from datasets.splitting.held_out import HeldOut
 
@@ -30,8 +31,6 @@ N_KINDS = 64
 """Kinds of context: binary digits that a count may have."""
 QUANTILES = (0.0, 0.001, 0.01, 0.1, 0.5)
 """Quantile levels at which the smallest propensities are reported."""
-
-Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class PropensityReport:
 
 def estimated_propensities(
     train: SessionLog, valid: HeldOut | None, test: HeldOut
-) -> tuple[Column, PropensityReport]:
+) -> tuple[Values, PropensityReport]:
     """log beta(a|s) of each test event, missed ones last, (n_events,), and how good it is.
 
     With l the last item of the prefix, c counts, N events and n items,
@@ -126,7 +125,7 @@ class _Counts:
             support=self.support - np.bincount(targets, minlength=n_items),
         )
 
-    def unigram(self) -> Column:
+    def unigram(self) -> Values:
         """(c(a) + 1) / (N + n), (n_items,)."""
         return np.asarray((self.support + 1) / (self.support.sum() + self.n_items))
 
@@ -134,7 +133,7 @@ class _Counts:
         """Binary digits of each item's number of followers: the kind of context, (n_items,)."""
         return np.frexp(self.followed.astype(np.float64))[1].astype(np.int64)
 
-    def parts(self, last: IntArray, items: IntArray) -> Column:
+    def parts(self, last: IntArray, items: IntArray) -> Values:
         """The three probabilities that are mixed, of `items` after `last`, (n, 3)."""
         wanted = last * self.n_items + items
         places = np.searchsorted(self.pairs, wanted)
@@ -167,7 +166,7 @@ def _last_and_next(log: SessionLog, rows: IntArray) -> tuple[IntArray, IntArray]
     return log.items[rows - 1].astype(np.int64), log.items[rows].astype(np.int64)
 
 
-def _chosen_weights(train: SessionLog, valid: HeldOut | None) -> Column:
+def _chosen_weights(train: SessionLog, valid: HeldOut | None) -> Values:
     """Weights of the three parts by kind of context, (N_KINDS, 3), of highest likelihood."""
     if valid is None:
         cut = max(1, round((1 - VALID_SHARE) * train.n_sessions))
@@ -184,7 +183,7 @@ def _chosen_weights(train: SessionLog, valid: HeldOut | None) -> Column:
     return _mixture_weights(parts, kinds, over_all[0])
 
 
-def _mixture_weights(parts: Column, kinds: IntArray, prior: Column) -> Column:
+def _mixture_weights(parts: Values, kinds: IntArray, prior: Values) -> Values:
     """Weights (N_KINDS, 3) by EM, shrunk to `prior` by `PRIOR_EVENTS` pseudo-events a kind."""
     weights = np.tile(prior, (N_KINDS, 1))
     sizes = np.bincount(kinds, minlength=N_KINDS)[:, None]
@@ -197,7 +196,7 @@ def _mixture_weights(parts: Column, kinds: IntArray, prior: Column) -> Column:
 
 
 def _calibration(
-    probabilities: Column, models: Iterable[tuple[_Counts, IntArray]], weights: Column
+    probabilities: Values, models: Iterable[tuple[_Counts, IntArray]], weights: Values
 ) -> tuple[CalibrationBin, ...]:
     """Predicted and observed frequency of all pairs of an event and an item, by probability.
 
@@ -212,7 +211,7 @@ def _calibration(
     n_bins = len(inner) + 1
     pairs, mass = np.zeros(n_bins), np.zeros(n_bins)
 
-    def add(of_items: Column, times: Column) -> None:
+    def add(of_items: Values, times: Values) -> None:
         bins = np.searchsorted(inner, of_items, side="left")
         pairs[:] += np.bincount(bins, times, n_bins)
         mass[:] += np.bincount(bins, times * of_items, n_bins)

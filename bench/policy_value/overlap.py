@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
+from bench.stats.significance import Values
+from datasets.session_log import IntArray
 
 MIN_SAMPLE = 100
 """Effective rounds, or sessions of per-decision weights, below which no value is given."""
@@ -36,9 +36,7 @@ class Overlap:
     """What the importance weights of the logged actions say about the log."""
 
     rounds: int
-    """Logged actions."""
     sessions: int
-    """Sessions that they lie in."""
     effective_sample_size: float
     """(sum w)^2 / sum w^2: as many rounds of equal weight are as precise (Kong 1992)."""
     effective_sessions: float
@@ -66,7 +64,7 @@ def log_set_probability(log_policy: Values, set_size: int) -> Values:
     return log_alpha
 
 
-def measure_overlap(log_weights: Values, sessions: NDArray[np.int64], cap: float) -> Overlap:
+def measure_overlap(log_weights: Values, sessions: IntArray, cap: float) -> Overlap:
     """Figures of the log weights (n,) of rounds in `sessions`, coded from 0, (n,).
 
     Weights beyond the largest float count as infinite in the mean, but not in the effective sizes.

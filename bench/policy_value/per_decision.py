@@ -9,24 +9,23 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from bench.policy_value.value_estimators import per_decision
-
-Values = NDArray[np.float64]
-Codes = NDArray[np.int64]
+from bench.stats.significance import Values
+from datasets.session_log import IntArray
 
 
 @dataclass(frozen=True, eq=False)
 class SessionWeights:
     """Products of weights along each session; rounds are sorted by session and position."""
 
-    order: Codes
+    order: IntArray
     """Where each sorted round stands in the columns, (n_rounds,)."""
-    sessions: Codes
+    sessions: IntArray
     """Session of each sorted round, coded from 0, (n_rounds,)."""
-    steps: Codes
+    steps: IntArray
     """Place of each sorted round in its session, from 0, (n_rounds,)."""
     log_products: Values
     """log rho_{0:t}: of the weights up to and with each sorted round, (n_rounds,)."""
-    last: Codes
+    last: IntArray
     """Sorted round with which each session ends, (n_sessions,)."""
 
     @property
@@ -46,7 +45,7 @@ class SessionWeights:
 
 
 def session_weights(
-    log_weights: Values, sessions: Codes, positions: NDArray[np.generic]
+    log_weights: Values, sessions: IntArray, positions: NDArray[np.generic]
 ) -> SessionWeights:
     """Products along sessions that are coded from 0; raises ValueError for a position used twice.
 
@@ -94,7 +93,7 @@ class SelfNormalisedPerDecision:
 
     @classmethod
     def of(
-        cls, weights: SessionWeights, units: Codes, rewards: Values, discount: float
+        cls, weights: SessionWeights, units: IntArray, rewards: Values, discount: float
     ) -> SelfNormalisedPerDecision:
         """`units` and `rewards`, (n_rounds,), are in the order of `weights`."""
         products = np.exp(weights.log_products)

@@ -17,7 +17,8 @@ from bench.ranking.score_blocks import (
     scoring_device,
     target_blocks,
 )
-from bench.store.policy_columns import Column, PolicyColumns
+from bench.stats.significance import Values
+from bench.store.policy_columns import PolicyColumns
 from datasets.splitting.held_out import HeldOut
 from models.recommender import Factors, Recommender
 
@@ -29,7 +30,7 @@ GPU_TILE_SHAPE = 4096, 4096
 def policy_columns(
     model: Recommender,
     held_out: HeldOut,
-    item_rewards: Column,
+    item_rewards: Values,
     *,
     temperature: float,
     block_scores: int = SCORES_PER_BLOCK,
@@ -72,7 +73,7 @@ class _Tiles:
     """Scores of a block of sessions, tile by tile, on the model's device."""
 
     def __init__(
-        self, scores: Factors | NDArray[Any], device: str, item_rewards: Column, temperature: float
+        self, scores: Factors | NDArray[Any], device: str, item_rewards: Values, temperature: float
     ) -> None:
         self._device = device
         self.n_rows, self._n_columns = TILE_SHAPE if device == "cpu" else GPU_TILE_SHAPE
@@ -87,7 +88,7 @@ class _Tiles:
         else:
             self._states = np.asarray(scores, dtype=np.float32)
 
-    def columns(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> Column:
+    def columns(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> Values:
         """log pi of each row's target, and sum over a of pi(a|s) q(a), (n, 2)."""
         n = len(rows)
         states = self._tensor(self._states[rows])

@@ -10,13 +10,12 @@ from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.policy_value.value_estimators import Ratios
-from bench.stats.significance import ROUNDING, resampled_sessions
+from bench.stats.significance import ROUNDING, Values, resampled_sessions
+from datasets.session_log import IntArray
 
-Values = NDArray[np.float64]
-Codes = NDArray[np.int64]
+LEVEL = 0.95
 
 MOST_UNITS = 20_000
 """More sessions than these are resampled in random groups, which costs the same for any log."""
@@ -58,7 +57,7 @@ class RatioSum:
     """Products of each pair of columns, by session."""
 
     @classmethod
-    def of(cls, ratios: Ratios, sessions: Codes) -> RatioSum:
+    def of(cls, ratios: Ratios, sessions: IntArray) -> RatioSum:
         """From columns of rounds that lie in `sessions`, coded from 0, (n_rounds,)."""
         values = [ratio.value for ratio in ratios]
         denominators = [np.bincount(sessions, weights=ratio.denominator) for ratio in ratios]
@@ -87,7 +86,7 @@ class RatioSum:
         return self.value + ratios.sum(1), np.sqrt(np.maximum(squares, 0))
 
 
-def resampling_units(sessions: Codes, n_sessions: int, seed: int) -> Codes:
+def resampling_units(sessions: IntArray, n_sessions: int) -> IntArray:
     """What is drawn as one: each round's session, or its session's random group, (n_rounds,).
 
     Sessions are independent draws, and so are groups formed without regard to their content: a
@@ -95,17 +94,12 @@ def resampling_units(sessions: Codes, n_sessions: int, seed: int) -> Codes:
     """
     if n_sessions <= MOST_UNITS:
         return sessions
-    group = np.random.default_rng(seed).permutation(n_sessions) % MOST_UNITS
+    group = np.random.default_rng(0).permutation(n_sessions) % MOST_UNITS
     return group[sessions]
 
 
 def studentised_intervals(
-    statistics: Mapping[str, SessionStatistic],
-    n_units: int,
-    *,
-    resamples: int,
-    seed: int,
-    level: float,
+    statistics: Mapping[str, SessionStatistic], n_units: int, resamples: int
 ) -> dict[str, tuple[float, float]]:
     """Low and high end of each statistic's interval; all share the same resamples.
 
@@ -119,12 +113,12 @@ def studentised_intervals(
         name: float(each.over(np.ones((1, n_units)))[1][0]) for name, each in statistics.items()
     }
     distances: dict[str, list[Values]] = {name: [] for name in statistics}
-    for times in resampled_sessions(n_units, resamples, seed):
+    for times in resampled_sessions(n_units, resamples, seed=0):
         for name, statistic in statistics.items():
             estimates, own_errors = statistic.over(times)
             with np.errstate(divide="ignore", invalid="ignore"):
                 distances[name].append((estimates - statistic.value) / own_errors)
-    tail = (1 - level) / 2
+    tail = (1 - LEVEL) / 2
     found = {}
     for name, statistic in statistics.items():
         value, error = statistic.value, errors[name]

@@ -39,9 +39,9 @@ class WorldValues:
 
     greedy: Estimate
     """Of the first K items, those of lower codes first where scores tie."""
-    distinct: Estimate | None
+    distinct: Estimate | None = None
     """Of K distinct items drawn from the policy."""
-    duplicates_dropped: Estimate | None
+    duplicates_dropped: Estimate | None = None
     """Of K draws from the policy with replacement, each item shown once."""
 
 
@@ -54,18 +54,9 @@ def world_values(
     is drawn for each. `world` is that of the model's catalogue (`World.catalogue`), with at least
     `set_size` items. Raises ValueError if scores are NaN or of another catalogue.
     """
-    temperature = policy_temperature(model)
-
-    def value(page: Page) -> Estimate:
-        return estimate(
-            rollout(world, model, page, set_size=set_size, n_sessions=n_sessions, seed=seed)
-        )
-
-    return WorldValues(
-        value("greedy"),
-        None if temperature is None else value("distinct"),
-        None if temperature is None else value("duplicates_dropped"),
-    )
+    options = {"set_size": set_size, "n_sessions": n_sessions, "seed": seed}
+    pages = PAGES[:1] if policy_temperature(model) is None else PAGES
+    return WorldValues(**{page: estimate(rollout(world, model, page, **options)) for page in pages})
 
 
 def estimate(sums: Table) -> Estimate:

@@ -26,7 +26,6 @@ class TrainedModel:
     """A trial's model with its weights, and the catalogue that it scores."""
 
     label: str
-    """Name of the model in tables."""
     model: Recommender
     catalogue: Catalogue
 
@@ -45,7 +44,6 @@ class Recommendation:
     """One item of a list of recommendations."""
 
     rank: int
-    """Its place in the list, from 1."""
     item_id: str
     title: str
     """What a person calls the item; empty where the data set does not know."""

@@ -47,7 +47,6 @@ class Difference:
     """Fractions of events on which the first is better, equal, and worse."""
     n_sessions: int
     test: SignFlips = field(repr=False, compare=False)
-    """The test that gives p and interval."""
 
     @property
     def decided(self) -> bool:

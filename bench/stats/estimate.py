@@ -26,7 +26,6 @@ class SeedMean:
 
     value: float
     spread: float | None
-    """Standard deviation over seeds; None for a single seed."""
 
 
 def spread_over_seeds(of_seeds: NDArray[np.float64]) -> float | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-EventValues = NDArray[np.float64]
+from bench.stats.significance import Values
 
 TIE_RULES = ("conservative", "standard", "median")
 
 
-def apply_ties(ranks: ArrayLike, ties: ArrayLike, rule: str) -> EventValues:
+def apply_ties(ranks: ArrayLike, ties: ArrayLike, rule: str) -> Values:
     """Ranks under another tie rule, shape (n_events,).
 
     `ranks` are conservative: 1 + the other items that score higher or equal; `ties` counts those
@@ -29,7 +29,7 @@ def apply_ties(ranks: ArrayLike, ties: ArrayLike, rule: str) -> EventValues:
     raise ValueError(f"tie rule {rule} is unknown; choose {', '.join(TIE_RULES)}")
 
 
-def recall_at(ranks: ArrayLike, k: int) -> EventValues:
+def recall_at(ranks: ArrayLike, k: int) -> Values:
     """Recall@K of each event, which has one relevant item: 1 if rank <= K, else 0.
 
     The mean over events is the fraction of events whose item is among the first K. Shape
@@ -38,7 +38,7 @@ def recall_at(ranks: ArrayLike, k: int) -> EventValues:
     return (np.asarray(ranks) <= k).astype(np.float64)
 
 
-def reciprocal_rank_at(ranks: ArrayLike, k: int) -> EventValues:
+def reciprocal_rank_at(ranks: ArrayLike, k: int) -> Values:
     """Reciprocal rank of each event: 1 / rank if rank <= K, else 0; the mean over events is MRR@K.
 
     Shape (n_events,).
@@ -47,7 +47,7 @@ def reciprocal_rank_at(ranks: ArrayLike, k: int) -> EventValues:
     return np.where(ranks <= k, 1 / ranks, 0.0)
 
 
-def discounted_gain_at(ranks: ArrayLike, k: int) -> EventValues:
+def discounted_gain_at(ranks: ArrayLike, k: int) -> Values:
     """Gain of each event discounted by its rank: 1 / log2(1 + rank) if rank <= K, else 0.
 
     With one relevant item an event the ideal gain is 1, so the mean over events is NDCG@K
@@ -58,7 +58,7 @@ def discounted_gain_at(ranks: ArrayLike, k: int) -> EventValues:
 
 
 RECALL = "Recall"
-METRICS: dict[str, Callable[[ArrayLike, int], EventValues]] = {
+METRICS: dict[str, Callable[[ArrayLike, int], Values]] = {
     RECALL: recall_at,
     "MRR": reciprocal_rank_at,
     "NDCG": discounted_gain_at,

@@ -24,7 +24,6 @@ class BenchmarkRecord:
     experiment: str
     """Name of the MLflow experiment: one a data set and split."""
     split: Mapping[str, Any]
-    """Options of the split."""
     fingerprint: str
     """Of the split: equal fingerprints mean equal test events in equal order."""
     counts: Mapping[str, int]
@@ -40,7 +39,6 @@ class BenchmarkRecord:
     notes: Sequence[str]
     """What the reader of the table must know about models and data."""
     options: Mapping[str, Any]
-    """Options of the command, by their names."""
     parameters: Mapping[str, Any]
     """Those of the benchmark's run in MLflow."""
     trials: Mapping[str, Sequence[str]]
@@ -48,7 +46,6 @@ class BenchmarkRecord:
     failures: Mapping[str, str]
     """Reason of each failed trial, and of each model whose tuning failed, by its name."""
     tuned: Sequence[str] = ()
-    """Labels of the models whose options were tuned."""
     format_version: int = BENCHMARK_FORMAT
 
 

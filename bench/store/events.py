@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.store.files import replacing
-from datasets.errors import InputError
+from bench.store.files import read_versioned, replacing
 from datasets.session_log import FloatArray, IntArray, ItemCodes, SessionLog, TimeArray
 from datasets.splitting.held_out import HeldOut
 
@@ -60,23 +59,17 @@ class TestEvents:
     @classmethod
     def load(cls, folder: Path) -> TestEvents:
         """Read what `save` wrote; raises `InputError` where it is incomplete or of another kind."""
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(
-                f"{folder / MANIFEST} is missing, so the stored test events are incomplete; "
-                "delete the folder and run again"
-            ) from None
-        if manifest["format_version"] != EVENTS_FORMAT:
-            raise InputError(
-                f"{folder / MANIFEST} has format_version {manifest['format_version']}, this code "
-                f"reads {EVENTS_FORMAT}; delete the folder and run again"
-            )
-        columns: dict[str, Any] = {
-            name: np.load(folder / f"{name}.npy", allow_pickle=False)
-            for name in manifest["columns"]
-        }
-        return cls(**columns)
+        fix = "delete the folder and run again"
+        incomplete = f"the stored test events are incomplete; {fix}"
+        names = read_versioned(
+            folder / MANIFEST,
+            EVENTS_FORMAT,
+            lambda manifest: list(manifest["columns"]),
+            absent=incomplete,
+            other_version=fix,
+            damaged=fix,
+        )
+        return cls(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in names})
 
 
 def events_from(held_out: HeldOut) -> TestEvents:

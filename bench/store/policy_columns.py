@@ -6,26 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bench.stats.significance import Values
 from bench.store.files import reading
 from datasets.errors import InputError
 
 POLICY = "policy.npy"
-
-Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class PolicyColumns:
     """A policy on the test events in their order; all shapes are (n_events,)."""
 
-    log_policy: Column
+    log_policy: Values
     """log pi(a|s) of the logged item; -inf where it is missed, as no policy shows it."""
-    reward: Column
+    reward: Values
     """sum over a of pi(a|s) q(a), with q the item reward model; the policy's part of the direct
     method. For a missed event its mean over the others."""
-    log_own_propensities: Column | None = None
+    log_own_propensities: Values | None = None
     """The model's own estimate of log beta of the logged item, if it has one and the log has
     propensities to compare it with; NaN where missed."""
 

@@ -18,7 +18,7 @@ import psutil
 
 from bench.store.cost import Cost
 from bench.store.curve import CURVE
-from bench.store.files import read_versioned, replacing
+from bench.store.files import read_versioned, reading, replacing
 from bench.store.ranks import Ranks
 from datasets.errors import InputError
 
@@ -45,7 +45,6 @@ class TrialSpec:
     source: str
     """SHA-256 of the model's source and of what it imports from here."""
     config: Mapping[str, Any]
-    """The model's options, all of them."""
     seed: int
     device: str
     """Kind of device, "cpu" or "cuda"."""
@@ -74,7 +73,6 @@ class TrialRecord:
 
     id: str
     model: str
-    """Name of the model in tables."""
     seed: int
     status: Status
     reason: str | None
@@ -133,9 +131,10 @@ def read_ranks(folder: Path) -> Ranks:
 
 
 def read_cost(folder: Path) -> Cost:
-    """Cost of a finished trial."""
+    """Cost of a finished trial; raises InputError if `cost.json` is damaged."""
     file = folder / COST
-    return Cost.from_json(file.read_text(encoding="utf-8"), str(file))
+    with reading(file, "remove its folder and run again"):
+        return Cost(**json.loads(file.read_text(encoding="utf-8")))
 
 
 def write_ranks(folder: Path, ranks: Ranks) -> None:

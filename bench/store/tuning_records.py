@@ -36,7 +36,6 @@ class Candidate:
     epochs: int
     """Epochs that ran; 0 if it failed."""
     reason: str | None = None
-    """Why it failed."""
 
     @property
     def score(self) -> float:
@@ -49,11 +48,9 @@ class Tuning:
     """The candidates of one model within its budget, in the order in which they ran."""
 
     label: str
-    """Name of the model in tables."""
     budget: str
     """As given: "20" candidates or "30m"."""
     seed: int
-    """Seed of every candidate."""
     split: str
     """Fingerprint of the training and validation parts."""
     ranges: Mapping[str, str]
