@@ -171,14 +171,9 @@ def make_plan(
 ) -> Plan:
     """Build a plan from options, which override those of a TOML file.
 
-    Args:
-        given: values of `PLAN_OPTIONS` by name, as strings or typed.
-        settings: options of models as `--set` takes them, `label.option=value`.
-        config_file: a plan as TOML.
-        options: options of models by label and name; `settings` override them.
-
-    Raises:
-        InputError: for an unknown option or a wrong value.
+    `given` are values of `PLAN_OPTIONS` by name, as strings or typed. `options` are those of models
+    by label and name; `settings`, each a `label.option=value` as `--set` takes, override them.
+    Raises InputError for an unknown option or a wrong value.
     """
     values, model_options = _read_toml(config_file) if config_file else ({}, {})
     _refuse_unknown(given)

@@ -78,8 +78,8 @@ def session_weights(
 class SelfNormalisedPerDecision:
     """sum_t gamma^t (sum_i rho_{i,0:t} r_it) / (sum_i rho_{i,0:t}) (Precup et al. 2000).
 
-    A session that has ended stays in the denominators with its last weight: it earns nothing more
-    under the policy either. Leaving it out would overestimate the value.
+    A session that has ended counts in later denominators with its last weight: under the policy it
+    has no further reward either. Omitting it would overestimate the value.
     """
 
     rewards: csr_array
@@ -89,7 +89,7 @@ class SelfNormalisedPerDecision:
     to_last: csr_array
     """Last weight minus rho_{0:t} while a session lasts, (n_units, n_steps)."""
     unseen_variance: float
-    """See `value_intervals.SessionStatistic`; that of the unnormalised estimate."""
+    """That of the unnormalised estimate (`value_estimators.Ratio`)."""
 
     @classmethod
     def of(
@@ -114,7 +114,7 @@ class SelfNormalisedPerDecision:
         return float(self.over(np.ones((1, len(self.last))))[0][0])
 
     def over(self, times: Values) -> tuple[Values, Values]:
-        """See `bench.policy_value.value_intervals.SessionStatistic`."""
+        """As `value_intervals.RatioSum.over`."""
         denominators = (times @ self.last)[:, None] - times @ self.to_last
         ratios = (times @ self.rewards) / denominators
         slopes = ratios / denominators
