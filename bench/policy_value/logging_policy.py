@@ -1,7 +1,6 @@
-"""The logging policy of a split: how likely the logger was to show what it showed.
+"""The logging policy of a split: the propensities of its test events.
 
-Logged propensities where the test events have them, else one estimate for all models, stored once
-beside the test events.
+They are logged, or else estimated once for all models and stored beside the test events.
 """
 
 from __future__ import annotations
@@ -28,18 +27,16 @@ Source = Literal["logged", "simulated", "estimated"]
 
 @dataclass(frozen=True, eq=False)
 class LoggingPolicy:
-    """The logger on the test events in their order; shapes are (n_events,)."""
+    """The logging policy on the test events in their order; shapes are (n_events,)."""
 
     source: Source
-    """logged: as the log has it; simulated: as the world has it; estimated: by counts, so that
-    what is computed from it is a diagnostic, not a measurement."""
+    """Values computed from estimated propensities are diagnostics, not measurements."""
     log_propensities: NDArray[np.float64]
     """log beta(a|s) of the logged item, finite."""
     logged_rewards: NDArray[np.float64]
-    """q(a) of the logged item by the item reward model, (n_events,); a missed event has the mean
-    over the catalogue."""
+    """q(a) of the logged item by the item reward model; of missed events the catalogue's mean."""
     report: PropensityReport | None = None
-    """How good the estimate is; None where nothing was estimated."""
+    """Quality of the estimate, if it is one."""
 
     @property
     def is_estimate(self) -> bool:
@@ -50,7 +47,7 @@ class LoggingPolicy:
 def logging_policy(split: Split, events: TestEvents, *, simulated: bool) -> LoggingPolicy:
     """The logging policy of `events`, which are those of the split's test.
 
-    `simulated` says that the propensities, if any, come from the world that simulated the log.
+    `simulated`: whether the propensities, if any, come from the world that simulated the log.
     """
     rewards = item_reward_model(split.train)
     targets = np.asarray(events.targets)
@@ -76,9 +73,9 @@ def write_logging_policy(logger: LoggingPolicy, folder: Path) -> None:
 
 
 def read_logging_policy(folder: Path, n_events: int) -> LoggingPolicy | None:
-    """What `write_logging_policy` wrote for `n_events` events; None where a split has no such file.
+    """What `write_logging_policy` wrote for `n_events` events, if anything.
 
-    Raises InputError where it is damaged or belongs to other events.
+    Raises InputError if it is damaged or belongs to other events.
     """
     file = folder / LOGGING_POLICY
     fix = "delete it and run the benchmark's own command again"

@@ -1,4 +1,4 @@
-"""Off-policy evaluation: the value of a policy from another one's log, or why there is none."""
+"""Off-policy evaluation: the value of a policy from the log of another, or why there is none."""
 
 from __future__ import annotations
 
@@ -45,8 +45,7 @@ PER_SESSION = ("pdis", "snpdis")
 """Estimators of the value of a session; the others estimate that of a round."""
 
 Unit = Literal["round", "session"]
-"""Mean reward of a round at the states that the logger came to, or summed reward of a session at
-those that the policy would come to."""
+"""Mean reward of a round at the logger's states, or summed reward of a session at the policy's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +57,16 @@ class Rounds:
     """
 
     log_policy: Values
-    """log pi of the logged action under the policy under test, at most 0; minus infinity for one
-    that it never takes."""
+    """log pi of the logged action, at most 0; minus infinity if the policy never takes it."""
     log_propensities: Values
-    """log beta: of the logged action under the logger, finite and at most 0."""
+    """log beta of the logged action, finite and at most 0."""
     rewards: Values
     sessions: NDArray[np.generic]
-    """Which session the round lies in: any integers or texts."""
+    """Session of the round, an integer or text."""
     positions: NDArray[np.generic]
-    """Order inside the session."""
+    """Order within the session."""
     logged_reward_model: Values | None = None
-    """q(s, a): a reward model's guess for the logged action, learned from other rounds."""
+    """q(s, a) of the logged action, by a reward model learned from other rounds."""
     policy_reward_model: Values | None = None
     """sum_a pi(a|s) q(s, a); for sets of K, sum_a alpha_K(a|s) q(s, a)."""
     expected_set_sizes: Values | None = None
@@ -111,19 +109,19 @@ class ClippedValue:
 
 @dataclass(frozen=True)
 class OffPolicyValues:
-    """What the log says of the policy's value, or why it says nothing."""
+    """Estimates of a policy's value, or why there are none."""
 
     estimates: Mapping[str, Estimate]
-    """By name of `ESTIMATORS`, those that can be given."""
+    """By name of `ESTIMATORS`."""
     overlap: Overlap
     session_overlap: Overlap | None
-    """Of the weights of sessions, which per-decision estimates use; None for sets."""
+    """Of the sessions' weights, for per-decision estimates; None for sets."""
     refusal: str | None
     """Why no value is given; None if there are values."""
     missing: Mapping[str, str] = field(default_factory=dict)
-    """Why an estimator is not among the estimates, by name, where others are."""
+    """Why an estimator has no estimate though others have, by name."""
     clip_sweep: tuple[ClippedValue, ...] = ()
-    """Clipped IPS by cap; empty where values are refused or too few rounds give an interval."""
+    """Clipped IPS by cap; empty without an estimate of it."""
 
 
 def unit_of(estimator: str) -> Unit:

@@ -18,15 +18,15 @@ class SessionWeights:
     """Products of weights along each session; rounds are sorted by session and position."""
 
     order: IntArray
-    """Where each sorted round stands in the columns, (n_rounds,)."""
+    """Index of each sorted round in the columns, (n_rounds,)."""
     sessions: IntArray
     """Session of each sorted round, coded from 0, (n_rounds,)."""
     steps: IntArray
-    """Place of each sorted round in its session, from 0, (n_rounds,)."""
+    """Position of each sorted round in its session, from 0, (n_rounds,)."""
     log_products: Values
-    """log rho_{0:t}: of the weights up to and with each sorted round, (n_rounds,)."""
+    """log rho_{0:t}, up to and including each sorted round, (n_rounds,)."""
     last: IntArray
-    """Sorted round with which each session ends, (n_sessions,)."""
+    """Last sorted round of each session, (n_sessions,)."""
 
     @property
     def n_sessions(self) -> int:
@@ -40,7 +40,7 @@ class SessionWeights:
 
     @property
     def final_log_weights(self) -> Values:
-        """log of the product over each whole session, (n_sessions,)."""
+        """log of the product over each session, (n_sessions,)."""
         return self.log_products[self.last]
 
 
@@ -59,7 +59,7 @@ def session_weights(
     first = np.flatnonzero(np.concatenate([[True], ~same]))
     steps = np.arange(len(order)) - first[sorted_sessions]
     logs = log_weights[order]
-    # Weights of 0 are counted apart, since minus infinity cannot be subtracted from a running sum.
+    # Weights of 0 are counted separately, as a cumulative sum cannot subtract minus infinity.
     is_zero = logs == -np.inf
     sums = np.cumsum(np.where(is_zero, 0.0, logs))
     zeros = np.cumsum(is_zero)

@@ -38,10 +38,9 @@ def policy_columns(
 ) -> PolicyColumns:
     """The columns of the policy softmax(score / `temperature`) over the whole catalogue.
 
-    `item_rewards` is q, (n_items,). Memory does not grow with the test or the catalogue for a model
-    with `factors`; any other is asked for about `block_scores` scores at once (at least those of
-    one session). A score of -inf is an item that the policy never shows. Raises `ScoreError` where
-    a score is NaN or +inf, or all of a prefix are -inf.
+    `item_rewards` is q, (n_items,). Memory is bounded as in `target_blocks`. The policy never shows
+    an item with a score of -inf. Raises `ScoreError` if a score is NaN or +inf, or all of a prefix
+    are -inf.
     """
     own_propensities = None
     if held_out.log.propensities is not None:
@@ -63,7 +62,7 @@ def policy_columns(
     usual = scored[:, 1].mean() if len(scored) else item_rewards.mean()
     missed = np.full((len(held_out.missed), 3), (-np.inf, usual, np.nan))
     log_policy, reward, log_own = np.concatenate([scored, missed]).T
-    # The own score and the sum over all items are rounded differently.
+    # The target's score and the sum over all items are rounded differently.
     return PolicyColumns(
         np.minimum(log_policy, 0), reward, None if own_propensities is None else log_own
     )
@@ -101,7 +100,7 @@ class _Tiles:
             inside = (wanted >= first) & (wanted < first + n_columns)
             own[inside] = scores[inside, wanted[inside] - first].double()
             higher = torch.maximum(highest, scores.max(1, keepdim=True).values)
-            # Items that a model rules out score -inf, in the first tiles perhaps all of them.
+            # All scores so far may be -inf, of items that the model excludes.
             shift = torch.where(higher == -torch.inf, 0.0, higher)
             # Float32 exponentials, float64 sums over tiles; the first tile has no sums to carry.
             carried = (highest - shift).double().exp() if first else 0.0
@@ -113,7 +112,7 @@ class _Tiles:
         return np.stack([log_policy.cpu().numpy(), (sums[:, 1] / sums[:, 0]).cpu().numpy()], 1)
 
     def _scores(self, states: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """First item and scores over the temperature of each tile, a tensor of its own."""
+        """First item of each tile and a new tensor of its scores over the temperature."""
         for first in range(0, self._n_items, self._n_columns):
             some = slice(first, first + self._n_columns)
             if self._items is None:

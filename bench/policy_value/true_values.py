@@ -1,4 +1,4 @@
-"""True values of a trial's model in the world that drew its log, stored with the trial."""
+"""True values of a trial's model in the world that simulated its log, stored with the trial."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from models.recommender import Recommender
 
 TRUE_VALUES = "true-values.json"
 N_SESSIONS = 5000
-"""Simulated for each value; interests and entry items are the same for all models and seeds."""
+"""Simulated for each value; all models and seeds share interests and entry items."""
 SEED = 20190211
 
 
 def true_values(
     world: World, model: Recommender, item_ids: StringArray, ks: Sequence[int]
 ) -> dict[int, WorldValues]:
-    """Value of `model` with sets of 1 and of each K of `ks` that the catalogue can fill.
-
-    `item_ids` is the catalogue that the model was trained on.
-    """
+    """Value of `model`, trained on `item_ids`, with pages of 1 and of each K of `ks` items."""
     known = world.catalogue(item_ids)
     return {
         k: world_values(known, model, set_size=k, n_sessions=N_SESSIONS, seed=SEED)
@@ -44,10 +41,7 @@ def write_true_values(folder: Path, values: Mapping[int, WorldValues]) -> None:
 
 
 def read_true_values(folder: Path) -> dict[int, WorldValues]:
-    """What `write_true_values` wrote; empty where the log was no world's.
-
-    Raises InputError where the file is damaged.
-    """
+    """What `write_true_values` wrote, if anything; raises InputError if the file is damaged."""
     file = folder / TRUE_VALUES
     if not file.exists():
         return {}
@@ -82,7 +76,7 @@ def true_value_figures(values: Mapping[int, WorldValues]) -> dict[str, float]:
 def over_seeds(folders: Sequence[Path]) -> dict[str, Estimate]:
     """True values by column, mean over trials, one folder a seed; those that every trial has.
 
-    The ends of intervals are means too. Raises InputError as `read_true_values` does.
+    Raises InputError as `read_true_values` does.
     """
     by_seed = [_named(read_true_values(folder)) for folder in folders]
     found = {}
@@ -97,7 +91,7 @@ def _named(values: Mapping[int, WorldValues]) -> dict[str, Estimate]:
         true_value_name(k, page): estimate
         for k, of_k in values.items()
         for page in PAGES
-        # A page of one item is the same, drawn either way.
+        # A page of one item is the same with and without replacement.
         if not (k == 1 and page == "duplicates_dropped")
         if (estimate := getattr(of_k, page)) is not None
     }
