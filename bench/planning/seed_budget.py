@@ -13,8 +13,8 @@ from bench.stats.significance import Values
 
 PERMUTATIONS = 1999
 EFFECT_PRECISION = 0.1
-"""c squared: the mixture's normal prior on the mean, in standard deviations, has variance 1 / c
-squared. Two models often lie several standard deviations over seeds apart."""
+"""c squared, the inverse variance of the normal prior on the mean, in standard deviations: two models
+often differ by several of them over seeds."""
 
 
 def always_valid_half_width(values: Sequence[float]) -> float:
@@ -45,12 +45,12 @@ def always_valid_half_width(values: Sequence[float]) -> float:
 
 
 def enough_seeds(by_model: Mapping[str, Sequence[Values]], sessions: ArrayLike) -> bool:
-    """Whether another seed would tell nothing more about which model is best.
+    """Whether another seed would not help to decide which model is best.
 
-    `by_model` holds the headline of every test event, (n_events,), for each seed of each model, in
-    the order of the seeds; `sessions` are the events' sessions, (n_events,). Beside the best on
-    average, every other model must be decided: the interval of their difference over seeds leaves
-    out 0, or is narrower than half of that over test sessions, which further seeds do not narrow.
+    `by_model` holds the headline metric of every test event, (n_events,), for each seed of each
+    model, in the order of the seeds; `sessions` are the events' sessions, (n_events,). A model is
+    decided if the interval over seeds of its difference from the best on average excludes 0, or is
+    narrower than half of that over test sessions, which further seeds do not narrow.
     """
     n = min((len(trials) for trials in by_model.values()), default=0)
     if len(by_model) < 2 or n < 2:

@@ -13,10 +13,9 @@ import numpy as np
 
 from bench.policy_value.per_decision import SelfNormalisedPerDecision
 from bench.policy_value.value_estimators import Ratios
-from bench.stats.significance import ROUNDING, Values, resampled_sessions
+from bench.stats.significance import CONFIDENCE, ROUNDING, Values, resampled_sessions
 from datasets.session_log import IntArray
 
-LEVEL = 0.95
 
 MOST_UNITS = 20_000
 """More sessions than these are resampled in random groups, which costs the same for any log."""
@@ -104,7 +103,7 @@ def studentised_intervals(
             estimates, own_errors = statistic.over(times)
             with np.errstate(divide="ignore", invalid="ignore"):
                 distances[name].append((estimates - statistic.value) / own_errors)
-    tail = (1 - LEVEL) / 2
+    tail = (1 - CONFIDENCE) / 2
     found = {}
     for name, statistic in statistics.items():
         value, error = statistic.value, errors[name]

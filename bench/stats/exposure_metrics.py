@@ -11,7 +11,7 @@ from datasets.session_log import IntArray
 
 TARGET_POPULARITY = "Popularity of targets"
 TOP_RANKS = 100
-"""Most popular items of the log; recommendations beyond them are the policy's own discoveries."""
+"""Number of the log's most popular items that the fraction beyond excludes."""
 BEYOND_TOP = f"Beyond top {TOP_RANKS}"
 
 
@@ -69,9 +69,9 @@ def popularity_percentiles(support: ArrayLike) -> NDArray[np.float64]:
     """Fraction of the catalogue that each item is more popular than, in (0, 1), (n_items,).
 
     (items of less support + half of those of equal support, itself included) / n. The mean over
-    the catalogue is 1/2 whatever the support: what recommending at random gives. The mean over
-    recommended slots is the average recommendation popularity (Yin et al., VLDB 2012; Abdollahpouri
-    et al., FLAIRS 2019) with percentiles for counts, which one very popular item cannot decide.
+    the catalogue, as recommended at random, is 1/2. The mean over recommended slots is the average
+    recommendation popularity (Yin et al., VLDB 2012; Abdollahpouri et al., FLAIRS 2019) with
+    percentiles for counts, which a single very popular item would dominate.
     """
     _, level_of_item, sizes = np.unique(support, return_inverse=True, return_counts=True)
     return ((np.cumsum(sizes) - sizes / 2) / len(level_of_item))[level_of_item]
@@ -81,8 +81,8 @@ def novelty(exposure: IntArray, support: IntArray) -> float:
     """Mean self-information of the recommended slots, in bits.
 
     -log2(support of the item / support of all items), mean over slots (Zhou et al., PNAS 107, 2010;
-    Vargas and Castells, RecSys 2011). An item without a training event would count as infinitely
-    new; it counts like one with a single event, so that the mean is then a lower bound.
+    Vargas and Castells, RecSys 2011). An item without a training event, infinitely new, counts as
+    if it had one, so that the mean is a lower bound.
     """
     bits = np.log2(max(float(support.sum()), 1.0)) - np.log2(np.maximum(support, 1))
     return float(np.average(bits, weights=exposure))
@@ -91,9 +91,7 @@ def novelty(exposure: IntArray, support: IntArray) -> float:
 def fraction_beyond_top(exposure: IntArray, support: IntArray) -> float:
     """Fraction of the recommended slots whose item is not among the `TOP_RANKS` of most support.
 
-    Chen et al. 2019, figure 4: with off-policy correction nearly three times as many nominations
-    came from outside the top ranks. Of items that tie, those of lower codes are taken to rank
-    higher.
+    As in figure 4 of Chen et al. 2019. Of items that tie, those of lower codes rank higher.
     """
     top = np.argsort(-support, kind="stable")[:TOP_RANKS]
     return float(1 - exposure[top].sum() / exposure.sum())

@@ -30,28 +30,21 @@ def apply_ties(ranks: ArrayLike, ties: ArrayLike, rule: str) -> Values:
 
 
 def recall_at(ranks: ArrayLike, k: int) -> Values:
-    """Recall@K of each event, which has one relevant item: 1 if rank <= K, else 0.
-
-    The mean over events is the fraction of events whose item is among the first K. Shape
-    (n_events,).
-    """
+    """Recall@K of each event, which has one relevant item: 1 if rank <= K, else 0, (n_events,)."""
     return (np.asarray(ranks) <= k).astype(np.float64)
 
 
 def reciprocal_rank_at(ranks: ArrayLike, k: int) -> Values:
-    """Reciprocal rank of each event: 1 / rank if rank <= K, else 0; the mean over events is MRR@K.
-
-    Shape (n_events,).
-    """
+    """1 / rank of each event if rank <= K, else 0, (n_events,); the mean over events is MRR@K."""
     ranks = np.asarray(ranks, dtype=np.float64)
     return np.where(ranks <= k, 1 / ranks, 0.0)
 
 
 def discounted_gain_at(ranks: ArrayLike, k: int) -> Values:
-    """Gain of each event discounted by its rank: 1 / log2(1 + rank) if rank <= K, else 0.
+    """1 / log2(1 + rank) of each event if rank <= K, else 0, (n_events,).
 
     With one relevant item an event the ideal gain is 1, so the mean over events is NDCG@K
-    (Jarvelin and Kekalainen, TOIS 20, 2002, with a gain of 1). Shape (n_events,).
+    (Jarvelin and Kekalainen, TOIS 20, 2002, with a gain of 1).
     """
     ranks = np.asarray(ranks, dtype=np.float64)
     return np.where(ranks <= k, 1 / np.log2(1 + ranks), 0.0)
@@ -65,5 +58,4 @@ METRICS: dict[str, Callable[[ArrayLike, int], Values]] = {
 }
 """Metric of an event by the part of its name before the @."""
 COMPARED = (RECALL, "MRR")
-"""Metrics of the pairwise comparisons. Each further one raises all adjusted p-values, and NDCG
-is nearly redundant with MRR."""
+"""Metrics of the pairwise comparisons: each further one raises all adjusted p-values."""
