@@ -26,7 +26,7 @@ POSITIVE = " (positive)"
 REWARD_WEIGHTED = " (reward-weighted)"
 POPULARITY_NORMALISED = " (popularity-normalised)"
 TIE_DIGITS = 4
-"""Decimals at which tie rules are compared: those of the table."""
+"""Decimals at which tie rules are compared, as in the table."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class ModelSummary:
     label: str
     seeds: tuple[int, ...]
     metrics: dict[str, Estimate]
-    """By table name: "Recall@20" and so on over all events; "Recall@20 (positive)" over those of
-    positive reward, and "Recall@20 (reward-weighted)", both absent without any; "Recall@20
-    (popularity-normalised)", absent where training saw no target."""
+    """By table name: the metrics of `averages`, such as "Recall@20 (positive)"."""
     costs: tuple[Cost, ...]
     """One a seed."""
     tied_fraction: float
@@ -48,19 +46,16 @@ class ModelSummary:
     folders: tuple[Path, ...] = ()
     """The trials' folders, one a seed, in the order of `seeds`."""
     exposure: dict[str, SeedMean] = field(default_factory=dict)
-    """Figures of what is recommended, "Coverage@20" and so on; absent for a K that a seed's trial
-    was not run with."""
+    """"Coverage@20" and so on, for each K that all trials were run with."""
     by_tie_rule: dict[str, dict[str, float]] = field(default_factory=dict)
     """For each tie rule the compared metrics over all events, by table name."""
 
     @property
     def ties_matter(self) -> bool:
         """Whether the tie rules disagree about any compared metric, at the table's digits."""
-        rules = list(self.by_tie_rule.values())
-        shown = [
-            {name: f"{value:.{TIE_DIGITS}f}" for name, value in rule.items()} for rule in rules
-        ]
-        return any(rule != shown[0] for rule in shown[1:])
+        rules = self.by_tie_rule.values()
+        shown = {tuple(f"{value:.{TIE_DIGITS}f}" for value in rule.values()) for rule in rules}
+        return len(shown) > 1
 
 
 def summarise(
@@ -121,24 +116,23 @@ class Average:
     """One way to average the metrics of events."""
 
     suffix: str
-    """What a table's names have after the metric's."""
+    """Of the names in tables, after the metric."""
     rows: NDArray[np.bool_]
     """Events that count, (n_events,)."""
     weights: NDArray[np.float64] | None
-    """Weight of each event that counts, above 0; None if all weigh the same."""
+    """Positive weights of these events; None if equal."""
     names: tuple[str, ...]
 
 
 def averages(events: TestEvents, names: Sequence[str], support: IntArray) -> Iterator[Average]:
-    """How the metrics `names` of `events` are averaged: each way that has events.
+    """How the metrics `names` of `events` are averaged, each way that has events.
 
-    Over all events; over those of positive reward; and Recall with the reward for weight, which is
-    sum of reward * hit / sum of reward. A reward of 0 or below has no weight in it: a loss avoided
-    is not what a hit measures. With the `support` of the items in training, (n_items,), also Recall
-    with 1 / support of the target for weight, which is sum of hit / support over sum of 1 / support
-    (Steck, RecSys 2011, with the exponent 1): an item that came ten times as often counts no more.
-    A target that only validation has weighs like one with a single training event; one that neither
-    has is left out, as no model can hit it and it would weigh most.
+    Over all events; over those of positive reward; and Recall weighted by reward, which is
+    sum of reward * hit / sum of reward, without rewards of 0 or below. With the `support` of items
+    in training, (n_items,), also Recall weighted by 1 / support of the target (Steck, RecSys 2011,
+    with the exponent 1): frequent items count no more than rare ones. A target that only
+    validation has counts as if it had one training event; an unseen one is excluded, as no model
+    can hit it and it would have the largest weight.
     """
     recalls = tuple(name for name in names if name.startswith(f"{RECALL}@"))
     rewards = np.asarray(events.rewards, dtype=np.float64)
@@ -192,15 +186,12 @@ def _exposure(
     all_ranks: Sequence[Ranks], events: TestEvents, ks: Sequence[int], catalogue: Catalogue
 ) -> dict[str, SeedMean]:
     """Figures of exposure that every trial has, mean over trials."""
-    kept = [k for k in ks if all(k in ranks.exposure for ranks in all_ranks)]
+    common = [k for k in ks if all(k in ranks.exposure for ranks in all_ranks)]
     trials = [
-        exposure_figures({k: ranks.exposure[k] for k in kept}, catalogue.support, events.targets)
+        exposure_figures({k: ranks.exposure[k] for k in common}, catalogue.support, events.targets)
         for ranks in all_ranks
     ]
-    found = {}
-    for name in trials[0]:
-        found[name] = seed_mean([trial[name] for trial in trials])
-    return found
+    return {name: seed_mean([trial[name] for trial in trials]) for name in trials[0]}
 
 
 def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue) -> None:

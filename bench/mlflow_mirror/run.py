@@ -24,7 +24,7 @@ PARAMETERS_FILE = "parameters.json"
 TRIAL_TAG, BENCHMARK_TAG = "trial_id", "benchmark_id"
 _ARTIFACTS = (TRIAL_RECORD, CURVE, COST, TRACEBACK)
 _SO_FAR = {"train_seconds", "events_per_second"}
-"""Columns of the curve that are also final figures, of all training."""
+"""Columns of the curve that are final figures too."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,7 @@ def tracked_name(name: str) -> str:
 def tracked_curve_name(column: str) -> str:
     """Name of a column of the learning curve: "Recall@20" is "valid_recall_at_20".
 
-    Final figures have other names, or the last epoch would get a second point: ranking metrics in
-    a curve are measured on validation, costs are those so far.
+    Final figures need other names, or the last epoch would have two points.
     """
     name = tracked_name(column)
     if name in _SO_FAR:

@@ -40,11 +40,7 @@ def parse_seeds(value: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Plan:
-    """All options of a run.
-
-    The command-line parser, the TOML keys and the keywords of the Python call are generated from
-    the `Option` of each field.
-    """
+    """All options of a run; each `Option` is one of the command line, TOML and Python."""
 
     models: Annotated[
         tuple[str, ...],

@@ -13,8 +13,8 @@ from bench.stats.significance import Values
 
 PERMUTATIONS = 1999
 EFFECT_PRECISION = 0.1
-"""c squared, the inverse variance of the normal prior on the mean, in standard deviations: two models
-often differ by several of them over seeds."""
+"""c squared, the inverse variance of the normal prior on the mean, in standard deviations: two
+models often differ by several of them over seeds."""
 
 
 def always_valid_half_width(values: Sequence[float]) -> float:

@@ -79,11 +79,11 @@ def over_seeds(folders: Sequence[Path]) -> dict[str, Estimate]:
     Raises InputError as `read_true_values` does.
     """
     by_seed = [_named(read_true_values(folder)) for folder in folders]
-    found = {}
-    for name in by_seed[0]:
-        if all(name in of_seed for of_seed in by_seed):
-            found[name] = mean_over_seeds([of_seed[name] for of_seed in by_seed])
-    return found
+    return {
+        name: mean_over_seeds([of_seed[name] for of_seed in by_seed])
+        for name in by_seed[0]
+        if all(name in of_seed for of_seed in by_seed)
+    }
 
 
 def _named(values: Mapping[int, WorldValues]) -> dict[str, Estimate]:

@@ -16,7 +16,6 @@ from bench.policy_value.value_estimators import Ratios
 from bench.stats.significance import CONFIDENCE, ROUNDING, Values, resampled_sessions
 from datasets.session_log import IntArray
 
-
 MOST_UNITS = 20_000
 """More sessions than these are resampled in random groups, which costs the same for any log."""
 

@@ -26,7 +26,7 @@ def sign_flipped_totals(
     value is NaN.
     """
     per_event = matrix(values)
-    sums = session_sums(per_event, np.asarray(sessions), np.ones(len(per_event)))[:, 1:]
+    sums = session_sums(per_event, sessions)[:, 1:]
     rng = np.random.default_rng(seed)
     chunk = max(1, CHUNK_WEIGHTS // len(sums))
     totals = np.empty((permutations, per_event.shape[1]))

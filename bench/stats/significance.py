@@ -45,7 +45,7 @@ def bootstrap_interval(
     per_event = matrix(values)
     if not ((per_event >= 0) & (per_event <= 1)).all():
         raise ValueError("a value is outside [0, 1], so there is no interval")
-    sums = _weighted_sums(per_event, sessions, weights)
+    sums = session_sums(per_event, sessions, weights)
     weight, means = sums[:, :1], sums[:, 1:].sum(0) / sums[:, 0].sum()
     # Sums of equal values differ from 0 or 1 by rounding.
     means = np.clip(means, 0, 1)
@@ -102,7 +102,7 @@ def _studentised_logits(units: Values, means: Values, resamples: int, seed: int)
 
 
 def interval(means: ArrayLike) -> tuple[Values, Values]:
-    """Low and high end of the middle CONFIDENCE of resampled means, (resamples, ...) -> (...) each."""
+    """Percentile interval of resampled means, (resamples, ...) -> (...) for low and high."""
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(np.asarray(means), [tail, 1 - tail], 0)
     return np.asarray(low), np.asarray(high)
@@ -122,7 +122,7 @@ def bootstrap_means(
     sum of values / number of events, or sum of weight * value / sum of weights. Arguments and
     errors are those of `bootstrap_interval`, but values may be any numbers.
     """
-    sums = _weighted_sums(matrix(values), sessions, weights)
+    sums = session_sums(matrix(values), sessions, weights)
     means = []
     for times in resampled_sessions(len(sums), resamples, seed):
         totals = times @ sums
@@ -154,14 +154,6 @@ def matrix(values: ArrayLike) -> Values:
     return per_event.reshape(len(per_event), -1)
 
 
-def _weighted_sums(per_event: Values, sessions: ArrayLike, weights: ArrayLike | None) -> Values:
-    """`session_sums` with checked weights, 1 by default."""
-    weight = np.ones(len(per_event)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if not (weight > 0).all():
-        raise ValueError("a weight is not positive, so there is no interval")
-    return session_sums(per_event, np.asarray(sessions), weight)
-
-
 def _grouped(sums: Values, seed: int) -> Values:
     """Sums of sessions, or of at most MOST_UNITS random groups of them.
 
@@ -173,8 +165,11 @@ def _grouped(sums: Values, seed: int) -> Values:
     return np.column_stack([np.bincount(group, weights=column) for column in sums.T])
 
 
-def session_sums(values: Values, sessions: NDArray[np.generic], weights: Values) -> Values:
-    """Sum of the weights and of each weighted metric, a row a session."""
+def session_sums(values: Values, sessions: ArrayLike, weights: ArrayLike | None = None) -> Values:
+    """Sum of the weights, 1 by default, and of each weighted metric, a row a session."""
+    weight = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not (weight > 0).all():
+        raise ValueError("a weight is not positive, so there is no interval")
     session_of_event = np.unique(sessions, return_inverse=True)[1]
-    sums = [np.bincount(session_of_event, weights=column * weights) for column in values.T]
-    return np.column_stack([np.bincount(session_of_event, weights=weights), *sums])
+    sums = [np.bincount(session_of_event, weights=column * weight) for column in values.T]
+    return np.column_stack([np.bincount(session_of_event, weights=weight), *sums])

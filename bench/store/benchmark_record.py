@@ -1,4 +1,4 @@
-"""What a benchmark's folder says of it: the plan that ran, and which trials its table shows."""
+"""The record of a benchmark in its folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BENCHMARK_RECORD = "benchmark.json"
 
 @dataclass(frozen=True)
 class BenchmarkRecord:
-    """What `benchmark.json` holds: the plan that ran last, and which trials its table shows."""
+    """What `benchmark.json` holds: the plan that ran last, and the trials in its table."""
 
     id: str
     """Derived from the trials of its plan."""
@@ -50,15 +50,12 @@ class BenchmarkRecord:
 
 
 def write_benchmark_record(folder: Path, record: BenchmarkRecord) -> None:
-    """Write `benchmark.json` into `folder`, atomically.
-
-    Raises InputError where it cannot be written, as on a full disk.
-    """
+    """Write `benchmark.json` atomically; raises InputError if it cannot be written."""
     write_whole(folder / BENCHMARK_RECORD, json.dumps(asdict(record), indent=1, default=str) + "\n")
 
 
 def read_benchmark_record(folder: Path) -> BenchmarkRecord:
-    """Read `benchmark.json`; raises InputError where it is missing, damaged or of another kind."""
+    """Read `benchmark.json`; raises InputError if missing, damaged or of another version."""
     fix = "run the benchmark's own command again"
     return read_versioned(
         folder / BENCHMARK_RECORD,

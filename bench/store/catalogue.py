@@ -15,7 +15,7 @@ CATALOGUE = "catalogue.npz"
 
 
 def split_folder(output: Path, fingerprint: str) -> Path:
-    """Where an output folder keeps the test events and the catalogue of a split."""
+    """Folder of a split's test events and catalogue."""
     return output / "splits" / fingerprint[:16]
 
 
@@ -28,7 +28,7 @@ class Catalogue:
     support: IntArray
     """Events of each item in what models train on."""
     titles: StringArray | None = None
-    """What a person calls each item, where the data set knows; empty for an item without."""
+    """Empty for an item without; None if the data set has none."""
 
     def __len__(self) -> int:
         return len(self.item_ids)

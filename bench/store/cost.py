@@ -13,10 +13,10 @@ class Cost:
     train_seconds: float
     """Seconds inside the model's `fit`, validation excluded."""
     seconds_to_best_epoch: float
-    """Seconds inside `fit` until the end of the epoch whose weights were kept."""
+    """Seconds inside `fit` until the end of the best epoch."""
     epochs: int
     best_epoch: int
-    """Epoch whose weights were kept, from 1."""
+    """From 1."""
     train_events: int
     """Targets trained on, over all epochs."""
     events_per_second: float
@@ -24,15 +24,15 @@ class Cost:
     """Seconds to score and rank the test events."""
     milliseconds_per_scored_event: float
     peak_memory_bytes: int
-    """Most memory that the trial's process held at once."""
+    """Of the trial's process."""
     device: str
     """Device that trained, "cpu" or "cuda"."""
     threads: int
     others_load: float | None = None
-    """Cores that other processes kept busy on average during the fit; None: unknown, as in records
-    from before this was measured, on systems without /proc/stat, and of fits under a second."""
+    """Mean number of cores busy with other processes during the fit; None if unknown, as on systems
+    other than Linux and for fits under a second."""
     cores: int | None = None
-    """Cores that the trial might use, which `others_load` is a part of; None where that is."""
+    """Cores available to the trial, `others_load` included; None if that is."""
 
     def to_json(self) -> str:
         """One JSON object; raises ValueError for NaN and infinity, which JSON does not have."""

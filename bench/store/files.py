@@ -49,10 +49,9 @@ def reading_arrays(file: Path, fix: str) -> Iterator[NpzFile]:
 
 @contextmanager
 def replacing(file: Path) -> Iterator[BinaryIO]:
-    """A new file that replaces `file` when the block ends: readers see all of it or nothing.
+    """A new file that replaces `file`, synced to disk, when the block ends without an exception.
 
-    Its content has reached the disk by then. Where the block raises, `file` stays as it was. Raises
-    OSError where it cannot be written.
+    Raises OSError if it cannot be written.
     """
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
@@ -87,8 +86,8 @@ def read_versioned(
 ) -> Record:
     """Read a JSON object whose `format_version` is `version`, and convert it by `build`.
 
-    `absent`, `other_version` and `damaged` tell the user what to do where the file cannot be read,
-    has another version, or does not fit `build`: the InputError raised ends with them.
+    `absent`, `other_version` and `damaged` end the InputError that is raised if the file cannot be
+    read, has another version, or does not fit `build`.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

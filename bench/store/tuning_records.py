@@ -1,4 +1,4 @@
-"""What tuning found: candidates of each model, the chosen one, and a JSON file that holds them."""
+"""Results of tuning: the candidates of each model and the chosen one, stored as JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Candidate:
     recall: float | None
     """Validation Recall@20 of its best epoch; None if it failed."""
     seconds: float
-    """From the start of its process to its end: training and validation."""
+    """Run time of its process."""
     epochs: int
     """Epochs that ran; 0 if it failed."""
     reason: str | None = None
@@ -45,7 +45,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Tuning:
-    """The candidates of one model within its budget, in the order in which they ran."""
+    """The candidates of one model, in the order in which they ran."""
 
     label: str
     budget: str
@@ -59,7 +59,7 @@ class Tuning:
     chosen: str | None
     """Id of the candidate with the highest recall, the first of equals; None if all failed."""
     exhausted: bool = False
-    """Whether it ended before its budget, as no untried set of options was left."""
+    """Whether it ran out of untried options before its budget."""
 
     @property
     def seconds(self) -> float:
@@ -89,14 +89,10 @@ def choose(candidates: Sequence[Candidate]) -> str | None:
 def expected_best(scores: Sequence[float]) -> NDArray[np.float64]:
     """Expected best score of b of the n candidates, drawn without replacement, for b = 1 to n.
 
-    The mean of the best so far over all orders of the candidates, so that the curve does not depend
-    on the order in which they ran: with v_1 <= ... <= v_n it is sum_i v_i (F_b(i) - F_b(i - 1)),
-    F_b(i) = C(i, b) / C(n, b). Dodge et al., Show Your Work: Improved Reporting of Experimental
-    Results, EMNLP 2019, draw with replacement, (i / n) ** b; Tang et al., Showing Your Work Doesn't
-    Always Work, ACL 2020, show why not to.
-
-    Returns:
-        (n,); the last is the best of all.
+    With v_1 <= ... <= v_n it is sum_i v_i (F_b(i) - F_b(i - 1)), F_b(i) = C(i, b) / C(n, b), (n,).
+    Dodge et al., Show Your Work: Improved Reporting of Experimental Results, EMNLP 2019, draw with
+    replacement, (i / n) ** b; Tang et al., Showing Your Work Doesn't Always Work, ACL 2020, show
+    why not to.
     """
     ordered = np.sort(np.asarray(scores, dtype=np.float64))
     n = len(ordered)
@@ -146,7 +142,7 @@ def _read(file: Path) -> Tuning:
 
 
 def _file_name(label: str) -> str:
-    """`label`, or where that is no valid file name, a similar one with its hash."""
+    """`label`, or if that is no valid file name, a similar one with a hash."""
     readable = re.sub(r"[^A-Za-z0-9._-]+|^\.", "-", label)
     if readable == label:
         return label
