@@ -45,7 +45,7 @@ class Tracker:
             configure_mlflow()
             address = uri or os.environ.get("MLFLOW_TRACKING_URI")
             self._address = without_password(address or "its default store in this folder")
-            # A daemon, since a store that hangs must not keep the process from ending.
+            # A daemon, since a store that does not answer must not keep the process from ending.
             self._thread = threading.Thread(
                 target=self._send_all, args=(uri, experiment), name="mlflow", daemon=True
             )

@@ -1,4 +1,4 @@
-"""How processes end: whether the writer of a record has, and signals that end this one."""
+"""Whether another process has ended, and signals that end this one."""
 
 from __future__ import annotations
 
@@ -64,6 +64,6 @@ def terminate_as_interrupt() -> Iterator[None]:
 def _start(process: psutil.Process) -> str:
     """When the process started, in hundredths of a second since boot.
 
-    Both times are of the same clock, so that setting the clock changes nothing.
+    Both times are of the same clock, which may be set meanwhile.
     """
     return str(round(100 * (process.create_time() - psutil.boot_time())))

@@ -1,4 +1,4 @@
-"""How many cores other processes keep busy, so that a table can say which times do not compare."""
+"""Cores kept busy by other processes, by which a table marks times that are not comparable."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 import psutil
 
 SHORTEST_SECONDS = 1.0
-"""The system counts in hundredths of a second for each core: less says nothing."""
+"""Shorter intervals are within the system's resolution, a hundredth of a second a core."""
 
 
 @dataclass(frozen=True)
 class LoadReading:
-    """Seconds that have passed and seconds of computing until now; differences have a meaning."""
+    """Clock and processor seconds so far, of which only differences are meaningful."""
 
     clock: float
     cores: int

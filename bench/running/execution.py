@@ -9,9 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bench.figures.floors import FLOORS, store_floors
 from bench.figures.results import event_values
 from bench.mlflow_mirror.run import Run
@@ -26,6 +23,7 @@ from bench.running.progress import TrialProgress
 from bench.running.trial_display import TrialDisplay
 from bench.running.worker import Ended, TrialTask
 from bench.stats.headline import headline_k
+from bench.stats.significance import Values
 from bench.store.catalogue import CATALOGUE, Catalogue, split_folder, titles_in_order
 from bench.store.events import MANIFEST
 from bench.store.provenance import REPOSITORY, git_commit, machine
@@ -53,7 +51,6 @@ class TrialOutcome:
     folder: Path
     reason: str | None
     """Why it failed; None if it finished."""
-    reused: bool
 
 
 @dataclass(frozen=True)
@@ -110,10 +107,10 @@ def _rounds(prepared: Prepared) -> list[list[TrialSpec]]:
 
 
 def _seeds_decide(done: Sequence[TrialOutcome], prepared: Prepared) -> bool:
-    """Whether the finished trials among `done` leave nothing that another seed could decide."""
+    """Whether no further seed would help to decide between the finished trials."""
     plan = prepared.plan
     headline = f"Recall@{headline_k(plan.ks)}"
-    values: dict[str, list[NDArray[np.float64]]] = {}
+    values: dict[str, list[Values]] = {}
     for trial in done:
         if trial.reason is None:
             of_events = event_values(read_ranks(trial.folder), plan.ks, plan.ties)[headline]
@@ -128,9 +125,8 @@ def _run_or_reuse(
     if not prepared.plan.fresh and is_finished(folder) and _has_lists(prepared, folder):
         progress.message(f"{spec.name}: reused from {folder}")
         tracker.show(folder)
-        return TrialOutcome(spec, folder, None, reused=True)
-    ended = run_trial(prepared, spec, folder, tracker, progress)
-    return TrialOutcome(spec, folder, ended.reason, reused=False)
+        return TrialOutcome(spec, folder, None)
+    return TrialOutcome(spec, folder, run_trial(prepared, spec, folder, tracker, progress).reason)
 
 
 def _has_lists(prepared: Prepared, folder: Path) -> bool:

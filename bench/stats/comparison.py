@@ -40,10 +40,6 @@ class Difference:
     """Holm-adjusted over all comparisons of the family."""
     family: int
     """Number of comparisons that are corrected for together."""
-    won: float
-    tied: float
-    lost: float
-    """Fractions of events on which the first is better, equal, and worse."""
     n_sessions: int
     test: SignFlips = field(repr=False, compare=False)
 
@@ -114,9 +110,6 @@ def compare(models: Mapping[str, ValuesByMetric], sessions: ArrayLike) -> list[D
                     p=test.p,
                     adjusted_p=math.nan,
                     family=0,
-                    won=float((by_event > 0).mean()),
-                    tied=float((by_event == 0).mean()),
-                    lost=float((by_event < 0).mean()),
                     n_sessions=len(unique),
                     test=test,
                 )
