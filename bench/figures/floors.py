@@ -90,10 +90,7 @@ def floor_metrics(
 def _random_values(
     events: TestEvents, n_items: int, ks: Sequence[int]
 ) -> dict[str, NDArray[np.float64]]:
-    """Expected metrics of each event, (n_events,): each rank from 1 to `n_items` is equally likely.
-
-    So Recall@K is K / n, MRR@K (1 + 1/2 + ... + 1/K) / n, and so on for any metric of a rank.
-    """
+    """Expected metrics of each event, (n_events,), if ranks 1 to `n_items` are equally likely."""
     scored = (np.asarray(events.targets) >= 0).astype(np.float64)
     first_ranks = {k: np.arange(1, min(k, n_items) + 1) for k in ks}
     return {

@@ -94,11 +94,9 @@ def reversals(found: Sequence[Slice]) -> list[str]:
 
 
 def _resampled_sessions(n_sessions: int) -> NDArray[np.uint8]:
-    """How often each session is drawn by each resample, (n_sessions, RESAMPLES).
-
-    A byte suffices: more than 255 of n draws are one session with a probability below 1 / 256!.
-    """
+    """How often each session is drawn by each resample, (n_sessions, RESAMPLES)."""
     rng = np.random.default_rng(0)
+    # More than 255 of n draws are one session with a probability below 1 / 256!.
     times = np.empty((RESAMPLES, n_sessions), dtype=np.uint8)
     for of_resample in times:
         drawn = rng.integers(n_sessions, size=n_sessions, dtype=np.int32)

@@ -199,7 +199,7 @@ def _calibration(
     """Predicted and observed frequency of all pairs of an event and an item, by probability.
 
     `probabilities` are the targets'; `models` has for each fold its counts and the number of events
-    that each item precedes. In a context, all items that never followed its last item have the
+    that each item precedes. All items that never followed the last item of a context have the
     probability of the kind of context, so no array has events x items.
     """
     if len(probabilities) == 0:

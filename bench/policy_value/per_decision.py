@@ -47,10 +47,7 @@ class SessionWeights:
 def session_weights(
     log_weights: Values, sessions: IntArray, positions: NDArray[np.generic]
 ) -> SessionWeights:
-    """Products along sessions that are coded from 0; raises ValueError for a position used twice.
-
-    All arguments have shape (n_rounds,).
-    """
+    """Products along sessions coded from 0, all (n_rounds,); raises ValueError for equal positions."""
     order = np.lexsort((positions, sessions))
     sorted_sessions, sorted_positions = sessions[order], positions[order]
     same = sorted_sessions[1:] == sorted_sessions[:-1]

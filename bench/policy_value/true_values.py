@@ -74,10 +74,7 @@ def true_value_figures(values: Mapping[int, WorldValues]) -> dict[str, float]:
 
 
 def over_seeds(folders: Sequence[Path]) -> dict[str, Estimate]:
-    """True values by column, mean over trials, one folder a seed; those that every trial has.
-
-    Raises InputError as `read_true_values` does.
-    """
+    """True values by column, means over the trials in `folders`; those that every trial has."""
     by_seed = [_named(read_true_values(folder)) for folder in folders]
     return {
         name: mean_over_seeds([of_seed[name] for of_seed in by_seed])

@@ -72,7 +72,7 @@ SessionStatistic: TypeAlias = RatioSum | SelfNormalisedPerDecision
 
 
 def resampling_units(sessions: IntArray, n_sessions: int) -> IntArray:
-    """What is drawn as one: each round's session, or its session's random group, (n_rounds,).
+    """What is drawn as one: each round's session, or a random group of sessions, (n_rounds,).
 
     Groups formed without regard to their content are independent draws as sessions are.
     """

@@ -32,10 +32,7 @@ PAGES: tuple[Page, ...] = get_args(Page)
 
 @dataclass(frozen=True)
 class WorldValues:
-    """Mean summed reward of a session by page; intervals are over simulated sessions.
-
-    Drawn pages need a stochastic policy.
-    """
+    """Mean summed reward of simulated sessions by page; drawn pages need a stochastic policy."""
 
     greedy: Estimate
     """Of the first K items; of items that tie, those of lower codes come first."""
@@ -126,10 +123,7 @@ def _scores_after(
 
 
 def scores_in_world(world: World, model: Recommender, log: SessionLog) -> Table:
-    """Scores of the world's items after the last prefix of each session, (n_sessions, n_items).
-
-    Raises ValueError where they are NaN or of another catalogue.
-    """
+    """Scores after each session's last prefix, (n_sessions, n_items); raises as `world_values`."""
     scores = last_scores(model, log).astype(np.float64)
     if scores.shape != (log.n_sessions, world.n_items):
         raise ValueError(

@@ -64,7 +64,7 @@ def prepare(
 ) -> Prepared:
     """Load models and data, split, and name the trials; raises InputError for any wrong input.
 
-    `loaded` holds data sets already in memory, by option name: `dataset`, `test`.
+    `loaded` has data sets that are already in memory, by option: `dataset`, `test`.
     """
     loaded = loaded or {}
     _check_writable(Path(plan.output))

@@ -60,10 +60,7 @@ class Difference:
 
     @property
     def sessions_needed(self) -> int | None:
-        """Approximate number of sessions to detect the difference; None if no number is enough.
-
-        Standard errors shrink with the square root of the number of sessions.
-        """
+        """Approximate number of sessions to detect the difference; None if no number is enough."""
         if self.value == 0:
             return None
         return math.ceil(self.n_sessions * (self.detectable / abs(self.value)) ** 2)

@@ -44,10 +44,7 @@ def exposure_figures(
 
 
 def catalogue_coverage(exposure: IntArray) -> float:
-    """Fraction of the catalogue's items that entered any top K; `exposure` is (n_items,).
-
-    Ge, Delgado-Battenfeld, Jannach: Beyond Accuracy, RecSys 2010 (catalogue coverage).
-    """
+    """Fraction of items in any top K; `exposure` is (n_items,) (Ge et al., RecSys 2010)."""
     return float((exposure > 0).mean())
 
 

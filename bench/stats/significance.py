@@ -131,10 +131,7 @@ def bootstrap_means(
 
 
 def resampled_sessions(n_sessions: int, resamples: int, seed: int) -> Iterator[Values]:
-    """How often each session is drawn in each resample, in blocks of shape (block, n_sessions).
-
-    Each resample draws as many sessions as there are, with replacement.
-    """
+    """How often each session is drawn, with replacement, in blocks of (resamples, n_sessions)."""
     rng = np.random.default_rng(seed)
     block = max(1, CHUNK_WEIGHTS // n_sessions)
     for start in range(0, resamples, block):
