@@ -47,7 +47,7 @@ class SessionWeights:
 def session_weights(
     log_weights: Values, sessions: IntArray, positions: NDArray[np.generic]
 ) -> SessionWeights:
-    """Products along sessions coded from 0, all (n_rounds,); raises ValueError for equal positions."""
+    """Products along sessions coded from 0, all (n_rounds,); ValueError for equal positions."""
     order = np.lexsort((positions, sessions))
     sorted_sessions, sorted_positions = sessions[order], positions[order]
     same = sorted_sessions[1:] == sorted_sessions[:-1]

@@ -120,7 +120,7 @@ class Study:
         self.candidates.append(candidate)
 
     def draw(self, tried: Sequence[Candidate], key: str) -> dict[str, Any]:
-        """Options to try after `tried`, with a failed candidate as a recall of 0; `key` is the seed."""
+        """Options to try after `tried`, of which a failed one counts as 0; `key` is the seed."""
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
         study = optuna.create_study(direction="maximize", sampler=TPESampler(seed=seed))
         study.add_trials(
