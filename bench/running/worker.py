@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -83,7 +82,7 @@ class TrialTask:
         self,
         ended: Ended,
         started: float,
-        metrics: Mapping[str, float] = MappingProxyType({}),
+        metrics: Mapping[str, float] | None = None,
         stochastic: bool | None = None,
     ) -> TrialRecord:
         """The record of the trial, ended now."""
@@ -98,7 +97,7 @@ class TrialTask:
             experiment=self.experiment,
             parameters=self.parameters,
             tags=self.tags,
-            metrics=metrics,
+            metrics=metrics or {},
             ks=self.ks,
             stochastic=stochastic,
         )
