@@ -42,6 +42,8 @@ class Overlap:
     largest_weight: float
     clipped_share: float
     """Fraction of logged actions whose weight is above the cap."""
+    outside_share: float
+    """Fraction of logged actions that the policy never takes; their weight is 0."""
 
 
 def log_set_probability(log_policy: Values, set_size: int) -> Values:
@@ -82,6 +84,7 @@ def measure_overlap(log_weights: Values, sessions: IntArray, cap: float) -> Over
         mean_weight_error=mean_error,
         largest_weight=float(weights.max()),
         clipped_share=float((weights > cap).mean()),
+        outside_share=float((log_weights == -math.inf).mean()),
     )
 
 

@@ -125,7 +125,7 @@ def test_overlap_by_hand() -> None:
     assert found.effective_sample_size == pytest.approx(64 / 26)
     assert found.effective_sessions == pytest.approx(2)
     assert (found.mean_weight, found.largest_weight) == (pytest.approx(2), pytest.approx(4))
-    assert found.clipped_share == 0.25
+    assert (found.clipped_share, found.outside_share) == (0.25, 0.25)
     assert found.mean_weight_error == pytest.approx(0)
 
 
@@ -224,8 +224,9 @@ def test_actions_that_the_policy_never_takes_weigh_nothing() -> None:
     policy = POLICY.copy()
     policy[:, 2] = 0
     policy /= policy.sum(1, keepdims=True)
-    rounds, _, _ = contextual_log(20_000, seed=10, policy=policy)
+    rounds, _, actions = contextual_log(20_000, seed=10, policy=policy)
     found = evaluate(rounds)
+    assert found.overlap.outside_share == pytest.approx((actions == 2).mean())
     estimate = found.estimates["ips"]
     assert estimate.low < exact_value(policy) < estimate.high
     assert np.isfinite([found.estimates[name].value for name in PER_SESSION]).all()

@@ -56,6 +56,7 @@ def test_a_log_of_other_actions_is_refused() -> None:
     n = np.arange(500)
     never = evaluate(Rounds(np.full(500, -np.inf), np.full(500, -1.0), n % 2, n, n))
     assert never.refusal is not None and "no logged action" in never.refusal
+    assert never.overlap.outside_share == 1
     idle = evaluate(Rounds(np.full(500, -1.0), np.full(500, -1.0), 0 * n, n, n))
     assert idle.refusal is not None and "has a reward" in idle.refusal
 

@@ -169,6 +169,8 @@ def test_missed_events_are_rounds_that_the_policy_never_takes(tmp_path: Path) ->
     found = policy_value([trial(tmp_path, 1, pi, missed, True)], missed, reordered)
     weights = np.where(targets >= 0, 0.2 / np.exp(logger.log_propensities), 0)
     assert found.estimates["ips"].value == pytest.approx((weights * events.rewards).mean())
+    assert found.overlap is not None
+    assert found.overlap.outside_share == pytest.approx(2 / N_EVENTS)
 
 
 def test_true_values_are_means_over_seeds_of_what_all_have(tmp_path: Path) -> None:
