@@ -48,8 +48,9 @@ def world_values(
     """Value of `model` in `world`, by `n_sessions` simulated sessions for each page.
 
     Models given the same seed meet users of the same interests and entry items; what happens later
-    is drawn for each. `world` is that of the model's catalogue (`World.catalogue`), with at least
-    `set_size` items. Raises ValueError if scores are NaN or of another catalogue.
+    is drawn for each. `world` is that of the model's catalogue (`World.catalogue`). Raises
+    ValueError if scores are NaN or of another catalogue, or the world has fewer than `set_size`
+    items, or there are fewer than 2 sessions.
     """
     options = {"set_size": set_size, "n_sessions": n_sessions, "seed": seed}
     pages = PAGES[:1] if policy_temperature(model) is None else PAGES
@@ -72,6 +73,11 @@ def rollout(
     temperature = policy_temperature(model)
     if temperature is None and page != "greedy":
         raise ValueError(f"a {page} page needs a stochastic policy, with a policy_temperature")
+    if n_sessions < 2 or not 1 <= set_size <= world.n_items:
+        raise ValueError(
+            f"a rollout needs 2 sessions or more and 1 to {world.n_items} items in a set, "
+            f"not {n_sessions} and {set_size}"
+        )
     rng = np.random.default_rng(seed)
     interests, entries = world.begin(n_sessions, rng)
     items = np.empty((n_sessions, world.horizon + 1), dtype=np.int64)

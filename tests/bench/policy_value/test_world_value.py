@@ -164,10 +164,12 @@ def test_the_world_of_a_smaller_catalogue_shows_only_its_items() -> None:
     assert world_values(left, ByHistory(3, 1.0), set_size=3, n_sessions=9, seed=1)
 
 
-def test_refuses_another_catalogue_and_nan() -> None:
+def test_refuses_another_catalogue_nan_and_too_large_a_set() -> None:
     world = make_world("static", n_items=10, n_interests=2)
     with pytest.raises(ValueError, match="the model's catalogue"):
         world_values(world, ByHistory(11, 1.0), set_size=2, n_sessions=9, seed=1)
+    with pytest.raises(ValueError, match="1 to 10 items in a set"):
+        world_values(world, ByHistory(10, 1.0), set_size=11, n_sessions=9, seed=1)
     broken = TablePolicy(world, np.full((2, 10), np.nan))
     with pytest.raises(ValueError, match="NaN"):
         world_values(world, broken, set_size=2, n_sessions=9, seed=1)
