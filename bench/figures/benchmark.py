@@ -1,4 +1,4 @@
-"""A benchmark as its output folder keeps it: everything that a report is a function of."""
+"""A benchmark read from its output folder: all that a report is a function of."""
 
 from __future__ import annotations
 
@@ -33,15 +33,13 @@ class Benchmark:
     events: TestEvents
     catalogue: Catalogue
     summaries: tuple[ModelSummary, ...]
-    """Models with a finished trial, best by the headline first."""
+    """Models with a finished trial, best headline first."""
     differences: tuple[Difference, ...]
-    """Every pair of models in every compared metric."""
     floors: Mapping[str, Mapping[str, float]]
     """Metrics of random, popularity and Markov, by their names."""
     tunings: tuple[Tuning, ...] = ()
-    """How options were chosen, where they were tuned."""
     policies: Policies = field(default_factory=Policies)
-    """What the log says of models as policies, and in a simulated world what is true of them."""
+    """Off-policy values, and true values in a simulated world."""
 
     @property
     def headline(self) -> str:
@@ -50,11 +48,11 @@ class Benchmark:
 
 
 def read_benchmarks(folders: Sequence[Path]) -> list[Benchmark]:
-    """Read benchmarks and compute their figures, one a data set; trains nothing.
+    """Read benchmarks and compute their figures, one a data set.
 
-    Models of several folders on one data set stand in one benchmark; a label that another folder
-    has too, for another trial, is followed by its folder. Raises InputError where folders of
-    one data set do not share split, cut-offs and tie rule, and where a file is missing or damaged.
+    Folders of the same data set make one benchmark; a label that two of them use for different
+    trials is followed by the folder. Raises InputError if folders of one data set differ in split,
+    cut-offs or tie rule, or a file is missing or damaged.
     """
     of_dataset: dict[str, list[tuple[Path, BenchmarkRecord]]] = {}
     for folder in folders:
@@ -69,10 +67,7 @@ def read_benchmarks(folders: Sequence[Path]) -> list[Benchmark]:
 
 
 def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
-    """One benchmark with all its figures from folders of one data set and their records.
-
-    Raises InputError as `read_benchmarks` does.
-    """
+    """As `read_benchmarks`, from folders of one data set and their records."""
     folder, first = parts[0]
     _check_alike(parts)
     of_split = split_folder(folder, first.fingerprint)
@@ -124,7 +119,7 @@ def gather(parts: Sequence[tuple[Path, BenchmarkRecord]]) -> Benchmark:
 
 
 def _differences(values: Mapping[str, ValuesByMetric], events: TestEvents) -> list[Difference]:
-    """Of all events, and of those of positive reward where these are not all."""
+    """Of all events, and of those of positive reward if others exist."""
     found = compare(values, events.sessions)
     positive = np.asarray(events.rewards) > 0
     if positive.any() and not positive.all():

@@ -1,4 +1,4 @@
-"""Kinds of test events: by the target's popularity, the place in the session, reward and time."""
+"""Groups of test events by popularity of the target, position in session, reward and time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datasets.session_log import IntArray
 LENGTH_EDGES = (1, 2, 3, 4, 6, 11, 21)
 LENGTH_NAMES = ("0", "1", "2", "3", "4-5", "6-10", "11-20", "21+")
 MOST_REWARDS = 10
-"""Distinct rewards up to which each has a group of its own."""
+"""Distinct rewards up to which each is a group."""
 PARTS = 10
 
 
@@ -24,17 +24,17 @@ class Grouping:
 
     dimension: str
     names: tuple[str, ...]
-    """Names of the groups, in the order in which they are shown; some may have no event."""
+    """Names of the groups in the order shown; some may be empty."""
     group_of_event: IntArray
     """Index into `names`, (n_events,)."""
 
 
-def groupings(events: TestEvents, catalogue: Catalogue | None) -> list[Grouping]:
-    """The dimensions that `events` have columns for and that split them into two groups or more."""
+def groupings(events: TestEvents, catalogue: Catalogue) -> list[Grouping]:
+    """The dimensions with a column that split `events` into at least two groups."""
     session_of_event = np.unique(events.sessions, return_inverse=True)[1]
     lengths = np.bincount(session_of_event)[session_of_event]
     found = [
-        None if catalogue is None else _by_popularity(events, catalogue.support),
+        _by_popularity(events, catalogue.support),
         Grouping("position in session", LENGTH_NAMES, _length_group(events.positions)),
         Grouping("session length", LENGTH_NAMES, _length_group(lengths)),
         _by_repeat(events),
@@ -51,10 +51,9 @@ def groupings(events: TestEvents, catalogue: Catalogue | None) -> list[Grouping]
 def _by_popularity(events: TestEvents, support: IntArray) -> Grouping:
     """Tenths of the training events, from the items of least support to those of most.
 
-    Tenths of events, not of items: most targets are of few items, so that tenths of items would
-    leave nine groups nearly empty. All items of equal support are in the tenth that holds the
-    middle of their events, so a tenth may be larger than others, or have no item. Items that only
-    validation has (support 0) and targets outside the catalogue stand apart.
+    Tenths of items would be nearly empty but for one, as most targets are of few items. All items
+    of equal support are in the tenth with the middle of their events, so tenths vary in size. Items
+    that only validation has (support 0) and targets outside the catalogue are separate.
     """
     levels, level_of_item, n_items = np.unique(support, return_inverse=True, return_counts=True)
     level_events = levels * n_items
@@ -72,7 +71,7 @@ def _by_popularity(events: TestEvents, support: IntArray) -> Grouping:
 
 
 def _by_repeat(events: TestEvents) -> Grouping:
-    """Targets outside the catalogue count as new: no model could know them again."""
+    """Targets outside the catalogue count as new."""
     names = ("new item", "repeat of an earlier item", "repeat of the last item")
     groups = events.repeats.astype(np.int64)
     return Grouping("repeat", names, np.where(events.immediate_repeats, 2, groups))

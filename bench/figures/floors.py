@@ -1,12 +1,10 @@
-"""Floors of a split: the metrics of random, popularity and Markov rankings on its test.
+"""Metrics of random, popularity and Markov rankings, as a floor for those of models.
 
-On a simulated log there is a ceiling too: what the logger's own probabilities reach.
+On a simulated log there is a ceiling too, the ranking by the logger's own probabilities.
 """
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from bench.figures.results import averages, event_values
 from bench.ranking.floor_ranks import logger_ranks, markov_ranks, popularity_ranks
 from bench.stats.metrics import METRICS
 from bench.store.events import TestEvents
-from bench.store.files import replacing
+from bench.store.files import reading_arrays
 from bench.store.ranks import Ranks
 from datasets.errors import InputError
 from datasets.session_log import IntArray, SessionLog
@@ -30,12 +28,12 @@ Simulation = tuple[World, Logger]
 
 FLOORS = "floors.npz"
 RANDOM = "random"
-"""Name of the floor that needs no model: all orders of the catalogue are equally likely."""
+"""Expected metrics of a uniformly drawn order of the catalogue."""
 _RANKED: dict[str, Callable[[SessionLog, HeldOut], Ranks]] = {
     "popularity": popularity_ranks,
     "markov": markov_ranks,
 }
-"""Floors by the names that `--models` has for them."""
+"""By the names of the same models in `--models`."""
 CEILING = "logger"
 
 
@@ -43,37 +41,23 @@ def store_floors(split: Split, folder: Path, simulation: Simulation | None = Non
     """Rank the test of `split` by popularity and by Markov, and write `floors.npz` into `folder`.
 
     With the `simulation` that drew the log, by its logger too. Popularity and Markov count
-    `split.train`, without validation, as every model does. Written atomically; does nothing where
-    the file exists.
+    `split.train`, without validation, as every model does.
     """
-    if (folder / FLOORS).exists():
-        return
     columns: dict[str, NDArray[np.uint32]] = {}
     found = {name: rank(split.train, split.test) for name, rank in _RANKED.items()}
     if simulation is not None:
         found[CEILING] = logger_ranks(*simulation, split.test)
     for name, ranks in found.items():
         columns |= {f"{name}_ranks": ranks.ranks, f"{name}_ties": ranks.ties}
-    with replacing(folder / FLOORS) as file:
-        np.savez_compressed(file, allow_pickle=False, **columns)
+    np.savez_compressed(folder / FLOORS, allow_pickle=False, **columns)
 
 
 def read_floors(folder: Path) -> Mapping[str, Ranks]:
-    """Ranks and ties of each floor, and of the ceiling, that `store_floors` wrote, no exposure.
-
-    Raises `InputError` where the file is missing or damaged.
-    """
-    file = folder / FLOORS
-    try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as columns:
-            names = [*_RANKED, *([CEILING] if f"{CEILING}_ranks" in columns else [])]
-            return {
-                name: Ranks(columns[f"{name}_ranks"], columns[f"{name}_ties"]) for name in names
-            }
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{file} cannot be read ({error}); delete it and run the benchmark's own command again"
-        ) from error
+    """What `store_floors` wrote; raises InputError if the file is missing or damaged."""
+    fix = "delete it and run the benchmark's own command again"
+    with reading_arrays(folder / FLOORS, fix) as columns:
+        names = [*_RANKED, *([CEILING] if f"{CEILING}_ranks" in columns else [])]
+        return {name: Ranks(columns[f"{name}_ranks"], columns[f"{name}_ties"]) for name in names}
 
 
 def floor_metrics(
@@ -106,10 +90,7 @@ def floor_metrics(
 def _random_values(
     events: TestEvents, n_items: int, ks: Sequence[int]
 ) -> dict[str, NDArray[np.float64]]:
-    """Expected metrics of each event, (n_events,): each rank from 1 to `n_items` is equally likely.
-
-    So Recall@K is K / n, MRR@K (1 + 1/2 + ... + 1/K) / n, and so on for any metric of a rank.
-    """
+    """Expected metrics of each event, (n_events,), if ranks 1 to `n_items` are equally likely."""
     scored = (np.asarray(events.targets) >= 0).astype(np.float64)
     first_ranks = {k: np.arange(1, min(k, n_items) + 1) for k in ks}
     return {

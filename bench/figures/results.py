@@ -26,7 +26,7 @@ POSITIVE = " (positive)"
 REWARD_WEIGHTED = " (reward-weighted)"
 POPULARITY_NORMALISED = " (popularity-normalised)"
 TIE_DIGITS = 4
-"""Decimals at which tie rules are compared: those of the table."""
+"""Decimals at which tie rules are compared, as in the table."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class ModelSummary:
     label: str
     seeds: tuple[int, ...]
     metrics: dict[str, Estimate]
-    """By table name: "Recall@20" and so on over all events; "Recall@20 (positive)" over those of
-    positive reward, and "Recall@20 (reward-weighted)", both absent without any; "Recall@20
-    (popularity-normalised)", absent without a catalogue."""
+    """By table name: the metrics of `averages`, such as "Recall@20 (positive)"."""
     costs: tuple[Cost, ...]
     """One a seed."""
     tied_fraction: float
@@ -48,19 +46,16 @@ class ModelSummary:
     folders: tuple[Path, ...] = ()
     """The trials' folders, one a seed, in the order of `seeds`."""
     exposure: dict[str, SeedMean] = field(default_factory=dict)
-    """Figures of what is recommended, "Coverage@20" and so on; absent without a catalogue, and for
-    a K that a seed's trial was not run with."""
+    """"Coverage@20" and so on, for each K that all trials were run with."""
     by_tie_rule: dict[str, dict[str, float]] = field(default_factory=dict)
     """For each tie rule the compared metrics over all events, by table name."""
 
     @property
     def ties_matter(self) -> bool:
         """Whether the tie rules disagree about any compared metric, at the table's digits."""
-        rules = list(self.by_tie_rule.values())
-        shown = [
-            {name: f"{value:.{TIE_DIGITS}f}" for name, value in rule.items()} for rule in rules
-        ]
-        return any(rule != shown[0] for rule in shown[1:])
+        rules = self.by_tie_rule.values()
+        shown = {tuple(f"{value:.{TIE_DIGITS}f}" for value in rule.values()) for rule in rules}
+        return len(shown) > 1
 
 
 def summarise(
@@ -68,12 +63,12 @@ def summarise(
     events: TestEvents,
     ks: Sequence[int],
     ties: str,
-    catalogue: Catalogue | None = None,
+    catalogue: Catalogue,
 ) -> ModelSummary:
     """Summary of the finished trials of one model, one folder a seed.
 
-    With the split's `catalogue` it has figures of exposure. Raises InputError if a folder's ranks
-    are not of these test events, or its exposure not of this catalogue.
+    Raises InputError if a folder's ranks are not of these test events, or its exposure not of this
+    catalogue.
     """
     records = [read_trial_record(folder) for folder in folders]
     all_ranks = [read_ranks(folder) for folder in folders]
@@ -84,14 +79,14 @@ def summarise(
     return ModelSummary(
         label=records[0].model,
         seeds=tuple(record.seed for record in records),
-        metrics=_estimates(values, events, None if catalogue is None else catalogue.support),
+        metrics=_estimates(values, events, catalogue.support),
         costs=tuple(read_cost(folder) for folder in folders),
         tied_fraction=float(np.mean([(ranks.ties > 0).mean() for ranks in all_ranks])),
         event_values={
             name: np.mean([of_trial[name] for of_trial in values], axis=0) for name in compared
         },
         folders=tuple(folders),
-        exposure={} if catalogue is None else _exposure(all_ranks, events, ks, catalogue),
+        exposure=_exposure(all_ranks, events, ks, catalogue),
         by_tie_rule=_by_tie_rule(all_ranks, ks),
     )
 
@@ -106,11 +101,7 @@ def trial_metrics(
     found: dict[str, float] = {}
     values = event_values(ranks, ks, "conservative")
     for name, estimate in _estimates([values], events, support).items():
-        found |= {
-            name: estimate.value,
-            f"{name} low": estimate.low,
-            f"{name} high": estimate.high,
-        }
+        found |= {name: estimate.value, f"{name} low": estimate.low, f"{name} high": estimate.high}
     return found
 
 
@@ -125,27 +116,23 @@ class Average:
     """One way to average the metrics of events."""
 
     suffix: str
-    """What a table's names have after the metric's."""
+    """Of the names in tables, after the metric."""
     rows: NDArray[np.bool_]
     """Events that count, (n_events,)."""
     weights: NDArray[np.float64] | None
-    """Weight of each event that counts, above 0; None if all weigh the same."""
+    """Positive weights of these events; None if equal."""
     names: tuple[str, ...]
-    """Metrics that are averaged so."""
 
 
-def averages(
-    events: TestEvents, names: Sequence[str], support: IntArray | None
-) -> Iterator[Average]:
-    """How the metrics `names` of `events` are averaged: each way that has events.
+def averages(events: TestEvents, names: Sequence[str], support: IntArray) -> Iterator[Average]:
+    """How the metrics `names` of `events` are averaged, each way that has events.
 
-    Over all events; over those of positive reward; and Recall with the reward for weight, which is
-    sum of reward * hit / sum of reward. A reward of 0 or below has no weight in it: a loss avoided
-    is not what a hit measures. With the `support` of the items in training, (n_items,), also Recall
-    with 1 / support of the target for weight, which is sum of hit / support over sum of 1 / support
-    (Steck, RecSys 2011, with the exponent 1): an item that came ten times as often counts no more.
-    A target that only validation has weighs like one with a single training event; one that neither
-    has is left out, as no model can hit it and it would weigh most.
+    Over all events; over those of positive reward; and Recall weighted by reward, which is
+    sum of reward * hit / sum of reward, without rewards of 0 or below. With the `support` of items
+    in training, (n_items,), also Recall weighted by 1 / support of the target (Steck, RecSys 2011,
+    with the exponent 1): frequent items count no more than rare ones. A target that only
+    validation has counts as if it had one training event; an unseen one is excluded, as no model
+    can hit it and it would have the largest weight.
     """
     recalls = tuple(name for name in names if name.startswith(f"{RECALL}@"))
     rewards = np.asarray(events.rewards, dtype=np.float64)
@@ -153,7 +140,7 @@ def averages(
     all_events = np.ones(len(events), dtype=np.bool_)
     yield Average("", all_events, None, tuple(names))
     known = np.asarray(events.targets) >= 0
-    if support is not None and known.any():
+    if known.any():
         times = np.maximum(support[events.targets[known]], 1)
         yield Average(POPULARITY_NORMALISED, known, 1 / times, recalls)
     if positive.any():
@@ -162,7 +149,7 @@ def averages(
 
 
 def _estimates(
-    trials: Sequence[ValuesByMetric], events: TestEvents, support: IntArray | None
+    trials: Sequence[ValuesByMetric], events: TestEvents, support: IntArray
 ) -> dict[str, Estimate]:
     """Mean over trials and events; the interval resamples sessions of the mean over trials."""
     found = {}
@@ -199,18 +186,15 @@ def _exposure(
     all_ranks: Sequence[Ranks], events: TestEvents, ks: Sequence[int], catalogue: Catalogue
 ) -> dict[str, SeedMean]:
     """Figures of exposure that every trial has, mean over trials."""
-    kept = [k for k in ks if all(k in ranks.exposure for ranks in all_ranks)]
+    common = [k for k in ks if all(k in ranks.exposure for ranks in all_ranks)]
     trials = [
-        exposure_figures({k: ranks.exposure[k] for k in kept}, catalogue.support, events.targets)
+        exposure_figures({k: ranks.exposure[k] for k in common}, catalogue.support, events.targets)
         for ranks in all_ranks
     ]
-    found = {}
-    for name in trials[0]:
-        found[name] = seed_mean([trial[name] for trial in trials])
-    return found
+    return {name: seed_mean([trial[name] for trial in trials]) for name in trials[0]}
 
 
-def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue | None) -> None:
+def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue) -> None:
     """Raise InputError where a folder's files are not of these events and this catalogue."""
     fix = "remove the folder and run again"
     if len(ranks.ranks) != len(events):
@@ -218,7 +202,7 @@ def _check(folder: Path, ranks: Ranks, events: TestEvents, catalogue: Catalogue 
             f"{folder} ranks {len(ranks.ranks)} events where the split has {len(events)}; {fix}"
         )
     for times in ranks.exposure.values():
-        if catalogue is not None and len(times) != len(catalogue):
+        if len(times) != len(catalogue):
             raise InputError(
                 f"{folder} counts the exposure of {len(times)} items where the catalogue has "
                 f"{len(catalogue)}; {fix}"

@@ -1,9 +1,9 @@
-"""A metric by kind of test event: where a model's figure comes from, and what its total hides."""
+"""A metric by group of test events, which shows what the total hides."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +17,11 @@ from bench.store.events import TestEvents
 from datasets.session_log import IntArray
 
 RESAMPLES = 500
-"""Fewer than for the headline: enough for the third digit of an end, on dozens of slices."""
+"""Enough for the third digit of an interval's end."""
 ROWS_PER_BLOCK = 2**9
-"""Sessions of a product: a block of them, as floats, fits a core's second-level cache."""
+"""Sessions of a product: as floats they fit a core's second-level cache."""
 ROUNDING = 1e-6
-"""Difference of means that single-precision sums may show between equal models."""
+"""Difference of means between equal models by single-precision sums."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +36,18 @@ class Slice:
     values: dict[str, Estimate]
     """Mean over the events of the slice, by model."""
     ahead: frozenset[tuple[str, str]]
-    """Pairs of models of which the first is ahead here: the 95 % interval of their difference, in
-    the same resamples, is above 0."""
+    """Pairs of which the first model is ahead: the 95 % interval of the difference is above 0."""
 
 
 def slices(
-    models: Mapping[str, NDArray[np.float64]], events: TestEvents, catalogue: Catalogue | None
+    models: Mapping[str, NDArray[np.float64]], events: TestEvents, catalogue: Catalogue
 ) -> list[Slice]:
-    """Mean of a metric over each kind of event, dimension by dimension; kinds without events left
-    out.
+    """Mean of a metric over each kind of event that occurs, dimension by dimension.
 
     `models` gives each model's values of the metric, (n_events,), by label. The interval is a
     percentile bootstrap of sum of values / number of events over all test sessions, `RESAMPLES` of
-    them, the same for all models and slices; those that hold no event of a slice are left out of
-    its interval. A dimension whose column is absent, or that has one kind alone, is absent, and so
-    is popularity without a `catalogue`.
+    them, the same for all models and slices; resamples without an event of a slice are left out of
+    its interval. A dimension whose column is absent, or that has a single kind, is absent.
     """
     session_of_event = np.unique(events.sessions, return_inverse=True)[1]
     resampled = _resampled_sessions(int(session_of_event.max()) + 1)
@@ -97,12 +94,9 @@ def reversals(found: Sequence[Slice]) -> list[str]:
 
 
 def _resampled_sessions(n_sessions: int) -> NDArray[np.uint8]:
-    """How often each session is drawn by each resample, (n_sessions, RESAMPLES).
-
-    A byte holds it: that one of n sessions comes more than 255 times in n draws has a chance of
-    less than 1 / 256!.
-    """
+    """How often each session is drawn by each resample, (n_sessions, RESAMPLES)."""
     rng = np.random.default_rng(0)
+    # More than 255 of n draws are one session with a probability below 1 / 256!.
     times = np.empty((RESAMPLES, n_sessions), dtype=np.uint8)
     for of_resample in times:
         drawn = rng.integers(n_sessions, size=n_sessions, dtype=np.int32)
@@ -124,16 +118,12 @@ def _totals(
 ) -> NDArray[np.float64]:
     """Sums over the sessions of each resample, (RESAMPLES, 1 + n_models)."""
     totals = np.zeros((sums.shape[1], RESAMPLES))
-    for block in _blocks(len(sessions)):
+    for start in range(0, len(sessions), ROWS_PER_BLOCK):
+        block = slice(start, start + ROWS_PER_BLOCK)
         # Single precision is twice as fast, with an error in the seventh digit.
         times = resampled[sessions[block]].astype(np.float32)
         totals += sums[block].T.astype(np.float32) @ times
     return totals.T
-
-
-def _blocks(n_rows: int) -> Iterator[slice]:
-    for start in range(0, n_rows, ROWS_PER_BLOCK):
-        yield slice(start, start + ROWS_PER_BLOCK)
 
 
 def _figures(

@@ -1,4 +1,4 @@
-"""How a tracking store is reached: its address, MLflow's settings, and what its errors mean."""
+"""A tracking store's address, MLflow's settings, and the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def default_address() -> str:
     from mlflow.tracking import get_tracking_uri
 
     address = get_tracking_uri()
-    # The absolute form of the default is percent-encoded, and in a folder with a space in its name
-    # MLflow would leave an empty folder of the encoded name; `mlflow ui` uses the relative form.
+    # The absolute form of the default is percent-encoded: MLflow would create an empty folder of
+    # that name. `mlflow ui` uses the relative form.
     if address.startswith("sqlite:") and not os.environ.get("MLFLOW_TRACKING_URI"):
         return DEFAULT_TRACKING_URI
     return address
@@ -59,10 +59,8 @@ def without_password(text: str) -> str:
 
 
 def configure_mlflow() -> None:
-    """Set MLflow's environment variables before it is imported, except those the user has set.
-
-    MLflow would otherwise wait for minutes on a server that is down.
-    """
+    """Set MLflow's environment variables before it is imported, except those the user has set."""
+    # By default MLflow waits for minutes on a server that is down.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
@@ -75,7 +73,7 @@ def configure_mlflow() -> None:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the store refused one run but still answers, so that others may go on."""
+    """Whether the store refused one run but still answers."""
     return isinstance(error, InputError) or getattr(error, "error_code", None) in _REFUSALS
 
 

@@ -1,9 +1,9 @@
 """Makes MLflow show runs as they are, while trials train and afterwards from their folders.
 
-MLflow takes seconds to import and may block, so a benchmark runs this in a process of its own.
-Only `MlflowClient` is used: the fluent API would keep global state. A run holds the tag `trial_id`
-or `benchmark_id`, by which it is found again, and the tags of the process that wrote it, by which a
-run that a killed process left RUNNING is found and ended.
+MLflow takes seconds to import and may block, so a benchmark runs this in another process. Only
+`MlflowClient` is used, since the fluent API has global state. A run is found again by its tag
+`trial_id` or `benchmark_id`. By the tags of the process that wrote it, a run is ended that a killed
+process left RUNNING.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from bench.mlflow_mirror.run import (
     TRIAL_TAG,
     Run,
     benchmark_run,
-    curve_metrics,
-    final_metrics,
+    curve_points,
+    final_points,
     milliseconds,
     parameter_texts,
     shortened,
@@ -47,14 +47,15 @@ from datasets.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
+    from mlflow.entities import Run as MlflowRun
     from mlflow.tracking import MlflowClient
 
     from bench.store.benchmark_record import BenchmarkRecord
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Tells the UI to open on training runs instead of asking what the experiment is."""
+"""Makes the UI open on training runs instead of asking for the experiment's kind."""
 PARENT_TAG = "mlflow.parentRunId"
-"""By which the UI folds the trials of a benchmark under its run."""
+"""Groups the trials of a benchmark under its run in the UI."""
 PARAMETERS_PER_CALL = 100
 METRICS_PER_CALL = 1000
 
@@ -72,9 +73,8 @@ class _Shown:
 class Mirror:
     """One experiment of a tracking store; every method blocks until MLflow has answered.
 
-    `uri` None means MLFLOW_TRACKING_URI, or else MLflow's default in this folder, which `mlflow ui`
-    reads there. A deleted experiment of the same name is restored with a warning, since MLflow
-    would not let its name be used again.
+    `uri` None means MLFLOW_TRACKING_URI, or else MLflow's default in this folder. A deleted
+    experiment of the same name is restored with a warning, since MLflow reserves its name.
     """
 
     def __init__(self, uri: str | None, experiment: str, warn: Callable[[str], None]) -> None:
@@ -90,9 +90,8 @@ class Mirror:
         self._experiment_id = _open_experiment(self._client, experiment, warn)
         self._shown: dict[str, _Shown] = {}
         self._parent: dict[str, str] = {}
-        """Tag of the trials of the benchmark that was shown last."""
-        running = "attributes.status = 'RUNNING'"
-        for run in self._client.search_runs([self._experiment_id], running):
+        """Tag for the trials of the benchmark that was shown last."""
+        for run in self._search("attributes.status = 'RUNNING'"):
             if has_ended(run.data.tags):
                 self._client.set_terminated(run.info.run_id, "KILLED")
 
@@ -100,8 +99,7 @@ class Mirror:
         """Make MLflow show a run, or that of an ended trial's folder; idempotent.
 
         Creates the run if there is none and adds the points that its curve lacks. The status comes
-        last, so that a FINISHED run has all figures and files; only the model of a finished trial
-        follows, since it may be large.
+        after all figures and files; only a finished trial's model, which may be large, follows.
         """
         run = trial_run(source) if isinstance(source, Path) else source
         shown = self._shown.get(run.id)
@@ -114,7 +112,7 @@ class Mirror:
             shown.has_parameters = True
         if not shown.ended:
             epochs = [epoch for epoch in run.curve if epoch.number > shown.last_epoch]
-            self._log_metrics(shown.run_id, curve_metrics(epochs))
+            self._log_metrics(shown.run_id, curve_points(epochs))
             if epochs:
                 shown.last_epoch = epochs[-1].number
             if run.status != "RUNNING":
@@ -123,7 +121,7 @@ class Mirror:
             self._log_model(shown.run_id, run.model)
 
     def end_open_runs(self) -> None:
-        """End all open runs as KILLED, so that none stays RUNNING after this process."""
+        """End all open runs as KILLED."""
         for shown in self._shown.values():
             try:
                 if not shown.ended:
@@ -136,7 +134,7 @@ class Mirror:
     def _find(self, run: Run) -> _Shown | None:
         """The run that an earlier command created for the same benchmark or ended trial.
 
-        A benchmark resumes its run. A trial that is trained again is another run.
+        A benchmark resumes its run. A trial that is trained again gets another one.
         """
         is_trial = run.id_tag == TRIAL_TAG
         if is_trial and run.status == "RUNNING":
@@ -144,7 +142,7 @@ class Mirror:
         condition = f"tags.{run.id_tag} = '{run.id}'"
         if is_trial:
             condition += f" and attributes.status = '{run.status}'"
-        found = self._client.search_runs([self._experiment_id], condition, max_results=1)
+        found = self._search(condition)
         if not found:
             return None
         run_id = str(found[0].info.run_id)
@@ -154,14 +152,16 @@ class Mirror:
             self._client.set_tag(run_id, key, value)
         return _Shown(run_id, has_parameters=True, ended=is_trial)
 
+    def _search(self, condition: str) -> list[MlflowRun]:
+        """Runs of the experiment, the newest first."""
+        return list(self._client.search_runs([self._experiment_id], condition))
+
     def _create(self, run: Run) -> _Shown:
-        tags = {**run.tags, **own_process_tags(), run.id_tag: run.id}
-        if run.id_tag == TRIAL_TAG:
-            tags |= self._parent
+        parent = self._parent if run.id_tag == TRIAL_TAG else {}
         created = self._client.create_run(
             self._experiment_id,
             start_time=milliseconds(run.started),
-            tags=tracked_tags(tags),
+            tags=tracked_tags({**run.tags, **own_process_tags(), run.id_tag: run.id, **parent}),
             run_name=run.name,
         )
         return _Shown(created.info.run_id)
@@ -187,7 +187,7 @@ class Mirror:
             self._client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_CALL])
 
     def _end(self, shown: _Shown, run: Run) -> None:
-        self._log_metrics(shown.run_id, final_metrics(run))
+        self._log_metrics(shown.run_id, final_points(run))
         self._upload(shown.run_id, run.files)
         if run.reason:
             reason = shortened(run.reason, MAX_TAG_LENGTH, TRACEBACK)
@@ -210,7 +210,7 @@ class Mirror:
             self._warn_of_files("files", error)
 
     def _log_model(self, run_id: str, folder: Path) -> None:
-        """Log the trial's model unless the run has it; the run is complete without it."""
+        """Log the trial's model unless the run has one."""
         outputs = self._client.get_run(run_id).outputs
         if outputs is not None and outputs.model_outputs:
             return
@@ -256,11 +256,10 @@ def sync_mlflow(
     paths: Sequence[Path],
     notify: Callable[[str], None],
 ) -> int:
-    """Make the store at `uri` show the benchmark in `folder`: its trials, and the report.
+    """Make the store at `uri` (None as in `Mirror`) show the benchmark in `folder`.
 
-    `uri` None means MLFLOW_TRACKING_URI, or else MLflow's default here. `paths` are the
-    report's files and folders. Returns the number of trials. Raises InputError where a trial
-    is missing or damaged, or the store cannot be used.
+    `paths` are the report's files and folders. Returns the number of trials. Raises InputError if a
+    trial is missing or damaged, or the store cannot be used.
     """
     trials = [folder / TRIALS / trial for ids in record.trials.values() for trial in ids]
     benchmark = benchmark_run(record.id, tuple(record.trials), record.parameters)

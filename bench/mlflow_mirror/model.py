@@ -1,7 +1,7 @@
 """A finished trial as a model that MLflow loads and serves without this repository.
 
-It holds no pickles: only the trial's `trial.json`, catalogue and weights, and the source of
-`bench.serving.served_model`, of the model, and of what these import from this repository.
+It has no pickles: only `trial.json`, catalogue, weights, and the source of the model, of
+`bench.serving.served_model`, and of what these import from this repository.
 """
 
 from __future__ import annotations
@@ -12,12 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from importlib.metadata import (
-    PackageNotFoundError,
-    metadata,
-    packages_distributions,
-    version,
-)
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,14 +39,14 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 MAX_WEIGHTS_BYTES = 500_000_000
-"""Larger weights stay in the trial's folder, as the connection to a store may be slow."""
+"""Larger weights are not sent, as the connection to a store may be slow."""
 
 
 def log_model(client: MlflowClient, experiment_id: str, run_id: str, trial: Path) -> None:
     """Log the finished trial in the folder `trial` as the model of a run.
 
-    The link from run to model is written last, so that a linked model is complete. Raises what
-    `write_model` and MLflow raise.
+    The link from run to model is written last, so that a linked model is complete. Raises as
+    `write_model` and MLflow do.
     """
     from mlflow.entities import LoggedModelOutput, LoggedModelStatus
     from mlflow.models import Model
@@ -62,7 +57,7 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, trial: Path
         record = read_finished(trial)
         logged = client.create_logged_model(
             experiment_id,
-            # MLflow rejects some of the characters that a label may have.
+            # MLflow rejects some characters that a label may have.
             name=re.sub(r"[^\w-]+", "-", record.model),
             source_run_id=run_id,
             tags={"trial_id": record.id},
@@ -84,8 +79,8 @@ def log_model(client: MlflowClient, experiment_id: str, run_id: str, trial: Path
 def write_model(trial: Path, folder: Path) -> None:
     """Write the finished trial in the folder `trial` as an MLflow model into the new `folder`.
 
-    Raises `InputError` where the trial is not whole, the model's source has changed since, or its
-    weights have more than `MAX_WEIGHTS_BYTES`.
+    Raises InputError if the trial is incomplete, the model's source has changed since, or its
+    weights exceed `MAX_WEIGHTS_BYTES`.
     """
     import mlflow.pyfunc
 
@@ -109,9 +104,8 @@ def write_model(trial: Path, folder: Path) -> None:
         data, code = Path(work, "data"), Path(work, "code")
         data.mkdir()
         # MLflow follows the links, so that weights are copied once.
-        (data / TRIAL_RECORD).symlink_to((trial / TRIAL_RECORD).resolve())
-        (data / WEIGHTS).symlink_to((trial / WEIGHTS).resolve())
-        (data / CATALOGUE).symlink_to((split / CATALOGUE).resolve())
+        for part in (trial / TRIAL_RECORD, trial / WEIGHTS, split / CATALOGUE):
+            (data / part.name).symlink_to(part.resolve())
         if _is_file(loaded):
             (data / PLUGIN).mkdir()
             shutil.copyfile(loaded.file, data / PLUGIN / loaded.file.name)
@@ -162,9 +156,8 @@ def _packages_of(module: str) -> Sequence[str]:
     try:
         return [metadata(module)["Name"]]
     except PackageNotFoundError:
-        return packages_distributions().get(
-            module, []
-        )  # slow: reads the file lists of all packages
+        # Slow, since it reads the file lists of all packages.
+        return packages_distributions().get(module, [])
 
 
 def _signature(catalogue: Catalogue) -> ModelSignature:
@@ -172,22 +165,16 @@ def _signature(catalogue: Catalogue) -> ModelSignature:
     from mlflow.types.schema import Array, ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
     texts, numbers = Array(DataType.string), Array(DataType.double)
+    unknown = ColSpec(texts, "unknown_items")
     titles = [] if catalogue.titles is None else [ColSpec(texts, "titles")]
     return ModelSignature(
         inputs=Schema([ColSpec(texts, SESSION)]),
-        outputs=Schema(
-            [
-                ColSpec(texts, "item_ids"),
-                *titles,
-                ColSpec(numbers, "scores"),
-                ColSpec(texts, "unknown_items"),
-            ]
-        ),
+        outputs=Schema([ColSpec(texts, "item_ids"), *titles, ColSpec(numbers, "scores"), unknown]),
         params=ParamSchema([ParamSpec(COUNT, DataType.long, DEFAULT_COUNT)]),
     )
 
 
 def _example(catalogue: Catalogue) -> pd.DataFrame:
-    """A session of the three most frequent items in training."""
+    """A session of the three most popular items."""
     codes = np.argsort(-catalogue.support, kind="stable")[:3]
     return pd.DataFrame({SESSION: [catalogue.item_ids[codes].tolist()]})

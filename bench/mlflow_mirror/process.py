@@ -1,8 +1,4 @@
-"""The mirror in a process of its own.
-
-MLflow's import and its calls are seconds of Python, which as a thread would hold up the process
-that splits the data and draws the report.
-"""
+"""The mirror in another process: as a thread, MLflow's Python code would slow the benchmark."""
 
 from __future__ import annotations
 
@@ -28,7 +24,7 @@ SECONDS_TO_END = 5.0
 
 @dataclass(frozen=True)
 class Answer:
-    """How a request ended, in words: to unpickle MLflow's errors would import MLflow."""
+    """How a request ended, as text: unpickling MLflow's errors would import MLflow."""
 
     address: str = ""
     error: str | None = None
@@ -38,18 +34,18 @@ class Answer:
 
 
 Requests: TypeAlias = "Connection[Run | Path | None, Answer | str]"
-"""Takes runs or folders to show, then None to end all open runs.
+"""Takes runs or folders to show, and None to end all open runs.
 
-An `Answer` comes once the store is open and then one for each; a text is a warning before it.
+It sends an `Answer` when the store is open and one for each request; a text is a warning.
 """
 
 
 @contextlib.contextmanager
 def mirror_process(uri: str | None, experiment: str) -> Iterator[tuple[BaseProcess, Requests]]:
-    """Start a mirror's process, and kill it at the end."""
+    """A running mirror process, killed at the end."""
     context = worker_context()
     connection, theirs = context.Pipe()
-    # The fork server's environment may be older than that of now.
+    # The fork server may have an older environment.
     surroundings = (dict(os.environ), Path.cwd())
     process = context.Process(
         target=_serve, args=(theirs, uri, experiment, *surroundings), name="mlflow", daemon=True
@@ -59,14 +55,14 @@ def mirror_process(uri: str | None, experiment: str) -> Iterator[tuple[BaseProce
         if process.pid is not None:
             process.kill()
 
-    # It ignores the signal by which `multiprocessing` ends daemons.
+    # It ignores the signal with which `multiprocessing` ends daemons.
     atexit.register(kill)
     start_worker(process)
     theirs.close()
     try:
         yield process, connection
     finally:
-        kill()  # Python would take a second to end by itself
+        kill()  # a regular exit would take a second
         process.join(SECONDS_TO_END)
         connection.close()
         atexit.unregister(kill)
@@ -91,8 +87,8 @@ def _serve(
     # If the parent has died, nobody waits for the rest.
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            # The import's objects stay alive: collecting garbage among them again and again takes
-            # a quarter of the import's time, and most of the time to send a model.
+            # Garbage collection among the import's objects, which stay alive, would take a quarter
+            # of the import's time and most of the time to send a model.
             gc.disable()
             mirror = Mirror(uri, experiment, connection.send)
             gc.freeze()

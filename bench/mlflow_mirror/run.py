@@ -1,20 +1,18 @@
-"""A run for MLflow to show, and its names, texts and numbers in the forms that MLflow accepts."""
+"""A run as MLflow is to show it, with names, texts and numbers in the forms that MLflow accepts."""
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.store.curve import CURVE
+from bench.store.curve import CURVE, read_curve
 from bench.store.trial import COST, TRACEBACK, TRIAL_RECORD, read_trial_record
-from datasets.errors import InputError
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -26,7 +24,7 @@ PARAMETERS_FILE = "parameters.json"
 TRIAL_TAG, BENCHMARK_TAG = "trial_id", "benchmark_id"
 _ARTIFACTS = (TRIAL_RECORD, CURVE, COST, TRACEBACK)
 _SO_FAR = {"train_seconds", "events_per_second"}
-"""Columns of the curve that are also final figures, of all training."""
+"""Columns of the curve that are final figures too."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +44,22 @@ class Run:
 
     id: str
     name: str
-    """The run's, as "gru4rec seed 1"."""
     parameters: Mapping[str, Any]
     tags: Mapping[str, str]
     started: float
     """Seconds since 1970."""
     id_tag: str = TRIAL_TAG
-    """Tag that holds `id`: TRIAL_TAG, or BENCHMARK_TAG for the parent of the trials after it."""
+    """Tag that holds `id`; a BENCHMARK_TAG makes the run the parent of the trials shown next."""
     curve: tuple[Epoch, ...] = ()
     status: RunStatus = "RUNNING"
     reason: str | None = None
-    """Why it failed or was stopped."""
     ended: float = math.nan
     """Seconds since 1970; NaN while it runs."""
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    """Final figures, once it has ended."""
     files: tuple[Path, ...] = ()
-    """Files and folders to upload, those that exist."""
+    """Files and folders to upload if they exist."""
     model: Path | None = None
-    """Folder of a finished trial whose model to log."""
+    """Folder of the finished trial whose model to log."""
 
     @property
     def label(self) -> str:
@@ -77,29 +72,33 @@ class Run:
 
 
 def benchmark_run(benchmark_id: str, labels: Sequence[str], parameters: Mapping[str, Any]) -> Run:
-    """The run of a benchmark of the models in `labels` that starts now."""
+    """The run of a benchmark that starts now."""
     name = f"benchmark: {', '.join(labels)}"
     return Run(benchmark_id, name, parameters, {}, time.time(), BENCHMARK_TAG)
 
 
 def trial_run(folder: Path) -> Run:
-    """The run of an ended trial's folder; raises InputError where a file is missing or damaged.
+    """The run of an ended trial's folder; raises InputError if a file is missing or damaged.
 
-    `curve.csv` only has training seconds, so an epoch's time is `started` plus these.
+    An epoch's time is the trial's start plus its training seconds: `curve.csv` has no other.
     """
     record = read_trial_record(folder)
     finished = record.status == "finished"
-    curve = []
-    for row in _read_curve(folder / CURVE):
-        measured = min(record.started + row.get("train_seconds", 0.0), record.ended)
-        curve.append(Epoch(int(row.pop("epoch")), measured, row))
+    curve = tuple(
+        Epoch(
+            number=int(row.pop("epoch")),
+            measured=min(record.started + row["train_seconds"], record.ended),
+            figures=row,
+        )
+        for row in read_curve(folder)
+    )
     return Run(
         id=record.id,
         name=record.name,
         parameters=record.parameters,
         tags=record.tags,
         started=record.started,
-        curve=tuple(curve),
+        curve=curve,
         status="FINISHED" if finished else "FAILED",
         reason=record.reason,
         ended=record.ended,
@@ -109,45 +108,19 @@ def trial_run(folder: Path) -> Run:
     )
 
 
-def _read_curve(file: Path) -> list[dict[str, float]]:
-    """Finite figures of each row; empty if there is no file."""
-    if not file.exists():
-        return []
-    curve = []
-    with file.open(newline="", encoding="utf-8") as opened:
-        for number, row in enumerate(csv.DictReader(opened), start=2):
-            try:
-                figures = _finite({name: float(cell) for name, cell in row.items() if cell})
-                curve.append({**figures, "epoch": figures["epoch"]})
-            except (ValueError, KeyError) as error:
-                raise InputError(
-                    f"{file}, row {number}, cannot be read ({error}); "
-                    "remove its folder and run again."
-                ) from error
-    return curve
-
-
-def curve_metrics(epochs: Sequence[Epoch]) -> list[Metric]:
+def curve_points(epochs: Iterable[Epoch]) -> list[Metric]:
     """Epochs as points of MLflow's curves."""
-    from mlflow.entities import Metric
-
     return [
-        Metric(tracked_curve_name(name), value, milliseconds(epoch.measured), epoch.number)
+        point
         for epoch in epochs
-        for name, value in _finite(epoch.figures).items()
+        for point in _points(epoch.figures, tracked_curve_name, epoch.measured, epoch.number)
     ]
 
 
-def final_metrics(run: Run) -> list[Metric]:
-    """Final figures of an ended run."""
-    from mlflow.entities import Metric
-
-    # MLflow shows the value of the highest step: a final figure must outlast its own curve.
+def final_points(run: Run) -> list[Metric]:
+    """Final figures of an ended run, at its last epoch: MLflow shows the value of the last step."""
     step = run.curve[-1].number if run.curve else 0
-    return [
-        Metric(tracked_name(name), value, milliseconds(run.ended), step)
-        for name, value in _finite(run.metrics).items()
-    ]
+    return _points(run.metrics, tracked_name, run.ended, step)
 
 
 def tracked_name(name: str) -> str:
@@ -159,8 +132,7 @@ def tracked_name(name: str) -> str:
 def tracked_curve_name(column: str) -> str:
     """Name of a column of the learning curve: "Recall@20" is "valid_recall_at_20".
 
-    It must differ from the names of final figures, which would add a second point to the last
-    epoch: ranking metrics in a curve are measured on validation, costs are those so far.
+    Final figures need other names, or the last epoch would have two points.
     """
     name = tracked_name(column)
     if name in _SO_FAR:
@@ -169,7 +141,7 @@ def tracked_curve_name(column: str) -> str:
 
 
 def parameter_texts(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters as MLflow shows them, in full length: text as it is, everything else as JSON."""
+    """Parameters in full length: text as it is, everything else as JSON."""
     return {
         _key(name): value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         for name, value in parameters.items()
@@ -185,7 +157,7 @@ def tracked_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def shortened(text: str, limit: int, whole_in: str) -> str:
-    """`text` in at most `limit` characters; a truncated text ends with where to find all of it."""
+    """`text` cut to `limit` characters, with a note that the file `whole_in` has all of it."""
     if len(text) <= limit:
         return text
     note = f"... (shortened from {len(text):,} characters; the whole is in {whole_in})"
@@ -202,10 +174,14 @@ def _key(name: str) -> str:
     return re.sub(r"[^\w\-. :/]", "_", name)
 
 
-def _finite(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics that are finite numbers; undefined ones are left out, not sent as NaN."""
-    return {
-        name: float(value)
-        for name, value in metrics.items()
+def _points(
+    figures: Mapping[str, Any], name_of: Callable[[str], str], seconds: float, step: int
+) -> list[Metric]:
+    """The finite numbers among `figures`; undefined ones are omitted, not sent as NaN."""
+    from mlflow.entities import Metric
+
+    return [
+        Metric(name_of(name), float(value), milliseconds(seconds), step)
+        for name, value in figures.items()
         if isinstance(value, (int, float)) and math.isfinite(value)
-    }
+    ]

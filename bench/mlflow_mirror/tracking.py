@@ -1,7 +1,6 @@
 """Mirror a benchmark to MLflow while it runs, without ever making it wait.
 
-Nothing is lost if MLflow fails, as the trial folders hold everything: the same command run again
-reuses them and shows each in MLflow.
+Nothing is lost if MLflow fails: the same command run again mirrors the trial folders.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import threading
 from collections.abc import Callable, Hashable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import TracebackType
 
 from bench.mlflow_mirror.connection import configure_mlflow, summary, without_password
 from bench.mlflow_mirror.process import Answer, Requests, mirror_process
@@ -29,12 +27,10 @@ _LATER = "results are on disk, and the same command run again fills MLflow from 
 class Tracker:
     """Has runs shown in an MLflow experiment, in order; no method but `close` waits.
 
-    `uri` None means MLFLOW_TRACKING_URI, or else MLflow's default in this folder; "none" shows
-    nothing.
-
-    If the store fails, one warning names its address and nothing further is sent. If it refuses a
-    single run, one warning names that run and the others continue. `warn` is called from the
-    sending thread, which also waits for the mirror's process to start and to answer.
+    `uri` is None as in `Mirror`, or "none" to show nothing. If the store fails, one warning names
+    its address and nothing further is sent. If it refuses a single run, one warning names that run
+    and the others continue. `warn` is called from the sending thread, which also waits for the
+    mirror's process to start and to answer.
     """
 
     def __init__(self, uri: str | None, experiment: str, warn: Callable[[str], None]) -> None:
@@ -47,11 +43,9 @@ class Tracker:
         self._sending = uri != NO_TRACKING
         if self._sending:
             configure_mlflow()
-            named = (
-                uri or os.environ.get("MLFLOW_TRACKING_URI") or "its default store in this folder"
-            )
-            self._address = without_password(named)
-            # A daemon, since a store that hangs must not keep the process from ending.
+            address = uri or os.environ.get("MLFLOW_TRACKING_URI")
+            self._address = without_password(address or "its default store in this folder")
+            # A daemon, since a store that does not answer must not keep the process from ending.
             self._thread = threading.Thread(
                 target=self._send_all, args=(uri, experiment), name="mlflow", daemon=True
             )
@@ -60,26 +54,21 @@ class Tracker:
     def __enter__(self) -> Tracker:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close(EXIT_TIMEOUT)
 
     def show(self, source: Run | Path) -> None:
         """Have MLflow show a run as it is now, or the ended trial in a folder."""
         if self._sending and self._thread is not None:
-            # A slow store gets only the latest state of a running trial, which includes all before.
+            # A slow store gets only the latest state of a running trial.
             key = source if isinstance(source, Path) else (source.id, source.started, source.status)
             self._sources[key] = source
             self._keys.put(key)
 
     def close(self, timeout: float) -> None:
-        """Wait at most `timeout` seconds for what is still to be sent, and warn if that fails.
+        """Wait at most `timeout` seconds until all is sent, and warn if it is not.
 
-        Runs that have not ended become KILLED. Further calls do nothing.
+        Open runs are ended as KILLED. Further calls do nothing.
         """
         if self._thread is None:
             return
@@ -102,10 +91,8 @@ class Tracker:
                     if (source := self._sources.pop(key, None)) is not None:
                         self._send(connection, source)
                 self._send(connection, None)
-                # All is sent; only the process is left to end.
                 self._sending = False
         except Exception as error:
-            # Whatever the error, the benchmark continues: its results are on disk.
             if self._sending:
                 self._sending = False
                 self._warn(

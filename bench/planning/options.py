@@ -11,10 +11,10 @@ from datasets.errors import InputError, nearest_hint
 
 
 def build_config(config_class: type[Any], label: str, values: Mapping[str, Any]) -> Any:
-    """An instance of a model's config dataclass with `values` set.
+    """A config with `values` set, which are strings if from the command line.
 
-    Values from the command line are strings. Raises InputError for an unknown option (naming the
-    nearest), a value of the wrong type, or one that the config refuses.
+    Raises InputError for an unknown option, a value of the wrong type, or one that the config
+    refuses.
     """
     try:
         hints = get_type_hints(config_class)

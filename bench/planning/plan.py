@@ -40,11 +40,7 @@ def parse_seeds(value: Any) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Plan:
-    """All options of a run.
-
-    The command-line parser, the TOML keys and the keywords of the Python call are generated from
-    the `Option` of each field.
-    """
+    """All options of a run; each `Option` is one of the command line, TOML and Python."""
 
     models: Annotated[
         tuple[str, ...],
@@ -65,8 +61,7 @@ class Plan:
         ),
     ] = (1,)
     device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        Option(RUN, "default {default}: cuda where there is"),
+        Literal["auto", "cpu", "cuda"], Option(RUN, "default {default}: cuda where there is")
     ] = "auto"
     tune: Annotated[
         Budget | None,
@@ -77,7 +72,6 @@ class Plan:
             read=parse_budget,
         ),
     ] = None
-    """Tuning budget of each model; None: no tuning."""
     patience: Annotated[
         int,
         Option(
@@ -101,8 +95,7 @@ class Plan:
         0.1
     )
     valid_share: Annotated[
-        float,
-        Option(DATA, "share of training to stop by ({default}); 0: all epochs run", "X"),
+        float, Option(DATA, "share of training to stop by ({default}); 0: all epochs run", "X")
     ] = 0.1
     min_session_length: Annotated[int, Option(DATA, "of training sessions ({default})", "N")] = 1
     min_item_support: Annotated[int, Option(DATA, "of items in training ({default})", "N")] = 1
@@ -136,16 +129,12 @@ class Plan:
         bool,
         Option(RESULTS, "make the tables alone, without plots and report.html", flag="--no-page"),
     ] = True
-    """Whether to make plots and the HTML page."""
     keep_top: Annotated[
         int,
         Option(
-            RESULTS,
-            "keep each test event's first N items as Parquet in the trials' folders",
-            "N",
+            RESULTS, "keep each test event's first N items as Parquet in the trials' folders", "N"
         ),
     ] = 0
-    """Length of the stored top-N lists; 0: none."""
     tracking_uri: Annotated[
         str | None,
         Option(
@@ -178,14 +167,9 @@ def make_plan(
 ) -> Plan:
     """Build a plan from options, which override those of a TOML file.
 
-    Args:
-        given: values of `PLAN_OPTIONS` by name, as strings or typed.
-        settings: options of models as `--set` takes them, `label.option=value`.
-        config_file: a plan as TOML.
-        options: options of models by label and name; `settings` override them.
-
-    Raises:
-        InputError: for an unknown option or a wrong value.
+    `given` are values of `PLAN_OPTIONS` by name, as strings or typed. `options` are those of models
+    by label and name; `settings`, each a `label.option=value` as `--set` takes, override them.
+    Raises InputError for an unknown option or a wrong value.
     """
     values, model_options = _read_toml(config_file) if config_file else ({}, {})
     _refuse_unknown(given)

@@ -32,7 +32,6 @@ class PlanOption:
 
     name: str
     kind: Any
-    """Type of the field."""
     default: Any
     declared: Option
 

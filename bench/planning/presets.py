@@ -19,10 +19,9 @@ _OF_THE_RUN = ("tune", "fresh", "output", "tracking_uri")
 def write_preset(
     file: Path, plan: Plan, options: Mapping[str, Mapping[str, Any]], comment: str
 ) -> None:
-    """Write `plan`, as far as it differs from the defaults, and the `options` of each label.
+    """Write what `plan` changes of the defaults and the `options` of each label.
 
-    The file alone repeats the plan's trials. Raises InputError for an option that TOML cannot hold,
-    and where the file cannot be written.
+    Raises InputError for an option that TOML cannot hold, and if the file cannot be written.
     """
     content: dict[str, Any] = {}
     for name, option in PLAN_OPTIONS.items():

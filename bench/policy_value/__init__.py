@@ -1,1 +1,1 @@
-"""What a log says a policy is worth; in a simulated world, also what it is truly worth."""
+"""Off-policy values of models as policies, and true values in simulated worlds."""

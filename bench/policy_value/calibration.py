@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+
+from bench.stats.significance import Values
 
 N_BINS = 10
-
-Column = NDArray[np.float64]
 
 
 class CalibrationBin(NamedTuple):
@@ -25,12 +24,12 @@ class CalibrationBin(NamedTuple):
     """Fraction of its pairs whose item was logged, or its expectation."""
 
 
-def calibration_by_truth(log_estimates: Column, log_truth: Column) -> tuple[CalibrationBin, ...]:
+def calibration_by_truth(log_estimates: Values, log_truth: Values) -> tuple[CalibrationBin, ...]:
     """Calibration of estimated propensities where the logger's own are known.
 
-    Both are of the logged items, (n_events,), and finite. A logged item is a draw from the truth p,
-    so that weights of 1 / p make a mean over them one over all items of the catalogue: a bin holds
-    about sum of 1 / p pairs, of mean estimate sum of (estimate / p) / sum of 1 / p and true mean
+    Both are of the logged items, (n_events,), and finite. As logged items are draws from the truth
+    p, weights of 1 / p turn means over them into means over the catalogue: a bin has about
+    sum of 1 / p pairs, a mean estimate of sum of (estimate / p) / sum of 1 / p and a true mean of
     (number of events) / sum of 1 / p. The bins hold equal numbers of events.
     """
     order = np.argsort(log_estimates, kind="stable")

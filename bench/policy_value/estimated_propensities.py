@@ -1,8 +1,7 @@
 """Propensities estimated from a log: a smoothed, cross-fitted Markov chain on the last item.
 
-The logging policy of a log without propensities. No policy under test is of its class, and none
-of its probabilities uses the session that it is asked about: a policy's own behaviour head would
-share the policy's errors.
+The logging policy of a log without propensities. Unlike a model's own behaviour head, it shares no
+errors with the policy under test, and no probability uses the session that it is for.
 """
 
 from __future__ import annotations
@@ -14,29 +13,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.policy_value.calibration import N_BINS, CalibrationBin
+from bench.stats.significance import Values
 from datasets.session_log import IntArray, SessionLog
 from datasets.splitting.held_out import HeldOut
 
 N_FOLDS = 5
-"""Folds of the test sessions, each scored by counts of training and of the other folds."""
+"""Folds of the test sessions for cross-fitting."""
 VALID_SHARE = 0.1
-"""Of training's sessions, that choose the weights where there is no validation part."""
+"""Fraction of training sessions that choose the weights if there is no validation part."""
 STEPS = 50
-"""Of the EM algorithm; further ones change nothing visible."""
+"""Of the EM algorithm; more change nothing visible."""
 PRIOR_EVENTS = 20
-"""Pseudo-events of the prior, the weights over all contexts, for each kind of context."""
+"""Pseudo-events of the prior, which is the weights over all contexts."""
 ROUNDING = 1e-9
 N_KINDS = 64
 """Kinds of context: binary digits that a count may have."""
 QUANTILES = (0.0, 0.001, 0.01, 0.1, 0.5)
-"""Quantile levels at which the smallest propensities are reported."""
-
-Column = NDArray[np.float64]
+"""Levels of the reported quantiles of propensities."""
 
 
 @dataclass(frozen=True)
 class PropensityReport:
-    """How well the model knows the logger; losses are means of -log beta over events, in nats."""
+    """Quality of the estimate; losses are means of -log beta over events, in nats."""
 
     log_loss: float
     unigram_loss: float
@@ -51,7 +49,7 @@ class PropensityReport:
 
 def estimated_propensities(
     train: SessionLog, valid: HeldOut | None, test: HeldOut
-) -> tuple[Column, PropensityReport]:
+) -> tuple[Values, PropensityReport]:
     """log beta(a|s) of each test event, missed ones last, (n_events,), and how good it is.
 
     With l the last item of the prefix, c counts, N events and n items,
@@ -67,8 +65,7 @@ def estimated_propensities(
     rows = np.flatnonzero(test.is_target)
     last, targets = _last_and_next(test.log, rows)
     n_items = train.n_items
-    # Folds are a fixed random permutation of the sessions: neighbours in time share a fold no more
-    # often than others.
+    # Folds are random, so that neighbours in time share one no more often than others.
     fold_of_session = np.random.default_rng(0).permutation(test.log.n_sessions) % N_FOLDS
     folds = fold_of_session[test.log.session_of_event[rows]]
     together = _counts(train, last, targets)
@@ -76,7 +73,7 @@ def estimated_propensities(
     probabilities, unigrams = np.empty(len(rows)), np.empty(len(rows))
 
     def models() -> Iterator[tuple[_Counts, NDArray[np.bool_]]]:
-        """Counts for each fold and its events; recomputed, as all at once would fill memory."""
+        """Counts for each fold and its events; recomputed to save memory."""
         for fold in range(N_FOLDS):
             own = folds == fold
             yield together.without(places[own], last[own], targets[own]), own
@@ -101,7 +98,7 @@ def estimated_propensities(
 
 @dataclass(frozen=True, eq=False)
 class _Counts:
-    """How often items came, and after which."""
+    """Counts of items and of pairs of successive items."""
 
     pairs: IntArray
     """last * n_items + next of the pairs, rising, (n_pairs,); some may have no count."""
@@ -117,7 +114,7 @@ class _Counts:
         return len(self.support)
 
     def without(self, places: IntArray, last: IntArray, targets: IntArray) -> _Counts:
-        """The counts less those of some events, whose pairs stand at `places`."""
+        """The counts without those of some events, whose pairs are at `places`."""
         n_items, n_pairs = self.n_items, len(self.pairs)
         return replace(
             self,
@@ -126,7 +123,7 @@ class _Counts:
             support=self.support - np.bincount(targets, minlength=n_items),
         )
 
-    def unigram(self) -> Column:
+    def unigram(self) -> Values:
         """(c(a) + 1) / (N + n), (n_items,)."""
         return np.asarray((self.support + 1) / (self.support.sum() + self.n_items))
 
@@ -134,7 +131,7 @@ class _Counts:
         """Binary digits of each item's number of followers: the kind of context, (n_items,)."""
         return np.frexp(self.followed.astype(np.float64))[1].astype(np.int64)
 
-    def parts(self, last: IntArray, items: IntArray) -> Column:
+    def parts(self, last: IntArray, items: IntArray) -> Values:
         """The three probabilities that are mixed, of `items` after `last`, (n, 3)."""
         wanted = last * self.n_items + items
         places = np.searchsorted(self.pairs, wanted)
@@ -163,11 +160,11 @@ def _counts(train: SessionLog, last: IntArray, targets: IntArray) -> _Counts:
 
 
 def _last_and_next(log: SessionLog, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Item before each event of `rows` and its own, none the first of a session."""
+    """Item before each event of `rows`, and its own; no row is the first of a session."""
     return log.items[rows - 1].astype(np.int64), log.items[rows].astype(np.int64)
 
 
-def _chosen_weights(train: SessionLog, valid: HeldOut | None) -> Column:
+def _chosen_weights(train: SessionLog, valid: HeldOut | None) -> Values:
     """Weights of the three parts by kind of context, (N_KINDS, 3), of highest likelihood."""
     if valid is None:
         cut = max(1, round((1 - VALID_SHARE) * train.n_sessions))
@@ -184,7 +181,7 @@ def _chosen_weights(train: SessionLog, valid: HeldOut | None) -> Column:
     return _mixture_weights(parts, kinds, over_all[0])
 
 
-def _mixture_weights(parts: Column, kinds: IntArray, prior: Column) -> Column:
+def _mixture_weights(parts: Values, kinds: IntArray, prior: Values) -> Values:
     """Weights (N_KINDS, 3) by EM, shrunk to `prior` by `PRIOR_EVENTS` pseudo-events a kind."""
     weights = np.tile(prior, (N_KINDS, 1))
     sizes = np.bincount(kinds, minlength=N_KINDS)[:, None]
@@ -197,22 +194,22 @@ def _mixture_weights(parts: Column, kinds: IntArray, prior: Column) -> Column:
 
 
 def _calibration(
-    probabilities: Column, models: Iterable[tuple[_Counts, IntArray]], weights: Column
+    probabilities: Values, models: Iterable[tuple[_Counts, IntArray]], weights: Values
 ) -> tuple[CalibrationBin, ...]:
     """Predicted and observed frequency of all pairs of an event and an item, by probability.
 
-    `probabilities` are the targets'; `models` has for each fold its counts and how many events
-    each item precedes. Of a context all items but the followers of its last one have the
-    probability that their kind of context gives them, so no array has events x items.
+    `probabilities` are the targets'; `models` has for each fold its counts and the number of events
+    that each item precedes. All items that never followed the last item of a context have the
+    probability of the kind of context, so no array has events x items.
     """
     if len(probabilities) == 0:
         return ()
-    # Widened by more than rounding, so that equal probabilities fall into the same bin.
+    # Widened beyond rounding, so that equal probabilities share a bin.
     inner = np.unique(np.quantile(probabilities, np.arange(1, N_BINS) / N_BINS)) * (1 + ROUNDING)
     n_bins = len(inner) + 1
     pairs, mass = np.zeros(n_bins), np.zeros(n_bins)
 
-    def add(of_items: Column, times: Column) -> None:
+    def add(of_items: Values, times: Values) -> None:
         bins = np.searchsorted(inner, of_items, side="left")
         pairs[:] += np.bincount(bins, times, n_bins)
         mass[:] += np.bincount(bins, times * of_items, n_bins)

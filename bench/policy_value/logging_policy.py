@@ -1,14 +1,11 @@
-"""The logging policy of a split: how likely the logger was to show what it showed.
+"""The logging policy of a split: the propensities of its test events.
 
-Logged propensities where the test events have them, else one estimate for all models, stored once
-beside the test events.
+They are logged, or else estimated once for all models and stored beside the test events.
 """
 
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,7 +17,7 @@ from bench.policy_value.calibration import CalibrationBin
 from bench.policy_value.estimated_propensities import PropensityReport, estimated_propensities
 from bench.policy_value.reward_model import item_reward_model
 from bench.store.events import TestEvents
-from bench.store.files import replacing
+from bench.store.files import reading_arrays
 from datasets.errors import InputError
 from datasets.splitting.splits import Split
 
@@ -30,18 +27,16 @@ Source = Literal["logged", "simulated", "estimated"]
 
 @dataclass(frozen=True, eq=False)
 class LoggingPolicy:
-    """The logger on the test events in their order; shapes are (n_events,)."""
+    """The logging policy on the test events in their order; shapes are (n_events,)."""
 
     source: Source
-    """logged: as the log has it; simulated: as the world has it; estimated: by counts, so that
-    what is computed from it is a diagnostic, not a measurement."""
+    """Values computed from estimated propensities are diagnostics, not measurements."""
     log_propensities: NDArray[np.float64]
     """log beta(a|s) of the logged item, finite."""
     logged_rewards: NDArray[np.float64]
-    """q(a) of the logged item by the item reward model, (n_events,); a missed event has the mean
-    over the catalogue."""
+    """q(a) of the logged item by the item reward model; of missed events the catalogue's mean."""
     report: PropensityReport | None = None
-    """How good the estimate is; None where nothing was estimated."""
+    """Quality of the estimate, if it is one."""
 
     @property
     def is_estimate(self) -> bool:
@@ -52,7 +47,7 @@ class LoggingPolicy:
 def logging_policy(split: Split, events: TestEvents, *, simulated: bool) -> LoggingPolicy:
     """The logging policy of `events`, which are those of the split's test.
 
-    `simulated` says that the propensities, if any, come from the world that simulated the log.
+    `simulated`: whether the propensities, if any, come from the world that simulated the log.
     """
     rewards = item_reward_model(split.train)
     targets = np.asarray(events.targets)
@@ -66,41 +61,33 @@ def logging_policy(split: Split, events: TestEvents, *, simulated: bool) -> Logg
 
 
 def write_logging_policy(logger: LoggingPolicy, folder: Path) -> None:
-    """Write `behaviour.npz` into the existing `folder`, atomically."""
+    """Write `behaviour.npz` into the existing `folder`."""
     report = None if logger.report is None else asdict(logger.report)
-    with replacing(folder / LOGGING_POLICY) as file:
-        np.savez_compressed(
-            file,
-            allow_pickle=False,
-            log_propensities=logger.log_propensities,
-            logged_rewards=logger.logged_rewards,
-            facts=np.array(json.dumps({"source": logger.source, "report": report})),
-        )
+    np.savez_compressed(
+        folder / LOGGING_POLICY,
+        allow_pickle=False,
+        log_propensities=logger.log_propensities,
+        logged_rewards=logger.logged_rewards,
+        facts=np.array(json.dumps({"source": logger.source, "report": report})),
+    )
 
 
 def read_logging_policy(folder: Path, n_events: int) -> LoggingPolicy | None:
-    """What `write_logging_policy` wrote for `n_events` events; None where a split has no such file.
+    """What `write_logging_policy` wrote for `n_events` events, if anything.
 
-    Raises InputError where it is damaged or belongs to other events.
+    Raises InputError if it is damaged or belongs to other events.
     """
     file = folder / LOGGING_POLICY
     fix = "delete it and run the benchmark's own command again"
     if not file.exists():
         return None
-    try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as columns:
-            facts = json.loads(str(columns["facts"]))
-            log_propensities, logged_rewards = (
-                columns["log_propensities"],
-                columns["logged_rewards"],
-            )
+    with reading_arrays(file, fix) as columns:
+        facts = json.loads(str(columns["facts"]))
+        log_propensities = columns["log_propensities"]
+        logged_rewards = columns["logged_rewards"]
         if facts["source"] not in get_args(Source):
             raise ValueError(f"its source is {facts['source']}")
         report = None if facts["report"] is None else _report(facts["report"])
-    except (
-        OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
-        raise InputError(f"{file} cannot be read ({error}); {fix}") from error
     for column in (log_propensities, logged_rewards):
         if column.shape != (n_events,):
             raise InputError(

@@ -1,4 +1,4 @@
-"""Off-policy evaluation: the value of a policy from another one's log, or why there is none."""
+"""Off-policy evaluation: the value of a policy from the log of another, or why there is none."""
 
 from __future__ import annotations
 
@@ -10,23 +10,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.policy_value import value_estimators as estimators
 from bench.policy_value.overlap import Overlap, log_set_probability, measure_overlap, refusal
 from bench.policy_value.per_decision import (
     SelfNormalisedPerDecision,
     SessionWeights,
     session_weights,
 )
-from bench.policy_value.value_estimators import (
-    Ratios,
-    clipped_ips,
-    direct_method,
-    doubly_robust,
-    ips,
-    per_decision,
-    self_normalised_doubly_robust,
-    snips,
-    switch_doubly_robust,
-)
+from bench.policy_value.value_estimators import Ratios
 from bench.policy_value.value_intervals import (
     RatioSum,
     SessionStatistic,
@@ -34,15 +25,13 @@ from bench.policy_value.value_intervals import (
     studentised_intervals,
 )
 from bench.stats.estimate import Estimate
-
-Values = NDArray[np.float64]
-Codes = NDArray[np.int64]
+from bench.stats.significance import Values
+from datasets.session_log import IntArray
 
 CAP = math.exp(3)
 """The paper's cap on a weight."""
 
 SWEPT_CAPS = (1.0, math.e, math.exp(2), math.exp(3), math.exp(4), math.exp(5), math.inf)
-"""Caps of the clip sweep."""
 
 ROUNDING = 1e-5
 """The log of a probability of 1 may exceed 0 by this in 32 bits."""
@@ -56,8 +45,7 @@ PER_SESSION = ("pdis", "snpdis")
 """Estimators of the value of a session; the others estimate that of a round."""
 
 Unit = Literal["round", "session"]
-"""Mean reward of a round at the states that the logger came to, or summed reward of a session at
-those that the policy would come to."""
+"""Mean reward of a round at the logger's states, or summed reward of a session at the policy's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,18 +57,16 @@ class Rounds:
     """
 
     log_policy: Values
-    """log pi of the logged action under the policy under test, at most 0; minus infinity for one
-    that it never takes."""
+    """log pi of the logged action, at most 0; minus infinity if the policy never takes it."""
     log_propensities: Values
-    """log beta: of the logged action under the logger, finite and at most 0."""
+    """log beta of the logged action, finite and at most 0."""
     rewards: Values
-    """Reward of the logged action."""
     sessions: NDArray[np.generic]
-    """Which session the round lies in: any integers or texts."""
+    """Session of the round, an integer or text."""
     positions: NDArray[np.generic]
-    """Order inside the session."""
+    """Order within the session."""
     logged_reward_model: Values | None = None
-    """q(s, a): a reward model's guess for the logged action, learned from other rounds."""
+    """q(s, a) of the logged action, by a reward model learned from other rounds."""
     policy_reward_model: Values | None = None
     """sum_a pi(a|s) q(s, a); for sets of K, sum_a alpha_K(a|s) q(s, a)."""
     expected_set_sizes: Values | None = None
@@ -123,19 +109,19 @@ class ClippedValue:
 
 @dataclass(frozen=True)
 class OffPolicyValues:
-    """What the log says of the policy's value, or why it says nothing."""
+    """Estimates of a policy's value, or why there are none."""
 
     estimates: Mapping[str, Estimate]
-    """By name of `ESTIMATORS`, those that can be given."""
+    """By name of `ESTIMATORS`."""
     overlap: Overlap
     session_overlap: Overlap | None
-    """Of the weights of sessions, which per-decision estimates use; None for sets."""
+    """Of the sessions' weights, for per-decision estimates; None for sets."""
     refusal: str | None
     """Why no value is given; None if there are values."""
     missing: Mapping[str, str] = field(default_factory=dict)
-    """Why an estimator is not among the estimates, by name, where others are."""
+    """Why an estimator has no estimate though others have, by name."""
     clip_sweep: tuple[ClippedValue, ...] = ()
-    """Clipped IPS by cap; empty where values are refused or too few rounds give an interval."""
+    """Clipped IPS by cap; empty without an estimate of it."""
 
 
 def unit_of(estimator: str) -> Unit:
@@ -150,16 +136,14 @@ def evaluate(
     set_size: int = 1,
     discount: float = 1.0,
     resamples: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
 ) -> OffPolicyValues:
     """Every estimate of the policy's value that the rounds allow.
 
     `cap` clips the weights of clipped IPS and is the threshold of switch-DR; infinity is none. With
     a `set_size` K above 1 the policy shows the set of K draws, and weights are alpha_K/beta (Chen
     et al. 2019, section 4.3): right if a user takes at most one item of a set and an item's reward
-    does not depend on the others. `discount` counts per decision. Intervals at `level` are by a
-    bootstrap over sessions. Raises ValueError for an option outside its range.
+    does not depend on the others. `discount` counts per decision. Intervals are by a bootstrap
+    over sessions. Raises ValueError for an option outside its range.
     """
     if not cap > 0:
         raise ValueError(f"cap must be above 0 (inf for none), not {cap}")
@@ -184,7 +168,7 @@ def evaluate(
     if not (weights * rounds.rewards).any():
         reason = "no action that the policy would take has a reward in the log"
         return OffPolicyValues({}, overlap, session_overlap, reason)
-    units = resampling_units(sessions, overlap.sessions, seed)
+    units = resampling_units(sessions, overlap.sessions)
     ratios, missing = _by_round(rounds, weights, expected, cap)
     statistics: dict[str, SessionStatistic] = {
         name: RatioSum.of(terms, units) for name, terms in ratios.items()
@@ -195,9 +179,7 @@ def evaluate(
         missing |= dict.fromkeys(PER_SESSION, reason)
     else:
         statistics |= _by_session(rounds, by_session, units[by_session.order], discount)
-    intervals = studentised_intervals(
-        statistics, int(units.max()) + 1, resamples=resamples, seed=seed, level=level
-    )
+    intervals = studentised_intervals(statistics, int(units.max()) + 1, resamples)
     estimates = {}
     for name in ESTIMATORS:
         if name in intervals and np.isfinite(intervals[name]).all():
@@ -219,7 +201,7 @@ def clip_sweep(weights: Values, rewards: Values) -> tuple[ClippedValue, ...]:
     return tuple(
         ClippedValue(
             cap,
-            value=clipped_ips(weights, rewards, cap)[0].value,
+            value=estimators.clipped_ips(weights, rewards, cap)[0].value,
             clipped_share=float((weights > cap).mean()),
         )
         for cap in SWEPT_CAPS
@@ -231,20 +213,25 @@ def _by_round(
 ) -> tuple[dict[str, Ratios], dict[str, str]]:
     """Estimators over rounds by name, and why the others are missing."""
     rewards, guesses = rounds.rewards, rounds.policy_reward_model
-    found = {"ips": ips(weights, rewards), "clipped_ips": clipped_ips(weights, rewards, cap)}
+    found = {
+        "ips": estimators.ips(weights, rewards),
+        "clipped_ips": estimators.clipped_ips(weights, rewards, cap),
+    }
     missing: dict[str, str] = {}
     if expected is not None:
-        found["snips"] = snips(weights, rewards, expected)
+        found["snips"] = estimators.snips(weights, rewards, expected)
     else:
         missing |= dict.fromkeys(("snips", "sndr"), "the expected size of the sets is not known")
     if guesses is not None:
-        found["dm"] = direct_method(guesses)
+        found["dm"] = estimators.direct_method(guesses)
     if guesses is not None and rounds.logged_reward_model is not None:
         residuals = rewards - rounds.logged_reward_model
-        found["dr"] = doubly_robust(weights, residuals, guesses)
-        found["switch_dr"] = switch_doubly_robust(weights, residuals, guesses, cap)
+        found["dr"] = estimators.doubly_robust(weights, residuals, guesses)
+        found["switch_dr"] = estimators.switch_doubly_robust(weights, residuals, guesses, cap)
         if expected is not None:
-            found["sndr"] = self_normalised_doubly_robust(weights, residuals, guesses, expected)
+            found["sndr"] = estimators.self_normalised_doubly_robust(
+                weights, residuals, guesses, expected
+            )
     for name in ("dm", "dr", "sndr", "switch_dr"):
         if name not in found:
             missing.setdefault(name, "there is no reward model")
@@ -252,13 +239,15 @@ def _by_round(
 
 
 def _by_session(
-    rounds: Rounds, by_session: SessionWeights, units: Codes, discount: float
+    rounds: Rounds, by_session: SessionWeights, units: IntArray, discount: float
 ) -> dict[str, SessionStatistic]:
     """Estimators over sessions by name."""
     rewards = rounds.rewards[by_session.order]
     discounted = np.power(discount, by_session.steps) * np.exp(by_session.log_products)
     return {
-        "pdis": RatioSum.of(per_decision(discounted, rewards, by_session.is_first), units),
+        "pdis": RatioSum.of(
+            estimators.per_decision(discounted, rewards, by_session.is_first), units
+        ),
         "snpdis": SelfNormalisedPerDecision.of(by_session, units, rewards, discount),
     }
 

@@ -6,41 +6,33 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
+from bench.stats.significance import Values
+from datasets.session_log import IntArray
 
 MIN_SAMPLE = 100
 """Effective rounds, or sessions of per-decision weights, below which no value is given."""
 
 MIN_SESSIONS = 30
-"""Effective sessions below which a bootstrap over sessions is unreliable.
-
-Cameron, Gelbach & Miller (Rev. Econ. Statist. 2008) find intervals by cluster too narrow below
-some 30 clusters.
-"""
+"""Effective sessions below which a bootstrap over sessions is unreliable: intervals by cluster are
+too narrow below some 30 clusters (Cameron, Gelbach & Miller, Rev. Econ. Statist. 2008)."""
 
 MEAN_WEIGHT_ERRORS = 4.0
 """Standard errors by which the mean weight may deviate from its expectation."""
 
 MEAN_WEIGHT_SLACK = 0.01
-"""Relative deviation of the mean weight that is always accepted.
-
-This much of the policy's probability outside the log moves a value by at most a hundredth of the
-largest reward; and probabilities stored in 32 bits are no more precise over many events.
-"""
+"""Relative deviation of the mean weight that is always accepted: so little probability outside the
+log moves a value by at most a hundredth of the largest reward, and 32 bits are no more precise."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """What the importance weights of the logged actions say about the log."""
+    """Diagnostics of the importance weights of logged actions."""
 
     rounds: int
-    """Logged actions."""
     sessions: int
-    """Sessions that they lie in."""
     effective_sample_size: float
-    """(sum w)^2 / sum w^2: as many rounds of equal weight are as precise (Kong 1992)."""
+    """(sum w)^2 / sum w^2 (Kong 1992)."""
     effective_sessions: float
     """The same over the sessions' summed weights."""
     mean_weight: float
@@ -66,14 +58,14 @@ def log_set_probability(log_policy: Values, set_size: int) -> Values:
     return log_alpha
 
 
-def measure_overlap(log_weights: Values, sessions: NDArray[np.int64], cap: float) -> Overlap:
+def measure_overlap(log_weights: Values, sessions: IntArray, cap: float) -> Overlap:
     """Figures of the log weights (n,) of rounds in `sessions`, coded from 0, (n,).
 
     Weights beyond the largest float count as infinite in the mean, but not in the effective sizes.
     """
     with np.errstate(over="ignore"):
         weights = np.exp(log_weights)
-    # Both effective sizes stay the same if all weights are scaled, so these never overflow.
+    # Effective sizes do not depend on the scale, so scaled weights, which cannot overflow, serve.
     largest = float(log_weights.max())
     scaled = np.exp(log_weights - largest) if largest > -math.inf else np.zeros(len(log_weights))
     lengths = np.bincount(sessions)

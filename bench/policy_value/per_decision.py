@@ -9,25 +9,24 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array  # type: ignore[import-untyped]
 
 from bench.policy_value.value_estimators import per_decision
-
-Values = NDArray[np.float64]
-Codes = NDArray[np.int64]
+from bench.stats.significance import Values
+from datasets.session_log import IntArray
 
 
 @dataclass(frozen=True, eq=False)
 class SessionWeights:
     """Products of weights along each session; rounds are sorted by session and position."""
 
-    order: Codes
-    """Where each sorted round stands in the columns, (n_rounds,)."""
-    sessions: Codes
+    order: IntArray
+    """Index of each sorted round in the columns, (n_rounds,)."""
+    sessions: IntArray
     """Session of each sorted round, coded from 0, (n_rounds,)."""
-    steps: Codes
-    """Place of each sorted round in its session, from 0, (n_rounds,)."""
+    steps: IntArray
+    """Position of each sorted round in its session, from 0, (n_rounds,)."""
     log_products: Values
-    """log rho_{0:t}: of the weights up to and with each sorted round, (n_rounds,)."""
-    last: Codes
-    """Sorted round with which each session ends, (n_sessions,)."""
+    """log rho_{0:t}, up to and including each sorted round, (n_rounds,)."""
+    last: IntArray
+    """Last sorted round of each session, (n_sessions,)."""
 
     @property
     def n_sessions(self) -> int:
@@ -41,17 +40,14 @@ class SessionWeights:
 
     @property
     def final_log_weights(self) -> Values:
-        """log of the product over each whole session, (n_sessions,)."""
+        """log of the product over each session, (n_sessions,)."""
         return self.log_products[self.last]
 
 
 def session_weights(
-    log_weights: Values, sessions: Codes, positions: NDArray[np.generic]
+    log_weights: Values, sessions: IntArray, positions: NDArray[np.generic]
 ) -> SessionWeights:
-    """Products along sessions that are coded from 0; raises ValueError for a position used twice.
-
-    All arguments have shape (n_rounds,).
-    """
+    """Products along sessions coded from 0, all (n_rounds,); ValueError for equal positions."""
     order = np.lexsort((positions, sessions))
     sorted_sessions, sorted_positions = sessions[order], positions[order]
     same = sorted_sessions[1:] == sorted_sessions[:-1]
@@ -60,7 +56,7 @@ def session_weights(
     first = np.flatnonzero(np.concatenate([[True], ~same]))
     steps = np.arange(len(order)) - first[sorted_sessions]
     logs = log_weights[order]
-    # Weights of 0 are counted apart, since minus infinity cannot be subtracted from a running sum.
+    # Weights of 0 are counted separately, as a cumulative sum cannot subtract minus infinity.
     is_zero = logs == -np.inf
     sums = np.cumsum(np.where(is_zero, 0.0, logs))
     zeros = np.cumsum(is_zero)
@@ -79,8 +75,8 @@ def session_weights(
 class SelfNormalisedPerDecision:
     """sum_t gamma^t (sum_i rho_{i,0:t} r_it) / (sum_i rho_{i,0:t}) (Precup et al. 2000).
 
-    A session that has ended stays in the denominators with its last weight: it earns nothing more
-    under the policy either. Leaving it out would overestimate the value.
+    A session that has ended counts in later denominators with its last weight: under the policy it
+    has no further reward either. Omitting it would overestimate the value.
     """
 
     rewards: csr_array
@@ -90,11 +86,11 @@ class SelfNormalisedPerDecision:
     to_last: csr_array
     """Last weight minus rho_{0:t} while a session lasts, (n_units, n_steps)."""
     unseen_variance: float
-    """See `value_intervals.SessionStatistic`; that of the unnormalised estimate."""
+    """That of the unnormalised estimate (`value_estimators.Ratio`)."""
 
     @classmethod
     def of(
-        cls, weights: SessionWeights, units: Codes, rewards: Values, discount: float
+        cls, weights: SessionWeights, units: IntArray, rewards: Values, discount: float
     ) -> SelfNormalisedPerDecision:
         """`units` and `rewards`, (n_rounds,), are in the order of `weights`."""
         products = np.exp(weights.log_products)
@@ -115,7 +111,7 @@ class SelfNormalisedPerDecision:
         return float(self.over(np.ones((1, len(self.last))))[0][0])
 
     def over(self, times: Values) -> tuple[Values, Values]:
-        """See `bench.policy_value.value_intervals.SessionStatistic`."""
+        """As `value_intervals.RatioSum.over`."""
         denominators = (times @ self.last)[:, None] - times @ self.to_last
         ratios = (times @ self.rewards) / denominators
         slopes = ratios / denominators

@@ -1,4 +1,4 @@
-"""Each model's value as a policy, from the log of another one: over seeds, or why there is none."""
+"""Off-policy value of each model over its seeds, or why there is none."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.policy_value.logging_policy import LoggingPolicy
-from bench.policy_value.off_policy_evaluation import (
-    OffPolicyValues,
-    Rounds,
-    evaluate,
-)
+from bench.policy_value.off_policy_evaluation import OffPolicyValues, Rounds, evaluate
 from bench.policy_value.overlap import Overlap
 from bench.policy_value.true_values import over_seeds
 from bench.stats.estimate import Estimate, SeedMean, mean_over_seeds, seed_mean
@@ -40,18 +36,16 @@ class ClippedMean:
 
 @dataclass(frozen=True, eq=False)
 class PolicyValue:
-    """What the log says of one model."""
+    """The off-policy value of one model."""
 
     estimates: Mapping[str, Estimate]
-    """By name of estimator, those that every seed has: the mean over seeds of value and of both
-    ends of the interval, which is conservative: a mean's standard error is at most the mean of
-    the standard errors."""
+    """By name of estimator, those that every seed has; see `mean_over_seeds`."""
     refusal: str | None
     """Why there is no value; None if there is one."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Why an estimator is not among the estimates, by name, where others are."""
     seeds: tuple[OffPolicyValues, ...] = ()
-    """One a seed, as far as they were evaluated."""
+    """One a seed that was evaluated."""
 
     @property
     def overlap(self) -> Overlap | None:
@@ -82,18 +76,17 @@ class Policies:
     """The models of a benchmark as policies."""
 
     logging_policy: LoggingPolicy | None = None
-    """The logger on the test events; None in folders of versions that did not store it."""
+    """None in folders of versions that did not store it."""
     values: Mapping[str, PolicyValue] = field(default_factory=dict)
-    """What the log says of each model, by label."""
+    """By label of the model."""
     true_values: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
-    """True value of each model in the world that drew the log, by label and column of tables; empty
-    for a log of real users."""
+    """By label and column of tables; empty unless the log is simulated."""
 
 
 def read_policies(
     folders_of: Mapping[str, Sequence[Path]], events: TestEvents, logger: LoggingPolicy | None
 ) -> Policies:
-    """The models whose trials lie in the folders of each label; raises InputError as below."""
+    """The models with trials in the folders of each label; raises InputError as `policy_value`."""
     true_values = {label: over_seeds(folders) for label, folders in folders_of.items()}
     return Policies(
         logger,
@@ -105,11 +98,11 @@ def read_policies(
 def policy_value(
     folders: Sequence[Path], events: TestEvents, logger: LoggingPolicy | None
 ) -> PolicyValue:
-    """Value of a model from the folders of its trials, one a seed; nothing is trained.
+    """Value of a model from the folders of its trials, one a seed.
 
-    Every seed is a policy of its own and is evaluated by itself: weights averaged over seeds would
-    be those of no policy, and of a smaller variance than any. Where the log refuses one seed, the
-    model has no value. Raises InputError where a trial's file is damaged or of other events.
+    Each seed is evaluated as a separate policy: weights averaged over seeds are of no policy, and
+    vary less than those of any. If one seed is refused, the model has no value. Raises InputError
+    if a trial's file is damaged or of other events.
     """
     if logger is None:
         return PolicyValue({}, NO_PROPENSITIES)
@@ -160,9 +153,9 @@ def _evaluated(
 
 
 def _places(events: TestEvents) -> IntArray:
-    """A number for each event that rises along its session, (n_events,).
+    """A number for each event that increases along its session, (n_events,).
 
-    Events that count as misses have the position of the known event that follows them.
+    A missed event precedes the known event of the same position.
     """
     known = np.asarray(events.targets) >= 0
     order = np.lexsort((np.arange(len(events)), known, events.positions, events.sessions))

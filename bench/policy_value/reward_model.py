@@ -1,4 +1,4 @@
-"""The reward model of the direct method: a mean reward for each item, from training alone."""
+"""The reward model of the direct method: the mean reward of each item in training."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from bench.ranking.score_blocks import (
     scoring_device,
     target_blocks,
 )
-from bench.store.policy_columns import Column, PolicyColumns
+from bench.stats.significance import Values
+from bench.store.policy_columns import PolicyColumns
 from datasets.splitting.held_out import HeldOut
 from models.recommender import Factors, Recommender
 
@@ -29,7 +30,7 @@ GPU_TILE_SHAPE = 4096, 4096
 def policy_columns(
     model: Recommender,
     held_out: HeldOut,
-    item_rewards: Column,
+    item_rewards: Values,
     *,
     temperature: float,
     block_scores: int = SCORES_PER_BLOCK,
@@ -37,10 +38,9 @@ def policy_columns(
 ) -> PolicyColumns:
     """The columns of the policy softmax(score / `temperature`) over the whole catalogue.
 
-    `item_rewards` is q, (n_items,). Memory does not grow with the test or the catalogue for a model
-    with `factors`; any other is asked for about `block_scores` scores at once (at least those of
-    one session). A score of -inf is an item that the policy never shows. Raises `ScoreError` where
-    a score is NaN or +inf, or all of a prefix are -inf.
+    `item_rewards` is q, (n_items,). Memory is bounded as in `target_blocks`. The policy never shows
+    an item with a score of -inf. Raises `ScoreError` if a score is NaN or +inf, or all of a prefix
+    are -inf.
     """
     own_propensities = None
     if held_out.log.propensities is not None:
@@ -62,7 +62,7 @@ def policy_columns(
     usual = scored[:, 1].mean() if len(scored) else item_rewards.mean()
     missed = np.full((len(held_out.missed), 3), (-np.inf, usual, np.nan))
     log_policy, reward, log_own = np.concatenate([scored, missed]).T
-    # The own score and the sum over all items are rounded differently.
+    # The target's score and the sum over all items are rounded differently.
     return PolicyColumns(
         np.minimum(log_policy, 0), reward, None if own_propensities is None else log_own
     )
@@ -72,11 +72,7 @@ class _Tiles:
     """Scores of a block of sessions, tile by tile, on the model's device."""
 
     def __init__(
-        self,
-        scores: Factors | NDArray[Any],
-        device: str,
-        item_rewards: Column,
-        temperature: float,
+        self, scores: Factors | NDArray[Any], device: str, item_rewards: Values, temperature: float
     ) -> None:
         self._device = device
         self.n_rows, self._n_columns = TILE_SHAPE if device == "cpu" else GPU_TILE_SHAPE
@@ -91,7 +87,7 @@ class _Tiles:
         else:
             self._states = np.asarray(scores, dtype=np.float32)
 
-    def columns(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> Column:
+    def columns(self, rows: NDArray[np.int64], targets: NDArray[np.int64]) -> Values:
         """log pi of each row's target, and sum over a of pi(a|s) q(a), (n, 2)."""
         n = len(rows)
         states = self._tensor(self._states[rows])
@@ -104,7 +100,7 @@ class _Tiles:
             inside = (wanted >= first) & (wanted < first + n_columns)
             own[inside] = scores[inside, wanted[inside] - first].double()
             higher = torch.maximum(highest, scores.max(1, keepdim=True).values)
-            # Items that a model rules out score -inf, in the first tiles perhaps all of them.
+            # All scores so far may be -inf, of items that the model excludes.
             shift = torch.where(higher == -torch.inf, 0.0, higher)
             # Float32 exponentials, float64 sums over tiles; the first tile has no sums to carry.
             carried = (highest - shift).double().exp() if first else 0.0
@@ -116,7 +112,7 @@ class _Tiles:
         return np.stack([log_policy.cpu().numpy(), (sums[:, 1] / sums[:, 0]).cpu().numpy()], 1)
 
     def _scores(self, states: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """First item and scores over the temperature of each tile, a tensor of its own."""
+        """First item of each tile and a new tensor of its scores over the temperature."""
         for first in range(0, self._n_items, self._n_columns):
             some = slice(first, first + self._n_columns)
             if self._items is None:

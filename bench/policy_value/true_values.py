@@ -1,32 +1,28 @@
-"""True values of a trial's model in the world that drew its log, stored with the trial."""
+"""True values of a trial's model in the world that simulated its log, stored with the trial."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from bench.policy_value.world_value import PAGES, Page, WorldValues, world_values
 from bench.stats.estimate import Estimate, mean_over_seeds
-from datasets.errors import InputError
+from bench.store.files import reading
 from datasets.session_log import StringArray
 from datasets.simulation.worlds import World
 from models.recommender import Recommender
 
 TRUE_VALUES = "true-values.json"
 N_SESSIONS = 5000
-"""Simulated for each value; interests and entry items are the same for all models and seeds."""
+"""Simulated for each value; all models and seeds share interests and entry items."""
 SEED = 20190211
 
 
 def true_values(
     world: World, model: Recommender, item_ids: StringArray, ks: Sequence[int]
 ) -> dict[int, WorldValues]:
-    """Value of `model` with sets of 1 and of each K of `ks` that the catalogue can fill.
-
-    `item_ids` is the catalogue that the model was trained on.
-    """
+    """Value of `model`, trained on `item_ids`, with pages of 1 and of each K of `ks` items."""
     known = world.catalogue(item_ids)
     return {
         k: world_values(known, model, set_size=k, n_sessions=N_SESSIONS, seed=SEED)
@@ -45,33 +41,22 @@ def write_true_values(folder: Path, values: Mapping[int, WorldValues]) -> None:
 
 
 def read_true_values(folder: Path) -> dict[int, WorldValues]:
-    """What `write_true_values` wrote; empty where the log was no world's.
-
-    Raises InputError where the file is damaged.
-    """
+    """What `write_true_values` wrote, if anything; raises InputError if the file is damaged."""
     file = folder / TRUE_VALUES
-    try:
+    if not file.exists():
+        return {}
+    with reading(file, "remove its folder and run again"):
         content = json.loads(file.read_text(encoding="utf-8"))
         return {
-            int(k): WorldValues(**{page: _estimate(of) for page, of in of_k.items()})
+            int(k): WorldValues(**{page: of and Estimate(**of) for page, of in of_k.items()})
             for k, of_k in content.items()
         }
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{file} cannot be read ({error}); remove its folder and run again"
-        ) from error
 
 
 def _interval(estimate: Estimate | None) -> dict[str, float] | None:
     if estimate is None:
         return None
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-
-
-def _estimate(content: Any) -> Any:
-    return None if content is None else Estimate(**content)
 
 
 def true_value_name(k: int, page: Page) -> str:
@@ -89,16 +74,13 @@ def true_value_figures(values: Mapping[int, WorldValues]) -> dict[str, float]:
 
 
 def over_seeds(folders: Sequence[Path]) -> dict[str, Estimate]:
-    """True values by column, mean over trials, one folder a seed; those that every trial has.
-
-    The ends of intervals are means too. Raises InputError as `read_true_values` does.
-    """
+    """True values by column, means over the trials in `folders`; those that every trial has."""
     by_seed = [_named(read_true_values(folder)) for folder in folders]
-    found = {}
-    for name in by_seed[0]:
-        if all(name in of_seed for of_seed in by_seed):
-            found[name] = mean_over_seeds([of_seed[name] for of_seed in by_seed])
-    return found
+    return {
+        name: mean_over_seeds([of_seed[name] for of_seed in by_seed])
+        for name in by_seed[0]
+        if all(name in of_seed for of_seed in by_seed)
+    }
 
 
 def _named(values: Mapping[int, WorldValues]) -> dict[str, Estimate]:
@@ -106,7 +88,7 @@ def _named(values: Mapping[int, WorldValues]) -> dict[str, Estimate]:
         true_value_name(k, page): estimate
         for k, of_k in values.items()
         for page in PAGES
-        # A page of one item is the same, drawn either way.
+        # A page of one item is the same with and without replacement.
         if not (k == 1 and page == "duplicates_dropped")
         if (estimate := getattr(of_k, page)) is not None
     }

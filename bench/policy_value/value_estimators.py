@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
+from bench.stats.significance import Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +30,7 @@ class Ratio:
 
     @property
     def denominator(self) -> Values:
-        """What the ratio divides by."""
+        """What is divided by."""
         return self.weights if self.denominators is None else self.denominators
 
     @property
@@ -43,10 +42,10 @@ class Ratio:
     def unseen_variance(self) -> float:
         """Variance to add where large weights happened to meet smaller outcomes, at least 0.
 
-        The error of a log counts w^2 x^2, x the outcome (less the value, if self-normalised). The
-        few rounds of large weight bear most of it and, where rewards are rare, have mostly met none
-        so far, so that the empirical variance is too small. If outcomes do not depend on weights,
-        sum w^2 x^2 is about sum w^2 * sum w x^2 / sum w, which does not depend on rare events.
+        The variance is of w^2 x^2, x the outcome (less the value, if self-normalised). The few
+        rounds of large weight dominate it and, where rewards are rare, mostly have none, so that
+        the empirical variance is too small. If outcomes do not depend on weights, sum w^2 x^2 is
+        about sum w^2 * sum w x^2 / sum w, which does not depend on rare events.
         """
         missed = self.outcomes - self.value if self.denominators is None else self.outcomes
         squares, total = self.weights**2, float(self.weights.sum())
@@ -82,9 +81,9 @@ def snips(weights: Values, rewards: Values, expected_weights: Values) -> Ratios:
 
 
 def direct_method(policy_reward_model: Values) -> Ratios:
-    """1/n sum v (Beygelzimer & Langford 2009): as biased as the reward model, however long the log.
+    """1/n sum v (Beygelzimer & Langford 2009): as biased as the reward model.
 
-    Its interval covers the sampling of rounds alone and takes the reward model as true.
+    Its interval covers only the sampling of rounds.
     """
     return (_mean(np.ones(len(policy_reward_model)), policy_reward_model),)
 
@@ -111,8 +110,8 @@ def switch_doubly_robust(
 
     Where a weight is above the threshold tau, the reward model alone counts.
     """
-    kept = np.where(weights <= threshold, weights, 0.0)
-    return (*direct_method(policy_reward_model), _mean(kept, residuals))
+    below = np.where(weights <= threshold, weights, 0.0)
+    return (*direct_method(policy_reward_model), _mean(below, residuals))
 
 
 def per_decision(discounted_weights: Values, rewards: Values, is_first: Values) -> Ratios:

@@ -7,41 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from statistics import NormalDist
-from typing import Protocol
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bench.policy_value.per_decision import SelfNormalisedPerDecision
 from bench.policy_value.value_estimators import Ratios
-from bench.stats.significance import ROUNDING, resampled_sessions
-
-Values = NDArray[np.float64]
-Codes = NDArray[np.int64]
+from bench.stats.significance import CONFIDENCE, ROUNDING, Values, resampled_sessions
+from datasets.session_log import IntArray
 
 MOST_UNITS = 20_000
 """More sessions than these are resampled in random groups, which costs the same for any log."""
-
-
-class SessionStatistic(Protocol):
-    """An estimate that weighs sessions, so that it can be taken over resampled ones."""
-
-    @property
-    def value(self) -> float:
-        """Over all sessions."""
-        ...
-
-    @property
-    def unseen_variance(self) -> float:
-        """Variance that the empirical one misses (`value_estimators.Ratio`)."""
-        ...
-
-    def over(self, times: Values) -> tuple[Values, Values]:
-        """Estimate and its standard error over sessions taken `times` (resamples, n_sessions).
-
-        The error is that of the linearised estimate (Davison & Hinkley 1997, section 2.7). Both
-        have shape (resamples,).
-        """
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +27,14 @@ class RatioSum:
     value: float
     """Over all sessions."""
     unseen_variance: float
-    """See `SessionStatistic`."""
+    """Variance that the empirical one misses (`value_estimators.Ratio`)."""
     columns: Values
     """Each ratio's numerator less value times denominator, then the denominators, by session."""
     products: Values
     """Products of each pair of columns, by session."""
 
     @classmethod
-    def of(cls, ratios: Ratios, sessions: Codes) -> RatioSum:
+    def of(cls, ratios: Ratios, sessions: IntArray) -> RatioSum:
         """From columns of rounds that lie in `sessions`, coded from 0, (n_rounds,)."""
         values = [ratio.value for ratio in ratios]
         denominators = [np.bincount(sessions, weights=ratio.denominator) for ratio in ratios]
@@ -74,7 +50,11 @@ class RatioSum:
         return cls(sum(values), unseen, columns, products)
 
     def over(self, times: Values) -> tuple[Values, Values]:
-        """See `SessionStatistic`."""
+        """Estimate and its standard error over sessions taken `times` (resamples, n_sessions).
+
+        The error is that of the linearised estimate (Davison & Hinkley 1997, section 2.7). Both
+        have shape (resamples,).
+        """
         sums = times @ self.columns
         n_ratios = sums.shape[1] // 2
         numerators, denominators = sums[:, :n_ratios], sums[:, n_ratios:]
@@ -87,44 +67,42 @@ class RatioSum:
         return self.value + ratios.sum(1), np.sqrt(np.maximum(squares, 0))
 
 
-def resampling_units(sessions: Codes, n_sessions: int, seed: int) -> Codes:
-    """What is drawn as one: each round's session, or its session's random group, (n_rounds,).
+SessionStatistic: TypeAlias = RatioSum | SelfNormalisedPerDecision
+"""An estimate from sums over sessions, so that it can be taken over resampled ones."""
 
-    Sessions are independent draws, and so are groups formed without regard to their content: a
-    bootstrap over groups is as valid, and 20,000 of them give as precise a quantile.
+
+def resampling_units(sessions: IntArray, n_sessions: int) -> IntArray:
+    """What is drawn as one: each round's session, or a random group of sessions, (n_rounds,).
+
+    Groups formed without regard to their content are independent draws as sessions are.
     """
     if n_sessions <= MOST_UNITS:
         return sessions
-    group = np.random.default_rng(seed).permutation(n_sessions) % MOST_UNITS
+    group = np.random.default_rng(0).permutation(n_sessions) % MOST_UNITS
     return group[sessions]
 
 
 def studentised_intervals(
-    statistics: Mapping[str, SessionStatistic],
-    n_units: int,
-    *,
-    resamples: int,
-    seed: int,
-    level: float,
+    statistics: Mapping[str, SessionStatistic], n_units: int, resamples: int
 ) -> dict[str, tuple[float, float]]:
     """Low and high end of each statistic's interval; all share the same resamples.
 
     In each resample the estimate's distance from that of the log is divided by the resample's own
     standard error; the quantiles of these, times the log's standard error, are subtracted from the
-    estimate (bootstrap-t; Efron & Tibshirani 1993, section 12.5). An end is infinite where too many
-    resamples have no spread at all, as without any of a few rewarded rounds. Where a statistic has
-    unseen variance, the ends lie at least as far out as a normal interval's with that in its error.
+    estimate (bootstrap-t; Efron & Tibshirani 1993, section 12.5). An end is infinite if too many
+    resamples have no spread. With unseen variance, the ends lie at least as far out as those of a
+    normal interval whose error includes it.
     """
     errors = {
         name: float(each.over(np.ones((1, n_units)))[1][0]) for name, each in statistics.items()
     }
     distances: dict[str, list[Values]] = {name: [] for name in statistics}
-    for times in resampled_sessions(n_units, resamples, seed):
+    for times in resampled_sessions(n_units, resamples, seed=0):
         for name, statistic in statistics.items():
             estimates, own_errors = statistic.over(times)
             with np.errstate(divide="ignore", invalid="ignore"):
                 distances[name].append((estimates - statistic.value) / own_errors)
-    tail = (1 - level) / 2
+    tail = (1 - CONFIDENCE) / 2
     found = {}
     for name, statistic in statistics.items():
         value, error = statistic.value, errors[name]

@@ -32,71 +32,43 @@ PAGES: tuple[Page, ...] = get_args(Page)
 
 @dataclass(frozen=True)
 class WorldValues:
-    """Mean of what a session pays by how a model fills a page; drawn pages need a policy.
-
-    Intervals are over simulated sessions.
-    """
+    """Mean summed reward of simulated sessions by page; drawn pages need a stochastic policy."""
 
     greedy: Estimate
-    """Of the first K items, those of lower codes first where scores tie."""
-    distinct: Estimate | None
+    """Of the first K items; of items that tie, those of lower codes come first."""
+    distinct: Estimate | None = None
     """Of K distinct items drawn from the policy."""
-    duplicates_dropped: Estimate | None
+    duplicates_dropped: Estimate | None = None
     """Of K draws from the policy with replacement, each item shown once."""
 
 
 def world_values(
     world: World, model: Recommender, *, set_size: int, n_sessions: int, seed: int
 ) -> WorldValues:
-    """Value of `model` in `world`, by `n_sessions` simulated sessions for each way to show.
+    """Value of `model` in `world`, by `n_sessions` simulated sessions for each page.
 
-    Models that are given the same seed meet users of the same interests and entry items; what
-    happens later is drawn for each.
-
-    Args:
-        world: of the catalogue that the model was trained on: see `World.catalogue`.
-        model: trained.
-        set_size: K.
-        n_sessions: at least 2.
-        seed: of the sessions.
-
-    Raises:
-        ValueError: if scores are NaN or of another catalogue than the world's, if the world has
-            fewer items than K, or there are fewer than 2 sessions.
+    Models given the same seed meet users of the same interests and entry items; what happens later
+    is drawn for each. `world` is that of the model's catalogue (`World.catalogue`). Raises
+    ValueError if scores are NaN or of another catalogue, or the world has fewer than `set_size`
+    items, or there are fewer than 2 sessions.
     """
-    temperature = policy_temperature(model)
-
-    def value(page: Page) -> Estimate:
-        return estimate(
-            rollout(world, model, page, set_size=set_size, n_sessions=n_sessions, seed=seed)
-        )
-
-    return WorldValues(
-        value("greedy"),
-        None if temperature is None else value("distinct"),
-        None if temperature is None else value("duplicates_dropped"),
-    )
+    options = {"set_size": set_size, "n_sessions": n_sessions, "seed": seed}
+    pages = PAGES[:1] if policy_temperature(model) is None else PAGES
+    return WorldValues(**{page: estimate(rollout(world, model, page, **options)) for page in pages})
 
 
 def estimate(sums: Table) -> Estimate:
-    """Mean of independent sessions' sums, (n,), and its normal 95 % interval."""
+    """Mean of independent sums, (n,), and its normal 95 % interval."""
     mean, error = float(sums.mean()), float(sums.std(ddof=1)) / len(sums) ** 0.5
     return Estimate(mean, mean - 1.96 * error, mean + 1.96 * error)
 
 
 def rollout(
-    world: World,
-    model: Recommender,
-    page: Page,
-    *,
-    set_size: int,
-    n_sessions: int,
-    seed: int,
+    world: World, model: Recommender, page: Page, *, set_size: int, n_sessions: int, seed: int
 ) -> Table:
-    """What each of `n_sessions` simulated sessions pays, (n_sessions,).
+    """Summed reward of each simulated session, (n_sessions,).
 
-    Raises ValueError as `world_values` does, and if a page is to be drawn from a model that is not
-    a stochastic policy.
+    Raises ValueError as `world_values` does, and if a drawn page has no stochastic policy.
     """
     temperature = policy_temperature(model)
     if temperature is None and page != "greedy":
@@ -118,7 +90,7 @@ def rollout(
         for rows, scores in _scores_after(world, model, *histories):
             shown[rows] = _fill_page(page, scores / (temperature or 1.0), set_size, rng)
         liked = world.likes(interests, shown, step, rng)
-        # In random order, those liked first; an item that was drawn twice is shown once.
+        # Liked items come first, in random order; an item that was drawn twice is shown once.
         order = np.where(_repeated(shown), -1.0, rng.random(shown.shape) + liked)
         chosen = order.argmax(axis=1)
         taken = np.arange(len(alive)), chosen
@@ -131,10 +103,7 @@ def rollout(
 
 
 def histories_log(world: World, items: IntArray, rewards: Table) -> SessionLog:
-    """Histories of equal length, both (n, t), as sessions with one event more, for `score`.
-
-    The last event is no part of any prefix, so it may be any item.
-    """
+    """Histories of equal length, both (n, t), with one more event, which no prefix contains."""
     n, length = items.shape
     padded = np.concatenate([items, items[:, -1:]], axis=1)
     paid = np.concatenate([rewards, np.zeros((n, 1))], axis=1)
@@ -160,10 +129,7 @@ def _scores_after(
 
 
 def scores_in_world(world: World, model: Recommender, log: SessionLog) -> Table:
-    """Scores of the world's items after the last prefix of each session, (n_sessions, n_items).
-
-    Raises ValueError where they are NaN or of another catalogue.
-    """
+    """Scores after each session's last prefix, (n_sessions, n_items); raises as `world_values`."""
     scores = last_scores(model, log).astype(np.float64)
     if scores.shape != (log.n_sessions, world.n_items):
         raise ValueError(
@@ -182,7 +148,7 @@ def policy(logits: Table) -> Table:
 
 
 def _fill_page(page: Page, logits: Table, k: int, rng: np.random.Generator) -> IntArray:
-    """k items for each row of logits, an item that was drawn again among them, (n, k)."""
+    """k items for each row of logits, duplicates included, (n, k)."""
     if page == "duplicates_dropped":
         rows = np.repeat(np.arange(len(logits)), k)
         return draw_items(policy(logits), rows, rng).reshape(-1, k)
@@ -193,9 +159,9 @@ def _fill_page(page: Page, logits: Table, k: int, rng: np.random.Generator) -> I
 
 
 def _repeated(shown: IntArray) -> NDArray[np.bool_]:
-    """Whether the same item stands earlier in its row, shape of `shown`."""
+    """Whether the same item occurs earlier in its row, shape of `shown`."""
     order = np.argsort(shown, axis=1, kind="stable")
     ordered = np.take_along_axis(shown, order, axis=1)
-    again = np.zeros(shown.shape, dtype=np.bool_)
-    np.put_along_axis(again, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
-    return again
+    repeated = np.zeros(shown.shape, dtype=np.bool_)
+    np.put_along_axis(repeated, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
+    return repeated

@@ -1,4 +1,4 @@
-"""How processes end: whether the writer of a record has, and signals that end this one."""
+"""Whether another process has ended, and signals that end this one."""
 
 from __future__ import annotations
 
@@ -62,8 +62,5 @@ def terminate_as_interrupt() -> Iterator[None]:
 
 
 def _start(process: psutil.Process) -> str:
-    """When the process started, in hundredths of a second since boot.
-
-    Both times are of the same clock, so that setting the clock changes nothing.
-    """
+    """Hundredths of a second from boot to the process's start, whatever the clock is set to."""
     return str(round(100 * (process.create_time() - psutil.boot_time())))

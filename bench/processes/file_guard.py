@@ -1,4 +1,4 @@
-"""Keeps a model from reading the test events in its process, where Python can see that it does."""
+"""Keeps a model from reading the test events in its process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ _OTHER_NAMES = ("os.link", "os.rename", "os.symlink")
 
 
 def hide(paths: Iterable[Path]) -> None:
-    """From now on this process can neither open what lies at or in `paths` nor search its memory.
+    """From now on this process can neither open `paths`, or files in them, nor search its memory.
 
-    Python offers no way to take the hook back. It sees what Python opens, and no native code: it
-    stops a model that looks for the answers, not one that breaks out.
+    The hook cannot be removed. It sees only what Python opens, not native code.
     """
     hidden = [os.path.realpath(path) for path in paths]
 

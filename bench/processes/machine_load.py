@@ -1,4 +1,4 @@
-"""How many cores other processes keep busy, so that a table can say which times do not compare."""
+"""Cores kept busy by other processes, by which a table marks times that are not comparable."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 import psutil
 
 SHORTEST_SECONDS = 1.0
-"""The system counts in hundredths of a second for each core: less says nothing."""
+"""Shorter intervals are within the system's resolution, a hundredth of a second a core."""
 
 
 @dataclass(frozen=True)
 class LoadReading:
-    """Seconds that have passed and seconds of computing until now; differences have a meaning."""
+    """Clock and processor seconds so far, of which only differences are meaningful."""
 
     clock: float
     cores: int
@@ -33,11 +33,9 @@ class LoadReading:
 
 
 def read_load(own: Collection[int] = ()) -> LoadReading | None:
-    """Read the clocks; None elsewhere than on Linux.
+    """Read the clocks; None on systems other than Linux.
 
-    Args:
-        own: processes that count as this one's own work, by number; this one itself, with those of
-            its children that have ended, always does.
+    The processes `own` count as this one's own work, as do this one and its children that ended.
     """
     if sys.platform != "linux":
         return None
@@ -61,9 +59,9 @@ def read_load(own: Collection[int] = ()) -> LoadReading | None:
 def others_load(before: LoadReading | None, after: LoadReading | None) -> float | None:
     """Cores that other processes kept busy on average between two readings; None if unknown.
 
-    Whatever was neither idle nor one's own was others', so that time which a virtual machine's
-    host took away counts too, whether the system noticed ("steal") or lost its ticks altogether.
-    Unknown are a stretch under `SHORTEST_SECONDS` and a system whose counters stand still.
+    All time neither idle nor one's own counts, so that time taken by a virtual machine's host does
+    too, whether the system noticed ("steal") or lost its ticks. Unknown are an interval under
+    `SHORTEST_SECONDS` and a system whose counters do not advance.
     """
     if before is None or after is None:
         return None
@@ -71,7 +69,7 @@ def others_load(before: LoadReading | None, after: LoadReading | None) -> float 
     if seconds < SHORTEST_SECONDS or after.counted <= before.counted:
         return None
     busy = after.cores * seconds - (after.idle - before.idle)
-    # One that has ended meanwhile reads 0, and what it did in between is not known.
+    # A process that has ended since reads 0: what it did is not known.
     beside = sum(
         max(0.0, until - before.beside.get(process, 0.0)) for process, until in after.beside.items()
     )
@@ -80,14 +78,11 @@ def others_load(before: LoadReading | None, after: LoadReading | None) -> float 
 
 
 def processes_beside() -> tuple[int, ...]:
-    """The process that started this one by multiprocessing, and what else runs for it.
-
-    They display and track for this one.
-    """
+    """The process that started this one by multiprocessing, and its other workers."""
     parent = multiprocessing.parent_process()
     if parent is None or parent.pid is None:
         return ()
-    # A fork server's children, this one among them, are those of the process that it forks for.
+    # A fork server's children are the workers of one process, this one among them.
     try:
         children = psutil.Process(os.getppid()).children()
     except psutil.Error:

@@ -1,1 +1,1 @@
-"""From a trained model to the rank of every target in the whole catalogue."""
+"""From a trained model to the rank of every target in the full catalogue."""

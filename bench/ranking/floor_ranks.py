@@ -1,7 +1,7 @@
-"""Ranks by popularity and by a Markov chain, from counts alone and equal to those of models/.
+"""Ranks by popularity and by a Markov chain, equal to those of the models, from counts alone.
 
-The scores of these two follow from a few counts, so a rank is a difference of positions in sorted
-columns: seconds for millions of events and items, without a score for every item.
+A rank is a difference of positions in sorted columns, which takes seconds for millions of events
+and items.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def markov_ranks(train: SessionLog, test: HeldOut) -> Ranks:
     found = np.searchsorted(pairs, wanted)
     followed = np.append(pairs, -1)[found] == wanted
 
-    # One sorted column holds all rows, one after another, as no place or level reaches `width`.
+    # One sorted column holds all rows in turn, as no place or level reaches `width`.
     width = n_items + 1
     own_place = np.append(places, 0)[found]
     at_least, equal = _at_least_and_equal(
@@ -67,9 +67,8 @@ def markov_ranks(train: SessionLog, test: HeldOut) -> Ranks:
 def logger_ranks(world: World, logger: Logger, test: HeldOut) -> Ranks:
     """By the logger's own probabilities of what it shows next: the best ranking on average.
 
-    It draws from a row of its table that the history tells; of equally likely items the one of
-    lower code comes first, which costs nothing on average. (The rules of a cascade alternate by
-    day: a scorer that knew the day could do better.)
+    The history determines the row of its table from which it draws; of equally likely items those
+    of lower codes come first. (A cascade's rules alternate by day, which this ranking ignores.)
     """
     codes = np.asarray(test.log.item_ids).astype(np.int64)
     order = np.argsort(-logger.table[:, codes], axis=1, kind="stable")
@@ -90,7 +89,7 @@ def _at_least_and_equal(
 
 
 def _ranks(test: HeldOut, at_least: IntArray, equal: IntArray) -> Ranks:
-    """In the order of the test events, the target counted in both columns; then missed ones."""
+    """Ranks in the order of the test events; the target itself counts in both columns."""
     ranks = unranked(test, ())
     ranks.ranks[: len(at_least)] = at_least
     ranks.ties[: len(equal)] = equal - 1

@@ -1,4 +1,4 @@
-"""Rank of every target among the whole catalogue, in blocks of bounded memory."""
+"""Rank of every target in the full catalogue, in blocks of bounded memory."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from datasets.splitting.held_out import HeldOut
 from models.recommender import Factors, Recommender
 
 TILE_SHAPE = 256, 1024
-"""Rows and items of a tile: with what it is a product of, it fits a core's second-level cache."""
+"""Rows and items of a tile: with its factors it fits a core's second-level cache."""
 GPU_TILE_SHAPE = 1024, 4096
-MAX_KEPT_TILES = 16
-"""Tiles held for a block of rows, since its targets' own scores must be known before it counts."""
+MAX_CACHED_TILES = 16
+"""Tiles cached for a block of rows, whose targets' scores must be known before counting."""
 
 
 def rank_targets(
@@ -42,12 +42,10 @@ def rank_targets(
 ) -> Ranks:
     """Rank each target of `held_out` by the scores that `model` gives its prefix.
 
-    Memory does not grow with the test: a model with `factors` is asked for `PREFIXES_PER_BLOCK`
-    states at once and ranked by tiles, any other for about `block_scores` scores (at least those of
-    one session). `ks` asks for the exposure of the first K items, `n_first` for the lists of so
-    many. A target's own score is computed in the same product as the others', so ties are exact.
-    Raises `ScoreError` on a NaN in a ranked row, or scores of another shape; infinite scores are
-    ranked like any other. The last target of each session is not in what the model is given.
+    Memory is bounded as in `target_blocks`; a model with `factors` is ranked by tiles. `ks` asks
+    for the exposure of the first K items, `n_first` for lists of that length. A target's score is
+    computed in the same product as the others', so ties are exact. Raises `ScoreError` on a NaN in
+    a ranked row, or scores of another shape; infinite scores are ranked like any other.
     """
     ranks = unranked(held_out, ks, n_first)
     for _ in rank_steps(model, held_out, ranks, block_scores=block_scores, model_name=model_name):
@@ -83,7 +81,7 @@ def rank_steps(
 def _count(
     model: Recommender, block: TargetBlock, n_first: int, model_name: str
 ) -> Iterator[tuple[IntArray, RowCounts]]:
-    """Places among the targets of `block` and their counts."""
+    """Indices of targets of `block`, with their counts."""
     scores = scores_of(model, block.prefixes)
     if isinstance(scores, Factors):
         return _count_factors(scores, scoring_device(model), block, n_first, model_name)
@@ -93,7 +91,7 @@ def _count(
 def _count_scores(
     scores: NDArray[Any], block: TargetBlock, n_first: int, model_name: str
 ) -> Iterator[tuple[IntArray, RowCounts]]:
-    """The same from scores of the whole catalogue."""
+    """The same from scores of all items."""
     n_items = block.prefixes.n_items
     _check_shape(model_name, "scores", scores, (block.prefixes.n_targets, n_items))
     tile_rows = TILE_SHAPE[0]
@@ -114,10 +112,9 @@ def _count_factors(
 ) -> Iterator[tuple[IntArray, RowCounts]]:
     """The same from factors, by tiles of one fixed shape.
 
-    A matrix product may round differently for another number of rows or columns, so the last tiles
-    are padded: a prefix gets the same scores whatever stands beside it. Rows come in the order of
-    their targets, so that the own scores of a block of rows lie in few tiles; these are multiplied
-    first.
+    A matrix product may round differently for another shape, so the last tiles are padded: scores
+    of a prefix do not depend on the other rows. Rows are sorted by target, so that few tiles have
+    the targets' scores; these are computed first.
     """
     states, n_items = factors.states, block.prefixes.n_items
     width = factors.items.shape[-1]
@@ -128,28 +125,28 @@ def _count_factors(
     item_tiles = _item_tiles(factors, tile_items, device)
     # The last column multiplies the bias.
     state_tile = torch.ones(tile_rows, width + 1, device=device)
-    n_kept = min(MAX_KEPT_TILES, len(item_tiles))
-    buffers = torch.empty(n_kept + 1, tile_rows, tile_items, device=device)
+    n_cached = min(MAX_CACHED_TILES, len(item_tiles))
+    buffers = torch.empty(n_cached + 1, tile_rows, tile_items, device=device)
     by_target = np.argsort(block.targets, kind="stable")
     for start in range(0, len(by_target), tile_rows):
         places = by_target[start : start + tile_rows]
         state_tile[: len(places), :width] = torch.from_numpy(states[block.rows[places]])
         tile_of_row, columns = np.divmod(block.targets[places], tile_items)
         own = torch.empty(len(places), device=device)
-        kept: dict[int, Tensor] = {}
+        cached: dict[int, Tensor] = {}
         for tile in np.unique(tile_of_row).tolist():
-            scores = torch.mm(state_tile, item_tiles[tile], out=buffers[len(kept)])
+            scores = torch.mm(state_tile, item_tiles[tile], out=buffers[len(cached)])
             rows = torch.from_numpy(np.flatnonzero(tile_of_row == tile)).to(device)
             own[rows] = scores[rows, torch.from_numpy(columns[tile_of_row == tile]).to(device)]
-            if len(kept) < n_kept:
-                kept[tile] = scores
+            if len(cached) < n_cached:
+                cached[tile] = scores
         counts = RowCounts(own, n_first)
         for tile in range(len(item_tiles)):
-            if tile not in kept:
+            if tile not in cached:
                 torch.mm(state_tile, item_tiles[tile], out=buffers[-1])
             first_item = tile * tile_items
             n_columns = min(tile_items, n_items - first_item)
-            add_tile(counts, kept.get(tile, buffers[-1]), n_columns, first_item)
+            add_tile(counts, cached.get(tile, buffers[-1]), n_columns, first_item)
         _check_numbers(counts, model_name)
         yield places, counts
 

@@ -1,4 +1,4 @@
-"""Scores of any model, in blocks of bounded memory: as factors, or of the whole catalogue."""
+"""Scores of any model in blocks of bounded memory, as factors or of all items."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from datasets.splitting.held_out import HeldOut
 from models.recommender import Factors, Recommender, is_factored
 
 PREFIXES_PER_BLOCK = 2**16
-"""Prefixes for which a factored model is asked at once: states are narrow, so many fit."""
+"""Prefixes of a block of states of a factored model."""
 SCORES_PER_BLOCK = 2**22
-"""Scores of the whole catalogue that are held at once, at least those of one session."""
+"""Scores of a block, of at least one session, of a model without factors."""
 
 
 class ScoreError(ValueError):
@@ -32,7 +32,7 @@ class TargetBlock:
     prefixes: SessionLog
     """The same without the last target of each session: what a model is given."""
     rows: IntArray
-    """Place among all prefixes of each one that has a target, (n,)."""
+    """Index among all prefixes of each one with a target, (n,)."""
     targets: IntArray
     """Code of the item that comes next, (n,)."""
 
@@ -42,8 +42,8 @@ def target_blocks(
 ) -> Iterator[TargetBlock]:
     """All sessions of `held_out` in their order.
 
-    A factored model is asked for `PREFIXES_PER_BLOCK` states at once, any other for about
-    `block_scores` scores, at least those of one session.
+    A block has at most `PREFIXES_PER_BLOCK` states of a factored model, or about `block_scores`
+    scores of any other; at least one session.
     """
     log = held_out.log
     factored = is_factored(model)
@@ -60,7 +60,7 @@ def target_blocks(
 
 
 def session_blocks(log: SessionLog, n_prefixes: int) -> Iterator[tuple[int, int]]:
-    """Consecutive sessions, first and last (exclusive), of at most `n_prefixes` or one session."""
+    """Start and stop of consecutive sessions, of at most `n_prefixes` or one session each."""
     prefixes_before = np.concatenate([[0], np.cumsum(log.lengths - 1)])
     start = 0
     while start < log.n_sessions:
@@ -72,7 +72,7 @@ def session_blocks(log: SessionLog, n_prefixes: int) -> Iterator[tuple[int, int]
 
 
 def equal_sessions_per_block(model: Recommender, n_prefixes: int, n_items: int) -> int:
-    """Sessions of `n_prefixes` prefixes each that `last_scores` may be asked for at once."""
+    """Sessions of `n_prefixes` prefixes each in a block for `last_scores`."""
     held = n_items if is_factored(model) else n_items * n_prefixes
     return max(1, min(PREFIXES_PER_BLOCK // n_prefixes, SCORES_PER_BLOCK // held))
 
@@ -94,6 +94,6 @@ def last_scores(model: Recommender, sessions: SessionLog) -> NDArray[Any]:
 
 
 def scoring_device(model: Recommender) -> str:
-    """Where a model's scores are multiplied and counted: on its GPU if factored, else the CPU."""
+    """Device for a model's products and counts: its GPU if factored, else the CPU."""
     device = str(getattr(model, "device", "cpu"))
     return device if device.startswith("cuda") and is_factored(model) else "cpu"

@@ -1,7 +1,7 @@
-"""What ranking takes from a tile of scores, in one pass each: counts, and the first K items.
+"""Passes over a tile of scores: counts, and the first K items.
 
-Compiled by numba where that is installed, else the same in torch, which also serves a GPU. Tiles of
-a row come in the order of the items.
+Compiled by numba if it is installed, else in torch, which also serves a GPU. Tiles of a row come in
+the order of the items.
 """
 
 from __future__ import annotations
@@ -18,21 +18,16 @@ from torch import Tensor
 from models.common.training.compiled import compiled
 
 CHUNK = 64
-"""Scores that are compared at once with the K-th best so far; few hold a better one."""
+"""Scores that are compared at once with the K-th best so far; most chunks have none above it."""
 MAX_COMPILED_FIRST = 256
-"""First items kept by insertion, whose time grows with their square; more are kept by torch."""
+"""Length of lists up to which insertion, of quadratic time, is used; longer ones use torch."""
 
 
 class RowCounts:
-    """What is known of a block of rows after the tiles so far; all tensors on one device."""
+    """Counts of a block of rows over the tiles so far; all tensors on one device."""
 
     def __init__(self, own: Tensor, n_first: int) -> None:
-        """Nothing counted yet.
-
-        Args:
-            own: score of each row's target, (n_rows,).
-            n_first: how many of the first items to keep, at most the catalogue's; 0: none.
-        """
+        """`own` is the score of each row's target, (n_rows,); `n_first` the length of the lists."""
         n_rows, device = len(own), own.device
         self.own = own
         self.at_least = torch.zeros(n_rows, dtype=torch.int32, device=device)
@@ -40,7 +35,7 @@ class RowCounts:
         self.equal = torch.zeros_like(self.at_least)
         """Items that score as high as the target, itself included, (n_rows,)."""
         self.nan = torch.zeros_like(self.at_least)
-        """Scores that are no number, (n_rows,)."""
+        """NaN scores, (n_rows,)."""
         self.first_scores = torch.empty(n_rows, n_first, dtype=own.dtype, device=device)
         """The highest scores so far in falling order, (n_rows, n_first)."""
         self.first_items = torch.zeros(n_rows, n_first, dtype=torch.int32, device=device)
@@ -55,13 +50,10 @@ class CompiledPasses(NamedTuple):
 
 
 def add_tile(counts: RowCounts, scores: Tensor, n_columns: int, first_item: int) -> None:
-    """Add what a tile says to `counts`; once a score of it was NaN, the first items are undefined.
+    """Add a tile of scores to `counts`; after a NaN score the first items are undefined.
 
-    Args:
-        counts: of the rows with which `scores` begins.
-        scores: (rows, columns), contiguous; what lies beyond rows and columns in use is ignored.
-        n_columns: columns in use.
-        first_item: item of the first column; the tiles before held those below it.
+    `scores` are contiguous, (rows, columns), of which the rows of `counts` and `n_columns` are
+    used. `first_item` is the item of the first column; earlier tiles held those below it.
     """
     _count(counts, scores, n_columns)
     if counts.first_items.shape[1]:
@@ -114,7 +106,7 @@ def _is_compiled_type(scores: Tensor) -> bool:
 
 @cache
 def compiled_passes() -> CompiledPasses | None:
-    """The compiled passes; None without numba. A worker compiles them before it starts a clock."""
+    """The compiled passes; None without numba."""
     scores, row, integers = "float32[:, ::1]", "float32[::1]", "int32[::1]"
     count_rows = compiled(
         _count_rows, f"void(int64, {scores}, {row}, {integers}, {integers}, {integers})"

@@ -1,4 +1,4 @@
-"""The first items of every test event's ranking as Parquet, for whoever wants to read the lists."""
+"""The first items of every test event's ranking, as Parquet."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ def top_lists_file(folder: Path, n_first: int) -> Path:
 
 
 def write_top_lists(folder: Path, ranks: Ranks, held_out: HeldOut) -> None:
-    """Write the lists that `ranks` kept, a row for each scored test event in their order.
+    """Write the lists of `ranks`, a row for each scored test event in their order.
 
     Columns: `session` and `position` (events before it) of the event, `target` and its `rank`, and
-    `items`, best first. Items stand under the ids of the source; of items that tie, those of lower
-    codes come first, while `rank` counts all of them before the target. Targets that count as
-    misses have no list.
+    `items`, best first, all with the ids of the source. Of items that tie, those of lower codes
+    come first, while `rank` counts all of them before the target.
     """
     log = held_out.log
     scored = np.flatnonzero(held_out.is_target)

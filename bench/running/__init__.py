@@ -1,1 +1,1 @@
-"""From a checked plan to trial folders: each trial in a process of its own."""
+"""From a checked plan to trial folders: each trial in its own process."""

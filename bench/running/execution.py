@@ -1,4 +1,4 @@
-"""Run the trials of a prepared plan, one after another, and gather what they left on disk."""
+"""Run the trials of a prepared plan, one after another, each into its folder."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bench.figures.floors import FLOORS, store_floors
 from bench.figures.results import event_values
@@ -26,13 +23,13 @@ from bench.running.progress import TrialProgress
 from bench.running.trial_display import TrialDisplay
 from bench.running.worker import Ended, TrialTask
 from bench.stats.headline import headline_k
+from bench.stats.significance import Values
 from bench.store.catalogue import CATALOGUE, Catalogue, split_folder, titles_in_order
 from bench.store.events import MANIFEST
 from bench.store.provenance import REPOSITORY, git_commit, machine
 from bench.store.trial import (
     TRIAL_RECORD,
     TRIALS,
-    TrialRecord,
     TrialSpec,
     is_finished,
     put_in_place,
@@ -53,13 +50,12 @@ class TrialOutcome:
     spec: TrialSpec
     folder: Path
     reason: str | None
-    """Why it failed; None if it is finished."""
-    reused: bool
+    """Why it failed; None if it finished."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """All trials that ended, and why others did not."""
+    """All trials that ended."""
 
     trials: tuple[TrialOutcome, ...]
     interrupted: bool
@@ -111,10 +107,10 @@ def _rounds(prepared: Prepared) -> list[list[TrialSpec]]:
 
 
 def _seeds_decide(done: Sequence[TrialOutcome], prepared: Prepared) -> bool:
-    """Whether the finished trials among `done` leave nothing that another seed could decide."""
+    """Whether no further seed would help to decide between the finished trials."""
     plan = prepared.plan
     headline = f"Recall@{headline_k(plan.ks)}"
-    values: dict[str, list[NDArray[np.float64]]] = {}
+    values: dict[str, list[Values]] = {}
     for trial in done:
         if trial.reason is None:
             of_events = event_values(read_ranks(trial.folder), plan.ks, plan.ties)[headline]
@@ -129,9 +125,8 @@ def _run_or_reuse(
     if not prepared.plan.fresh and is_finished(folder) and _has_lists(prepared, folder):
         progress.message(f"{spec.name}: reused from {folder}")
         tracker.show(folder)
-        return TrialOutcome(spec, folder, None, reused=True)
-    ended = run_trial(prepared, spec, folder, tracker, progress)
-    return TrialOutcome(spec, folder, ended.reason, reused=False)
+        return TrialOutcome(spec, folder, None)
+    return TrialOutcome(spec, folder, run_trial(prepared, spec, folder, tracker, progress).reason)
 
 
 def _has_lists(prepared: Prepared, folder: Path) -> bool:
@@ -148,10 +143,9 @@ def run_trial(
     *,
     with_policy: bool = True,
 ) -> Ended:
-    """Run a trial in a process of its own and put its folder in place, finished or failed.
+    """Run a trial in its own process and put its folder in place, finished or failed.
 
-    `with_policy` asks for what the value of a policy needs. A failure to write becomes the trial's
-    reason; an interrupt leaves nothing and is raised again.
+    A failure to write becomes the trial's reason; an interrupt leaves nothing and is raised again.
     """
     building = unfinished_folder(folder)
     task = TrialTask(
@@ -169,15 +163,14 @@ def run_trial(
     )
     started = time.time()
     epochs = spec.config.get("epochs")
-    epochs = epochs if isinstance(epochs, int) else 1
-    progress.start(spec.label, spec.seed, epochs, prepared.split.train.n_targets)
+    n_epochs = epochs if isinstance(epochs, int) else 1
+    progress.start(spec.label, spec.seed, n_epochs, prepared.split.train.n_targets)
     run = Run(spec.id, spec.name, task.parameters, task.tags, started)
     display = TrialDisplay(run, tracker, progress)
     try:
         ended = run_in_process(task, display)
         if not (building / TRIAL_RECORD).exists():
-            ended = Ended("failed", ended.reason)
-            _record_death(task, ended.reason, started)
+            write_trial_record(building, task.record(ended, started))
         put_in_place(building, folder)
     except OSError as error:
         shutil.rmtree(building, ignore_errors=True)
@@ -185,7 +178,7 @@ def run_trial(
         reason = f"its results cannot be written ({error}); {fix}"
         progress.finish(f"{spec.name} FAILED: {reason}")
         tracker.show(display.run.end("FAILED", reason))
-        return Ended("failed", reason)
+        return Ended(reason)
     except BaseException as error:
         shutil.rmtree(building, ignore_errors=True)
         reason = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
@@ -209,34 +202,14 @@ def _files_with_test_events(prepared: Prepared) -> tuple[Path, ...]:
     sources = [prepared.plan.dataset, prepared.plan.test, prepared.dataset.source]
     files: list[Path] = []
     for source in [Path(source) for source in sources if source is not None]:
-        # The files of a folder and not all below it: results and models may lie there.
+        # Only the folder's own files: results and models may lie below it.
         inside = source.iterdir() if source.is_dir() else [source]
         files += [file for file in inside if file.is_file() and file.suffix != ".py"]
     return (splits, cached_logs(), *top_lists, *files)
 
 
-def _record_death(task: TrialTask, reason: str | None, started: float) -> None:
-    """Write the record of a trial whose process died before it could."""
-    write_trial_record(
-        task.folder,
-        TrialRecord(
-            id=task.spec.id,
-            model=task.spec.label,
-            seed=task.spec.seed,
-            status="failed",
-            reason=reason,
-            started=started,
-            ended=time.time(),
-            experiment=task.experiment,
-            parameters=task.parameters,
-            tags=task.tags,
-            metrics={},
-        ),
-    )
-
-
 def _store_split(prepared: Prepared) -> None:
-    """Keep what trials on a split share beside them: events, catalogue, floors and the logger."""
+    """Store what trials on a split share: events, catalogue, floors and the logging policy."""
     split = prepared.split
     folder = split_folder(prepared.output, split.fingerprint)
     if all((folder / name).exists() for name in (MANIFEST, CATALOGUE, FLOORS, LOGGING_POLICY)):
@@ -267,7 +240,7 @@ def _parameters(prepared: Prepared, spec: TrialSpec) -> dict[str, Any]:
 
 
 def data_parameters(prepared: Prepared) -> dict[str, Any]:
-    """What all trials of a plan share: where the data comes from, and how it was split."""
+    """What all trials of a plan share: the data set and its split."""
     plan = prepared.plan
     split = {name: value for name, value in asdict(prepared.options).items() if name != "name"}
     return {

@@ -1,4 +1,4 @@
-"""Run a trial in a process of its own, so that its memory is its own and its crash harms nobody."""
+"""Run a trial in its own process, which isolates its memory and its crashes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SECONDS_TO_END = 5.0
 def run_in_process(task: TrialTask, on_message: Callable[[Message], None]) -> Ended:
     """Run `task` in a new process, passing on its messages, and return how it ended.
 
-    A process that dies without a word, as one killed for its memory does, is a failed trial. Where
-    `on_message` or a signal raises, the process is ended first.
+    A process that dies without a message, as one killed for its memory does, is a failed trial. If
+    `on_message` or a signal handler raises, the process is ended first.
     """
     context = worker_context()
     receiver, sender = context.Pipe(duplex=False)
@@ -28,7 +28,7 @@ def run_in_process(task: TrialTask, on_message: Callable[[Message], None]) -> En
                 message = receiver.recv()
             except EOFError:
                 process.join()
-                return Ended("failed", _death(process.exitcode))
+                return Ended(_death(process.exitcode))
             if isinstance(message, Ended):
                 process.join(SECONDS_TO_END)
                 return message

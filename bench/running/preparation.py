@@ -1,4 +1,4 @@
-"""Check all of a plan's input before anything is trained: models, options, device, data, split."""
+"""Check all input before anything is trained: models, options, device, data, split."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from models.registry import LoadedModel, list_models, load_model
 
 @dataclass(frozen=True)
 class Prepared:
-    """A plan whose input is loaded and checked; nothing has been trained or written yet."""
+    """A plan whose input is loaded and checked."""
 
     plan: Plan
     dataset: Dataset
@@ -37,19 +37,19 @@ class Prepared:
     notes: tuple[str, ...]
     """What the reader of the table must know about models and data."""
     trials: tuple[TrialSpec, ...]
-    """Models in the plan's order, the seeds of each together."""
+    """In the plan's order of models, the seeds of each together."""
     versions: dict[str, str]
     tunings: tuple[Tuning, ...] = ()
-    """How the trials' options were chosen, a model each; empty where nothing was tuned."""
+    """How options were chosen, one a model; empty if nothing was tuned."""
 
     @property
     def experiment(self) -> str:
-        """One experiment a data set and split."""
+        """Name of the MLflow experiment: one a data set and split."""
         return f"{self.dataset.name} {self.split.name}"
 
     @property
     def id(self) -> str:
-        """Names the benchmark by its trials: equal for the same command again."""
+        """Hash of the trials: the same command has the same."""
         ids = "\n".join(sorted(trial.id for trial in self.trials))
         return hashlib.sha256(ids.encode()).hexdigest()[:16]
 
@@ -64,7 +64,7 @@ def prepare(
 ) -> Prepared:
     """Load models and data, split, and name the trials; raises InputError for any wrong input.
 
-    `loaded` holds data sets already in memory, by option name: `dataset`, `test`.
+    `loaded` has data sets that are already in memory, by option: `dataset`, `test`.
     """
     loaded = loaded or {}
     _check_writable(Path(plan.output))
@@ -129,7 +129,7 @@ def _model_notes(models: Sequence[LoadedModel]) -> list[str]:
 
 
 def _zero_reward_notes(configs: Mapping[str, Any], log: SessionLog) -> list[str]:
-    """What became of events without reward in models that leave it to the log."""
+    """How models treat events without reward where their options leave it to the log."""
     labels = [
         label
         for label, config in configs.items()
@@ -151,9 +151,8 @@ def _zero_reward_notes(configs: Mapping[str, Any], log: SessionLog) -> list[str]
 
 
 def given_options(plan: Plan, label: str, reference: str) -> dict[str, Any]:
-    """What is set for a model; where it runs under an alias, on top of what its own name has."""
-    own = plan.model_options.get(label, {})
-    return {**plan.model_options.get(reference, {}), **own}
+    """Options set for a model, which include those of `reference` if `label` is an alias."""
+    return {**plan.model_options.get(reference, {}), **plan.model_options.get(label, {})}
 
 
 def _spec(

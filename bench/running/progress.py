@@ -16,10 +16,10 @@ _BAR_FORMAT = "{desc} |{bar}| {percentage:3.0f}%"
 
 
 class TrialProgress:
-    """Shows the progress of one trial after another on `stream` (stderr, never stdout).
+    """Shows the progress of one trial after another on `stream`; thread-safe.
 
-    `message` may be called from any thread. The time left assumes that all epochs run
-    at the average speed so far: an upper bound, as training may stop early.
+    The time left assumes that all epochs run at the average speed so far: an upper bound, as
+    training may stop early.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -95,7 +95,7 @@ class TrialProgress:
                 self._write_line(_joined([self._trial, *texts]))
 
     def phase(self, text: str) -> None:
-        """Report a step other than training, such as "ranking 12,345 events"."""
+        """Report a step other than training."""
         with self._lock:
             if self._bar is None:
                 self._write_line(_joined([self._trial, text]))
@@ -104,18 +104,18 @@ class TrialProgress:
                 self._draw([text])
 
     def message(self, text: str) -> None:
-        """Print a line that stays, above the bar if there is one."""
+        """Print a line above the bar."""
         with self._lock:
             self._write_line(text)
 
     def finish(self, summary: str) -> None:
-        """Replace the bar of a trial that has ended with one line."""
+        """Replace the bar of a trial that has ended by one line."""
         with self._lock:
             self.close()
             self._write_line(summary)
 
     def close(self) -> None:
-        """Remove the bar, if any, for example after an interrupt."""
+        """Remove the bar, if any."""
         with self._lock:
             if self._bar is not None:
                 self._bar.n = 1.0  # a notebook keeps an unfinished one, in red

@@ -1,4 +1,4 @@
-"""The record of a plan that has run, for its output folder and for MLflow."""
+"""The record of a plan that has run, for its output folder and MLflow."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Measures a trial's process: seconds of training and ranking, and peak memory.
-
-No import of torch here: the process of a model without it must not hold its memory.
-"""
+"""Seconds of training and ranking, and peak memory; imports no torch, which would add to it."""
 
 from __future__ import annotations
 
@@ -10,13 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 
 class Stopwatch:
-    """Adds up the seconds of the stretches between `start` and `stop`, or of `with` blocks.
+    """Adds up the seconds of `with` blocks.
 
-    `synchronise` is called before every reading, so that work a GPU was only given is counted.
+    `synchronise` is called before every reading, so that work still queued on a GPU is counted.
     """
 
     def __init__(
@@ -26,39 +22,14 @@ class Stopwatch:
     ) -> None:
         self._synchronise = synchronise
         self._clock = clock
-        self._seconds = 0.0
-        self._started: float | None = None
+        self.elapsed = 0.0
+        """Seconds of all blocks that have ended."""
 
-    def start(self) -> None:
-        """Begin a stretch; raises RuntimeError where one runs already."""
-        if self._started is not None:
-            raise RuntimeError("The stopwatch runs already.")
+    def __enter__(self) -> None:
         self._started = self._now()
 
-    def stop(self) -> None:
-        """End a stretch; raises RuntimeError where none runs."""
-        if self._started is None:
-            raise RuntimeError("The stopwatch does not run.")
-        self._seconds += self._now() - self._started
-        self._started = None
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds of all stretches, one that still runs included."""
-        running = 0.0 if self._started is None else self._now() - self._started
-        return self._seconds + running
-
-    def __enter__(self) -> Stopwatch:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+    def __exit__(self, *_: object) -> None:
+        self.elapsed += self._now() - self._started
 
     def _now(self) -> float:
         if self._synchronise is not None:
@@ -79,7 +50,7 @@ def peak_memory_bytes() -> int:
     """Most resident memory in bytes that this process has held at once."""
     status = Path("/proc/self/status")
     if status.exists():
-        # ru_maxrss passes from parent to child through fork and exec; VmHWM is the process's own.
+        # A child inherits ru_maxrss through fork and exec, but not VmHWM.
         for line in status.read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024

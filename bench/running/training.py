@@ -1,4 +1,4 @@
-"""The training loop: it holds the clock, validates, and stops early."""
+"""The training loop, which measures time, validates and stops early."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from models.recommender import Progress, Recommender
 
 @dataclass(frozen=True)
 class Step:
-    """Where a fit stands between two epochs."""
+    """Progress within an epoch."""
 
     progress: Progress
     epoch_events: int
@@ -28,13 +28,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fit that has ended; the model holds the weights of its best epoch."""
+    """A completed fit; the model has the weights of its best epoch."""
 
     curve: list[CurveRow]
-    """A row an epoch: epoch, train_seconds, loss, validation metrics and diagnostics."""
     best_epoch: int
     seconds: float
-    """Seconds inside the model, from its first step to its last."""
+    """Inside the model."""
     seconds_to_best_epoch: float
     events: int
     """Targets trained on."""
@@ -50,23 +49,13 @@ def fit_model(
     watch: Stopwatch,
     report: Callable[[Step | CurveRow], None],
 ) -> Fit:
-    """Fit `model` and leave it with the weights of its best epoch, which `weights` holds too.
+    """Fit `model` and load the weights of its best epoch, which the folder `weights` keeps.
 
     After each epoch the validation part is ranked; `patience` epochs without a higher Recall@20
-    end the fit. Without a validation part all epochs run and the last one's weights stay. Epochs in
-    which the model says that it is warming up are shown and never kept.
-
-    Args:
-        model: a fresh model.
-        split: training and validation parts.
-        label: the model's name, for messages.
-        patience: epochs.
-        weights: folder for the weights; made anew.
-        watch: runs only while the model trains.
-        report: is given a step now and then, and a row of the curve after each epoch.
-
-    Raises:
-        ValueError: if the model ends without having ended an epoch.
+    end the fit. Without a validation part all epochs run and the last one is taken. Epochs of a
+    model that is still warming up are reported but never taken. `watch` runs only while the model
+    trains; `report` receives steps, and a row of the curve after each epoch. Raises ValueError if
+    no epoch was completed.
     """
     curve: list[CurveRow] = []
     best_recall, best_epoch, seconds_to_best, events, epoch_events = -1.0, 0, 0.0, 0, 0

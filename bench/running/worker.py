@@ -1,4 +1,4 @@
-"""Runs one trial from fit to files, in a process of its own."""
+"""Runs one trial from fit to files, in its own process."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bench.figures.results import trial_metrics
@@ -39,7 +40,6 @@ from bench.store.cost import Cost
 from bench.store.curve import CurveRow, write_curve
 from bench.store.events import events_from
 from bench.store.policy_columns import write_policy
-from bench.store.ranks import Ranks
 from bench.store.trial import (
     COST,
     TRACEBACK,
@@ -64,24 +64,48 @@ class TrialTask:
     spec: TrialSpec
     split: Split
     folder: Path
-    """Where to build the trial's folder; exists and is empty."""
+    """The trial's folder, still empty."""
     ks: tuple[int, ...]
     experiment: str
     parameters: Mapping[str, Any]
     tags: Mapping[str, str]
     keep_top: int = 0
-    """Length of the lists to keep of every test event's first items; 0: none."""
+    """Length of the stored lists of every test event's first items; 0: none."""
     with_policy: bool = True
-    """Whether to store what off-policy evaluation asks of the model."""
+    """Whether to store what off-policy evaluation needs."""
     hidden: tuple[Path, ...] = ()
     """Files and folders with test events, which the model may not read."""
     world: World | None = None
-    """The world in which the model's true value is to be found; None: none."""
+    """The world in which to measure the model's true value; None: none."""
+
+    def record(
+        self,
+        ended: Ended,
+        started: float,
+        metrics: Mapping[str, float] | None = None,
+        stochastic: bool | None = None,
+    ) -> TrialRecord:
+        """The record of the trial, ended now."""
+        return TrialRecord(
+            id=self.spec.id,
+            model=self.spec.label,
+            seed=self.spec.seed,
+            status=ended.status,
+            reason=ended.reason,
+            started=started,
+            ended=time.time(),
+            experiment=self.experiment,
+            parameters=self.parameters,
+            tags=self.tags,
+            metrics=metrics or {},
+            ks=self.ks,
+            stochastic=stochastic,
+        )
 
 
 @dataclass(frozen=True)
 class Phase:
-    """A line on what happens besides training."""
+    """A line about a step other than training."""
 
     text: str
 
@@ -90,21 +114,26 @@ class Phase:
 class Ended:
     """The trial's folder is complete."""
 
-    status: Status
     reason: str | None
+    """Why the trial failed; None if it finished."""
+
+    @property
+    def status(self) -> Status:
+        """As `trial.json` has it."""
+        return "finished" if self.reason is None else "failed"
 
 
 Message = Step | CurveRow | Phase | Ended
 
 
 def work(task: TrialTask, connection: Connection) -> None:
-    """Run `task` and tell the parent about it through `connection`; ends with `Ended`."""
+    """Run `task` and report to the parent through `connection`; the last message is `Ended`."""
     # Ctrl-C reaches the whole process group; the parent decides when this process ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # stdout belongs to the table, whatever a model prints.
+    # stdout is for the table, so models must not print there.
     os.dup2(2, 1)
     hide(task.hidden)
-    # Where the parent is gone, nobody waits for the rest.
+    # If the parent has died, nobody waits for the rest.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         connection.send(run_task(task, connection.send))
 
@@ -112,46 +141,32 @@ def work(task: TrialTask, connection: Connection) -> None:
 def run_task(task: TrialTask, send: Callable[[Message], None]) -> Ended:
     """Run `task` in this process and fill its folder, whether the model fails or not."""
     started = time.time()
+    metrics: dict[str, float] = {}
+    stochastic: bool | None = None
     try:
         with refusing_writes(task.spec.label):
             metrics, stochastic = _run(task, send)
-        ended = Ended("finished", None)
+        ended = Ended(None)
     except (BrokenPipeError, ConnectionResetError):
         raise
     except Exception as error:
-        metrics, stochastic = {}, None
-        ended = Ended("failed", f"{type(error).__name__}: {error}")
+        ended = Ended(f"{type(error).__name__}: {error}")
         with contextlib.suppress(OSError):  # a full disk must not hide the reason
             (task.folder / TRACEBACK).write_text(traceback.format_exc(), encoding="utf-8")
-    record = TrialRecord(
-        id=task.spec.id,
-        model=task.spec.label,
-        seed=task.spec.seed,
-        status=ended.status,
-        reason=ended.reason,
-        started=started,
-        ended=time.time(),
-        experiment=task.experiment,
-        parameters=task.parameters,
-        tags=task.tags,
-        metrics=metrics,
-        ks=task.ks,
-        stochastic=stochastic,
-    )
     try:
-        write_trial_record(task.folder, record)
+        write_trial_record(task.folder, task.record(ended, started, metrics, stochastic))
     except OSError as error:
-        ended = Ended("failed", ended.reason or f"its results cannot be written ({error})")
+        ended = Ended(ended.reason or f"its results cannot be written ({error})")
     return ended
 
 
 def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, float], bool | None]:
     """Fit, rank and write all files but the record.
 
-    Returns the metrics, and whether the model is a stochastic policy, None where that is not asked.
+    Returns the metrics, and whether the model is a stochastic policy (None without `with_policy`).
     """
     spec, split = task.spec, task.split
-    # A model that draws from a global generator is then repeatable all the same.
+    # Models that draw from a global generator are repeatable too.
     random.seed(spec.seed)
     np.random.seed(spec.seed)
     model_class = load_model(spec.reference).model_class
@@ -159,8 +174,8 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     model: Recommender = model_class(config, seed=spec.seed, device=spec.device)
     contents = _contents(split)
     watch = Stopwatch(synchroniser(spec.device))
-    # From the fit's start to its end, validation included: the worker's own work is subtracted, and
-    # readings around each of many short stretches would each err by the system's coarse ticks.
+    # Over the whole fit, validation included, since each reading errs by the system's coarse ticks;
+    # the worker's own work is subtracted.
     start_of_fit = read_load(processes_beside())
     fit = fit_model(
         model,
@@ -176,7 +191,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
     send(Phase(f"ranking {split.test.n_targets:,} events"))
     # Before the model has seen a test target, so that memorising gains nothing.
     check = None
-    if split.test.log.n_events:  # none, where all targets are of unseen items
+    if split.test.log.n_events:  # 0 if training saw no target
         check = FutureCheck(model, split.test.log, seed=spec.seed)
     ranking = Stopwatch(synchroniser(spec.device))
     with ranking:
@@ -184,7 +199,8 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
             model, split.test, ks=task.ks, n_first=task.keep_top, model_name=spec.label
         )
     if check is not None:
-        _check_ranks(check, split, ranks)
+        check.check_ranks(_at_events(split, ranks.ranks, 0))
+        check.check_scores()
     cost = Cost(
         train_seconds=fit.seconds,
         seconds_to_best_epoch=fit.seconds_to_best_epoch,
@@ -196,7 +212,7 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
         milliseconds_per_scored_event=1000 * ranking.elapsed / split.test.n_targets,
         peak_memory_bytes=peak_memory_bytes(),
         device=spec.device,
-        threads=_threads(),
+        threads=torch.get_num_threads(),
         others_load=load,
         cores=None if load is None or end_of_fit is None else end_of_fit.cores,
     )
@@ -225,14 +241,11 @@ def _run(task: TrialTask, send: Callable[[Message], None]) -> tuple[dict[str, fl
 
 
 def _store_policy(
-    task: TrialTask,
-    model: Recommender,
-    check: FutureCheck | None,
-    send: Callable[[Message], None],
+    task: TrialTask, model: Recommender, check: FutureCheck | None, send: Callable[[Message], None]
 ) -> bool:
-    """Write `policy.npy` for a model that is a stochastic policy, and say whether it is one.
+    """Write `policy.npy` if the model is a stochastic policy, and return whether it is one.
 
-    Its log-probabilities must equal what the model answered in `check`.
+    Its log-probabilities must equal those that `check` recorded.
     """
     temperature = policy_temperature(model)
     if temperature is None:
@@ -247,7 +260,7 @@ def _store_policy(
             model_name=task.spec.label,
         )
     except ScoreError as error:
-        # What could be ranked is a finished trial all the same.
+        # The trial has finished: its targets could be ranked.
         send(Phase(str(error)))
         return False
     if check is not None:
@@ -256,14 +269,8 @@ def _store_policy(
     return True
 
 
-def _check_ranks(check: FutureCheck, split: Split, ranks: Ranks) -> None:
-    """Check ranks against what the model answered before; raises ConformanceError."""
-    check.check_ranks(_at_events(split, ranks.ranks, 0))
-    check.check_scores()
-
-
 def _at_events(split: Split, figures: NDArray[Any], absent: float) -> NDArray[Any]:
-    """Figures of the test's targets at their events, (n_events,), `absent` at all others."""
+    """Figures of the targets at their events, (n_events,), `absent` at all others."""
     test = split.test
     of_events = np.full(test.log.n_events, absent, dtype=figures.dtype)
     of_events[test.is_target] = figures[: int(test.is_target.sum())]
@@ -271,14 +278,8 @@ def _at_events(split: Split, figures: NDArray[Any], absent: float) -> NDArray[An
 
 
 def _contents(split: Split) -> list[int]:
-    """Checksums of all that models are given or judged by."""
+    """Checksums of all logs that models are given or evaluated on."""
     logs = [split.train, split.test.log, split.test.prefixes]
     if split.valid is not None:
         logs += [split.valid.log, split.valid.prefixes]
     return [log.checksum() for log in logs]
-
-
-def _threads() -> int:
-    import torch
-
-    return torch.get_num_threads()

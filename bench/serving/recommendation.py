@@ -26,13 +26,12 @@ class TrainedModel:
     """A trial's model with its weights, and the catalogue that it scores."""
 
     label: str
-    """Name of the model in tables."""
     model: Recommender
     catalogue: Catalogue
 
     @cached_property
     def code_of_item(self) -> dict[str, int]:
-        """Place in the catalogue of each item id."""
+        """Code of each item id."""
         return {item_id: code for code, item_id in enumerate(self.catalogue.item_ids.tolist())}
 
     def unknown(self, item_ids: Sequence[str]) -> list[str]:
@@ -45,20 +44,18 @@ class Recommendation:
     """One item of a list of recommendations."""
 
     rank: int
-    """Its place in the list, from 1."""
     item_id: str
     title: str
-    """What a person calls the item; empty where the data set does not know."""
+    """Empty if the data set has none."""
     score: float
-    """The model's own score; it has no unit and compares within one list alone."""
+    """Has no unit; comparable within one list only."""
 
 
 def load_trial(folder: Path, notify: Callable[[str], None]) -> TrainedModel:
     """The model of a finished trial's folder, on the CPU.
 
-    `notify` is told if the model's source is not that with which it was trained. Raises
-    `InputError` where the folder is no finished trial's, or the model, the catalogue of its split
-    or its weights cannot be loaded.
+    `notify` is called if the model's source has changed since the trial. Raises InputError if the
+    folder is no finished trial's, or the model, catalogue or weights cannot be loaded.
     """
     record = read_finished(folder)
     loaded = load_model(str(record.parameters["model"]))
@@ -93,7 +90,7 @@ def folder_of_split(trial: Path, record: TrialRecord) -> Path:
 
 
 def source_has_changed(record: TrialRecord, loaded: LoadedModel) -> bool:
-    """Whether the model's source is another than that with which the trial was trained."""
+    """Whether the model's source has changed since the trial."""
     now = source_fingerprint(loaded.file, source_roots(loaded))
     return now != record.tags.get("model_source")
 
@@ -101,9 +98,9 @@ def source_has_changed(record: TrialRecord, loaded: LoadedModel) -> bool:
 def load_trained(
     record: TrialRecord, loaded: LoadedModel, weights: Path, catalogue: Catalogue
 ) -> TrainedModel:
-    """The model of `record` with the weights in the folder `weights`, on the CPU.
+    """The model of `record` with its `weights`, on the CPU.
 
-    Raises `InputError` where the options do not fit the model, or it cannot load the weights.
+    Raises InputError if the options do not fit the model, or it cannot load the weights.
     """
     config_class = loaded.model_class.Config
     options = {
@@ -126,14 +123,11 @@ def load_trained(
 def recommend(trained: TrainedModel, item_ids: Sequence[str], count: int) -> list[Recommendation]:
     """The `count` items that score highest after the session `item_ids`, oldest first.
 
-    Items that training never saw are left out of the session, as the benchmark leaves them out of
-    test sessions. Each event counts as positive (reward 1), since a model may keep events without a
-    reward out of its state, and has no time; no built-in model looks at times when it scores. All
-    items of the catalogue may be recommended, also those of the session. Of items that tie, those
-    of lower codes come first, as in the benchmark's exposure.
-
-    Raises:
-        InputError: if `count` is not positive, or the session has no item that training saw.
+    Items that training never saw are dropped from the session, as from test sessions. Each event
+    has reward 1, since a model may ignore events without a reward, and no time, which no built-in
+    model scores by. All items of the catalogue may be recommended, also those of the session. Of
+    items that tie, those of lower codes come first, as in the benchmark's exposure. Raises
+    InputError if `count` is not positive, or the session has no item that training saw.
     """
     if count < 1:
         raise InputError(f"--count must be at least 1, not {count}")
@@ -160,7 +154,7 @@ def recommend(trained: TrainedModel, item_ids: Sequence[str], count: int) -> lis
 
 def _scores_after(trained: TrainedModel, codes: Sequence[int]) -> FloatArray:
     """Score of each item after the events `codes`, (n_items,)."""
-    # Only prefixes with a next event are scored: one that no model may look at stands behind them.
+    # Only prefixes with a next event are scored: it may be any item.
     items = np.array([*codes, codes[-1]], dtype=np.int32)
     session = SessionLog(
         items=items,

@@ -1,7 +1,6 @@
-"""What MLflow loads and serves: a trial's model, from the folder that the mirror wrote.
+"""What MLflow loads and serves: a trial's model.
 
-This file and all that it imports lie in the MLflow model, so that it needs no clone of the
-benchmark.
+The MLflow model contains this file and all that it imports from the repository.
 """
 
 from __future__ import annotations
@@ -36,10 +35,9 @@ class ServedModel:
     ) -> pd.DataFrame:
         """Recommend after each row's `session`, a list of item ids, oldest first.
 
-        Returns a row for each session: `item_ids`, `scores` and, where the data set has them,
-        `titles`, best first and `count` of them (`params`, 20 without), and `unknown_items`, those
-        of the session that training never saw and that were left out. Raises `MlflowException`,
-        which a server answers by status 400, for a session without any known item.
+        Returns a row for each session: `item_ids`, `scores` and, if the data set has them,
+        `titles`, best first, `count` (in `params`) of them, and `unknown_items`, which training
+        never saw. Raises MlflowException, status 400 of a server, if it saw none of a session.
         """
         count = int((params or {}).get(COUNT, DEFAULT_COUNT))
         return pd.DataFrame([self._row(session, count) for session in model_input[SESSION]])

@@ -1,4 +1,4 @@
-"""Pairs of models on the same test events: is a difference significant, and how large is it?"""
+"""Differences of pairs of models on the same test events, and their significance."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ class Difference:
     """Mean over events of the first model minus the second."""
     low: float
     high: float
-    """The interval of differences that the corrected test does not reject: it contains 0 unless
-    `decided`."""
+    """Ends of the interval that the corrected test does not reject, without 0 if `decided`."""
     level: float
     """Significance level of this test after Holm's correction; the interval has 1 - `level`."""
     p: float
@@ -41,13 +40,8 @@ class Difference:
     """Holm-adjusted over all comparisons of the family."""
     family: int
     """Number of comparisons that are corrected for together."""
-    won: float
-    tied: float
-    lost: float
-    """Fractions of events on which the first is better, equal, and worse."""
     n_sessions: int
     test: SignFlips = field(repr=False, compare=False)
-    """The test that gives p and interval."""
 
     @property
     def decided(self) -> bool:
@@ -66,10 +60,7 @@ class Difference:
 
     @property
     def sessions_needed(self) -> int | None:
-        """Approximate number of sessions to detect the difference; None if no number is enough.
-
-        Standard errors shrink with the square root of the number of sessions.
-        """
+        """Approximate number of sessions to detect the difference; None if no number is enough."""
         if self.value == 0:
             return None
         return math.ceil(self.n_sessions * (self.detectable / abs(self.value)) ** 2)
@@ -78,10 +69,9 @@ class Difference:
 def compare(models: Mapping[str, ValuesByMetric], sessions: ArrayLike) -> list[Difference]:
     """The difference of every pair of `models` in every metric, pair by pair in their order.
 
-    `adjusted_p` and intervals correct for these alone; `adjusted` corrects for a larger family. All
-    models have the same metrics of the same events, whose sessions are `sessions`, (n_events,);
-    values lie in [0, 1]. Every pair and metric sees the same permutations. Raises ValueError
-    without events, and where a value is NaN.
+    `adjusted_p` and intervals correct for these only; `adjusted` corrects for a larger family. All
+    models have the same metrics, with values in [0, 1], of the same events in `sessions`,
+    (n_events,). Raises ValueError without events, and if a value is NaN.
     """
     names, metrics = list(models), list(next(iter(models.values()), {}))
     if len(names) < 2 or not metrics:
@@ -117,9 +107,6 @@ def compare(models: Mapping[str, ValuesByMetric], sessions: ArrayLike) -> list[D
                     p=test.p,
                     adjusted_p=math.nan,
                     family=0,
-                    won=float((by_event > 0).mean()),
-                    tied=float((by_event == 0).mean()),
-                    lost=float((by_event < 0).mean()),
                     n_sessions=len(unique),
                     test=test,
                 )
@@ -149,10 +136,7 @@ def adjusted(differences: Sequence[Difference]) -> list[Difference]:
 
 
 def decision(difference: Difference, first_seconds: float, second_seconds: float) -> str:
-    """One sentence: which model is better, by how much and at what cost, or what is missing.
-
-    A pure function of the figures: the difference, and the training times of its models.
-    """
+    """One sentence: which model is better, by how much and at what cost, or what is missing."""
     better, worse, sign = difference.first, difference.second, 1
     cost, other_cost = first_seconds, second_seconds
     if difference.value < 0:
@@ -180,7 +164,7 @@ def decision(difference: Difference, first_seconds: float, second_seconds: float
 
 
 def p_text(p: float) -> str:
-    """Two significant digits, or more where two would hide on which side of LEVEL p lies."""
+    """p to two significant digits, or more to show on which side of LEVEL it is."""
     digits = 2
     while (float(f"{p:.{digits}g}") < LEVEL) != (p < LEVEL):
         digits += 1
@@ -188,7 +172,7 @@ def p_text(p: float) -> str:
 
 
 def _end(end: float) -> str:
-    """An interval's end with four decimals, or one significant digit if they would all be 0."""
+    """An interval's end to four decimals, or to one significant digit if they are all 0."""
     text = f"{end:.4f}"
     return f"{end:.1g}" if end != 0 and float(text) == 0 else text
 

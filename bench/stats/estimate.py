@@ -26,7 +26,6 @@ class SeedMean:
 
     value: float
     spread: float | None
-    """Standard deviation over seeds; None for a single seed."""
 
 
 def spread_over_seeds(of_seeds: NDArray[np.float64]) -> float | None:
@@ -40,10 +39,7 @@ def seed_mean(of_seeds: Sequence[float]) -> SeedMean:
 
 
 def mean_over_seeds(of_seeds: Sequence[Estimate]) -> Estimate:
-    """Mean of value, low and high over seeds.
-
-    Conservative: the interval of a mean is never wider than the mean of the intervals.
-    """
+    """Mean of value, low and high over seeds, which is at least as wide as the mean's interval."""
     rows = np.array([(each.value, each.low, each.high) for each in of_seeds])
     value, low, high = rows.mean(axis=0).tolist()
     return Estimate(value, low, high, spread_over_seeds(rows[:, 0]))

@@ -19,14 +19,14 @@ def sign_flipped_totals(
 ) -> Values:
     """Sums over all events with a random sign for each session, (permutations, n_metrics).
 
-    Under the null hypothesis the two models are exchangeable within a session, so the signs of
-    their differences are flipped session by session (a paired permutation test; Good 2005, section
-    3.7). Signs are the same for all metrics, so that of columns a and b the sum of a - b is the sum
-    of a less that of b. `values` has shape (n_events, n_metrics), `sessions` (n_events,). Raises
-    `ValueError` without events, and where a value is NaN.
+    Under the null hypothesis two models are exchangeable within a session, so the signs of their
+    differences are flipped by session (a paired permutation test; Good 2005, section 3.7). All
+    metrics share the signs, so that totals of differences are differences of totals. `values` has
+    shape (n_events, n_metrics), `sessions` (n_events,). Raises ValueError without events, and if a
+    value is NaN.
     """
     per_event = matrix(values)
-    sums = session_sums(per_event, np.asarray(sessions), np.ones(len(per_event)))[:, 1:]
+    sums = session_sums(per_event, sessions)[:, 1:]
     rng = np.random.default_rng(seed)
     chunk = max(1, CHUNK_WEIGHTS // len(sums))
     totals = np.empty((permutations, per_event.shape[1]))
@@ -40,10 +40,9 @@ def sign_flipped_totals(
 def two_sided_p(flipped: ArrayLike, by_session: ArrayLike) -> float:
     """Fraction of sign-flipped totals, (permutations,), at least as far from 0 as the observed one.
 
-    The observed signs count as one of the permutations. A p below the resolution of so many
-    permutations is bounded by 2 exp(-t^2 / (2 sum d^2)), t being the total of the sessions' sums d,
-    (n_sessions,) (Hoeffding 1963, theorem 2): otherwise Holm would reject none of hundreds of
-    comparisons.
+    The observed signs count as one of the permutations. Below the resolution of the permutations
+    p is bounded by 2 exp(-t^2 / (2 sum d^2)), t being the total of the sessions' sums d,
+    (n_sessions,) (Hoeffding 1963, theorem 2), as Holm would else reject none of many comparisons.
     """
     sums = np.asarray(by_session, dtype=np.float64)
     total, squares = float(sums.sum()), float((sums**2).sum())
@@ -72,9 +71,9 @@ class SignFlips:
     """Of each session, (n_sessions,)."""
     permutations: int
     lows: Values
-    """Smallest of the permutations' lower ends, rising: as many as an interval of LEVEL needs."""
+    """Smallest lower ends of the permutations, ascending, as many as an interval of LEVEL needs."""
     highs: Values
-    """Largest of the permutations' upper ends, falling."""
+    """Largest upper ends of the permutations, descending."""
 
     @classmethod
     def of(
@@ -86,11 +85,10 @@ class SignFlips:
         # As `two_sided_p` has it, totals that differ by rounding are equal.
         away = np.where(np.abs(away) <= ROUNDING * abs(total), 0, away)
         toward = np.where(np.abs(toward) <= ROUNDING * abs(total), 0, toward)
-        flipped_all, kept_all = flipped_events >= n, flipped_events <= -n
         with np.errstate(divide="ignore", invalid="ignore"):
             one, other = away / (n - flipped_events), toward / (n + flipped_events)
-        # With all signs equal the total is the observed one, whatever is subtracted.
-        same = flipped_all | kept_all
+        # With all signs equal the total is the observed one for every delta.
+        same = np.abs(flipped_events) >= n
         lows = np.where(same, -np.inf, np.minimum(one, other))
         highs = np.where(same, np.inf, np.maximum(one, other))
         most = max(1, _count(LEVEL, len(flipped)))
@@ -128,7 +126,7 @@ class SignFlips:
     def _by_bound(self, level: float) -> tuple[float, float]:
         """The same by Hoeffding's bound alone: (D - delta N)^2 <= log_ratio sum (d - delta n)^2."""
         log_ratio = 2 * math.log(2 / level)
-        # About the value, where D - delta N is 0, so that squares need not cancel.
+        # Centred on the value, so that large squares do not cancel.
         residuals = self.by_session - self.value * self.events
         n = float(self.events.sum())
         square = n**2 - log_ratio * float((self.events**2).sum())
@@ -162,7 +160,7 @@ def paired_test(
 
 def _count(level: float, permutations: int) -> int:
     """How many permutations must be as far from 0 for a p of at least `level`."""
-    # The one seen is one of them; a level such as 0.05 / 3 is no exact number.
+    # The observed one counts too; a level such as 0.05 / 3 is not exact.
     return math.ceil(level * (1 + permutations) * (1 - ROUNDING)) - 1
 
 
@@ -172,20 +170,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
     scaled = np.asarray(p_values)[order] * np.arange(len(order), 0, -1)
     adjusted = np.empty(len(order))
     adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1)
-    # Rounded: 3 times 0.05 / 3 shall not be below 0.05.
+    # Rounded, so that 3 times 0.05 / 3 is not below 0.05.
     return [float(f"{p:.12g}") for p in adjusted]
 
 
-def holm_levels(p_values: Sequence[float], level: float = LEVEL) -> list[float]:
-    """The level at which Holm tests each hypothesis of a family of `level`.
+def holm_levels(p_values: Sequence[float]) -> list[float]:
+    """The level at which Holm tests each hypothesis of a family at LEVEL.
 
-    The i-th smallest p of m is held against level / (m - i + 1), until one is not below it; those
-    that follow are held against the same as that one. A p is below its level exactly if that of
-    `holm` is below `level`.
+    The i-th smallest p of m is tested at LEVEL / (m - i + 1), until one is not below it; all that
+    follow are tested at the level of that one. A p is below its level exactly if that of `holm` is
+    below LEVEL.
     """
     n = len(p_values)
-    rejected = sum(p < level for p in holm(p_values))
+    rejected = sum(p < LEVEL for p in holm(p_values))
     levels = np.empty(n)
     steps = np.minimum(np.arange(n), rejected)
-    levels[np.argsort(p_values, kind="stable")] = level / (n - steps + (steps == n))
+    levels[np.argsort(p_values, kind="stable")] = LEVEL / (n - steps + (steps == n))
     return [float(each) for each in levels]

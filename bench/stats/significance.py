@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Values = NDArray[np.float64]
 
+CONFIDENCE = 0.95
 CHUNK_WEIGHTS = 2**22
 MOST_UNITS = 10_000
 """More sessions than these are resampled in random groups."""
@@ -26,26 +27,25 @@ def bootstrap_interval(
     weights: ArrayLike | None = None,
     resamples: int = 2000,
     seed: int = 0,
-    level: float = 0.95,
 ) -> tuple[Values, Values]:
     """Interval of the mean over events of values in [0, 1], by a bootstrap over sessions.
 
     Symmetric and studentised, on the scale of log(mean / (1 - mean)): in each resample the distance
-    from the log's mean is divided by the resample's own linearised standard error; the `level`
+    from the log's mean is divided by the resample's own linearised standard error; the CONFIDENCE
     quantile of their absolute values, times the log's error, is the half-width (Hall 1988; Davison
-    & Hinkley 1997, sections 2.7 and 5.2). The ends lie in [0, 1]: [0, 1] for a single session, and
-    where too many resamples have no spread, as where very few sessions have a hit; the mean itself
-    where no session differs from the others.
+    & Hinkley 1997, sections 2.7 and 5.2). It is [0, 1] for a single session or if too many
+    resamples have no spread, as when very few sessions have a hit, and the mean itself if all
+    sessions are alike.
 
-    `values` has shape (n_events,) or (n_events, n_metrics), `sessions` (n_events,) names each
-    event's session; with positive `weights`, (n_events,), the mean is a weighted one. Returns low
-    and high, of shape () or (n_metrics,); all metrics share the same resamples. Raises `ValueError`
-    without events, where a value is outside [0, 1] and where a weight is not positive.
+    `values` has shape (n_events,) or (n_events, n_metrics), `sessions` (n_events,); with positive
+    `weights`, (n_events,), the mean is weighted. Returns low and high, of shape () or (n_metrics,);
+    all metrics share the same resamples. Raises ValueError without events, if a value is outside
+    [0, 1] or a weight is not positive.
     """
     per_event = matrix(values)
     if not ((per_event >= 0) & (per_event <= 1)).all():
         raise ValueError("a value is outside [0, 1], so there is no interval")
-    sums = _weighted_sums(per_event, sessions, weights)
+    sums = session_sums(per_event, sessions, weights)
     weight, means = sums[:, :1], sums[:, 1:].sum(0) / sums[:, 0].sum()
     # Sums of equal values differ from 0 or 1 by rounding.
     means = np.clip(means, 0, 1)
@@ -58,7 +58,7 @@ def bootstrap_interval(
         units = _grouped(np.column_stack([weight, residuals[:, spread]]), seed)
         distances = _studentised_logits(units, means[spread], resamples, seed)
         scale = means[spread] * (1 - means[spread])
-        place = min(math.ceil(level * (resamples + 1)), resamples) - 1
+        place = min(math.ceil(CONFIDENCE * (resamples + 1)), resamples) - 1
         reach = np.sort(distances, 0)[place] * errors[spread] / scale
         centre = np.log(means[spread]) - np.log1p(-means[spread])
         with np.errstate(over="ignore"):
@@ -71,8 +71,8 @@ def bootstrap_interval(
 def _studentised_logits(units: Values, means: Values, resamples: int, seed: int) -> Values:
     """Absolute distances of the resamples in standard errors, (resamples, n_metrics).
 
-    `units` has each unit's weight and, for each metric, its sum less mean times weight. A resample
-    without spread is infinitely far away.
+    `units` has each unit's weight and, for each metric, its sum less mean times weight. Resamples
+    without spread have an infinite distance.
     """
     weight, residuals = units[:, :1], units[:, 1:]
     columns = np.concatenate(
@@ -101,9 +101,9 @@ def _studentised_logits(units: Values, means: Values, resamples: int, seed: int)
     return np.concatenate(found)
 
 
-def interval(means: ArrayLike, level: float = 0.95) -> tuple[Values, Values]:
-    """Low and high end of the middle `level` of resampled means, (resamples, ...) -> (...) each."""
-    tail = (1 - level) / 2
+def interval(means: ArrayLike) -> tuple[Values, Values]:
+    """Percentile interval of resampled means, (resamples, ...) -> (...) for low and high."""
+    tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(np.asarray(means), [tail, 1 - tail], 0)
     return np.asarray(low), np.asarray(high)
 
@@ -118,15 +118,11 @@ def bootstrap_means(
 ) -> Values:
     """Mean over the events of resampled sessions, (resamples,) or (resamples, n_metrics).
 
-    Each resample draws as many sessions as there are, with replacement, and takes
-    sum of values / number of events over them, or sum of weight * value / sum of weights: the ratio
-    estimator of a cluster sample (Davison & Hinkley 1997, section 2.4 and 3.8).
-
-    `values` has shape (n_events,) or (n_events, n_metrics), `sessions` and `weights` (n_events,).
-    All metrics share the same resamples, which the sessions and the seed alone decide. Raises
-    `ValueError` without events, and where a value is NaN or a weight is not positive.
+    The ratio estimator of a cluster sample (Davison & Hinkley 1997, section 2.4 and 3.8):
+    sum of values / number of events, or sum of weight * value / sum of weights. Arguments and
+    errors are those of `bootstrap_interval`, but values may be any numbers.
     """
-    sums = _weighted_sums(matrix(values), sessions, weights)
+    sums = session_sums(matrix(values), sessions, weights)
     means = []
     for times in resampled_sessions(len(sums), resamples, seed):
         totals = times @ sums
@@ -135,11 +131,7 @@ def bootstrap_means(
 
 
 def resampled_sessions(n_sessions: int, resamples: int, seed: int) -> Iterator[Values]:
-    """How often each session is drawn in each resample, in blocks of shape (block, n_sessions).
-
-    Each resample draws as many sessions as there are, with replacement; the number of sessions and
-    the seed alone decide.
-    """
+    """How often each session is drawn, with replacement, in blocks of (resamples, n_sessions)."""
     rng = np.random.default_rng(seed)
     block = max(1, CHUNK_WEIGHTS // n_sessions)
     for start in range(0, resamples, block):
@@ -159,19 +151,10 @@ def matrix(values: ArrayLike) -> Values:
     return per_event.reshape(len(per_event), -1)
 
 
-def _weighted_sums(per_event: Values, sessions: ArrayLike, weights: ArrayLike | None) -> Values:
-    """`session_sums` with weights that are checked, 1 where there are none."""
-    weight = np.ones(len(per_event)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if not (weight > 0).all():
-        raise ValueError("a weight is not positive, so there is no interval")
-    return session_sums(per_event, np.asarray(sessions), weight)
-
-
 def _grouped(sums: Values, seed: int) -> Values:
-    """Sums of sessions, or of random groups of them where there are more than MOST_UNITS.
+    """Sums of sessions, or of at most MOST_UNITS random groups of them.
 
-    Groups formed without regard to their content are independent draws as sessions are; this many
-    of them give the same interval at a bounded cost.
+    Groups formed without regard to their content are independent draws as sessions are.
     """
     if len(sums) <= MOST_UNITS:
         return sums
@@ -179,8 +162,11 @@ def _grouped(sums: Values, seed: int) -> Values:
     return np.column_stack([np.bincount(group, weights=column) for column in sums.T])
 
 
-def session_sums(values: Values, sessions: NDArray[np.generic], weights: Values) -> Values:
-    """Sum of the weights and of each weighted metric, a row a session."""
+def session_sums(values: Values, sessions: ArrayLike, weights: ArrayLike | None = None) -> Values:
+    """Sum of the weights, 1 by default, and of each weighted metric, a row a session."""
+    weight = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not (weight > 0).all():
+        raise ValueError("a weight is not positive, so there is no interval")
     session_of_event = np.unique(sessions, return_inverse=True)[1]
-    sums = [np.bincount(session_of_event, weights=column * weights) for column in values.T]
-    return np.column_stack([np.bincount(session_of_event, weights=weights), *sums])
+    sums = [np.bincount(session_of_event, weights=column * weight) for column in values.T]
+    return np.column_stack([np.bincount(session_of_event, weights=weight), *sums])

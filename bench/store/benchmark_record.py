@@ -1,4 +1,4 @@
-"""What a benchmark's folder says of it: the plan that ran, and which trials its table shows."""
+"""The record of a benchmark in its folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BENCHMARK_RECORD = "benchmark.json"
 
 @dataclass(frozen=True)
 class BenchmarkRecord:
-    """What `benchmark.json` holds: the plan that ran last, and which trials its table shows."""
+    """What `benchmark.json` holds: the plan that ran last, and the trials in its table."""
 
     id: str
     """Derived from the trials of its plan."""
@@ -24,7 +24,6 @@ class BenchmarkRecord:
     experiment: str
     """Name of the MLflow experiment: one a data set and split."""
     split: Mapping[str, Any]
-    """Options of the split."""
     fingerprint: str
     """Of the split: equal fingerprints mean equal test events in equal order."""
     counts: Mapping[str, int]
@@ -40,7 +39,6 @@ class BenchmarkRecord:
     notes: Sequence[str]
     """What the reader of the table must know about models and data."""
     options: Mapping[str, Any]
-    """Options of the command, by their names."""
     parameters: Mapping[str, Any]
     """Those of the benchmark's run in MLflow."""
     trials: Mapping[str, Sequence[str]]
@@ -48,20 +46,16 @@ class BenchmarkRecord:
     failures: Mapping[str, str]
     """Reason of each failed trial, and of each model whose tuning failed, by its name."""
     tuned: Sequence[str] = ()
-    """Labels of the models whose options were tuned."""
     format_version: int = BENCHMARK_FORMAT
 
 
 def write_benchmark_record(folder: Path, record: BenchmarkRecord) -> None:
-    """Write `benchmark.json` into `folder`, atomically.
-
-    Raises InputError where it cannot be written, as on a full disk.
-    """
+    """Write `benchmark.json` atomically; raises InputError if it cannot be written."""
     write_whole(folder / BENCHMARK_RECORD, json.dumps(asdict(record), indent=1, default=str) + "\n")
 
 
 def read_benchmark_record(folder: Path) -> BenchmarkRecord:
-    """Read `benchmark.json`; raises InputError where it is missing, damaged or of another kind."""
+    """Read `benchmark.json`; raises InputError if missing, damaged or of another version."""
     fix = "run the benchmark's own command again"
     return read_versioned(
         folder / BENCHMARK_RECORD,

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from datasets.errors import InputError
+from bench.store.files import reading_arrays
 from datasets.session_log import IntArray, StringArray
 
 CATALOGUE = "catalogue.npz"
 
 
 def split_folder(output: Path, fingerprint: str) -> Path:
-    """Where an output folder keeps the test events and the catalogue of a split."""
+    """Folder of a split's test events and catalogue."""
     return output / "splits" / fingerprint[:16]
 
 
@@ -29,7 +28,7 @@ class Catalogue:
     support: IntArray
     """Events of each item in what models train on."""
     titles: StringArray | None = None
-    """What a person calls each item, where the data set knows; empty for an item without."""
+    """Empty for an item without; None if the data set has none."""
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -46,13 +45,8 @@ class Catalogue:
     def load(cls, folder: Path) -> Catalogue:
         """Read what `save` wrote; raises `InputError` where it is missing or damaged."""
         file = folder / CATALOGUE
-        try:
-            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as columns:
-                return cls(**columns)
-        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"{file} cannot be read ({error}); run the benchmark's own command again to fix it"
-            ) from error
+        with reading_arrays(file, "run the benchmark's own command again to fix it") as columns:
+            return cls(**columns)
 
 
 def titles_in_order(item_ids: StringArray, titles: Mapping[str, str]) -> StringArray | None:

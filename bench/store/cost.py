@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, dataclass, fields
-
-from datasets.errors import InputError
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -15,48 +13,27 @@ class Cost:
     train_seconds: float
     """Seconds inside the model's `fit`, validation excluded."""
     seconds_to_best_epoch: float
-    """Seconds inside `fit` until the end of the epoch whose weights were kept."""
+    """Seconds inside `fit` until the end of the best epoch."""
     epochs: int
-    """Epochs that ran."""
     best_epoch: int
-    """Epoch whose weights were kept, from 1."""
+    """From 1."""
     train_events: int
     """Targets trained on, over all epochs."""
     events_per_second: float
-    """`train_events / train_seconds`."""
     ranking_seconds: float
     """Seconds to score and rank the test events."""
     milliseconds_per_scored_event: float
-    """Milliseconds to score and rank one test event, in blocks."""
     peak_memory_bytes: int
-    """Most memory that the trial's process held at once."""
+    """Of the trial's process."""
     device: str
     """Device that trained, "cpu" or "cuda"."""
     threads: int
-    """Threads that computed."""
     others_load: float | None = None
-    """Cores that other processes kept busy on average during the fit; None: unknown, as in records
-    from before this was measured, on systems without /proc/stat, and of fits under a second."""
+    """Mean number of cores busy with other processes during the fit; None if unknown, as on systems
+    other than Linux and for fits under a second."""
     cores: int | None = None
-    """Cores that the trial might use, which `others_load` is a part of; None where that is."""
+    """Cores available to the trial, `others_load` included; None if that is."""
 
     def to_json(self) -> str:
         """One JSON object; raises ValueError for NaN and infinity, which JSON does not have."""
         return json.dumps(asdict(self), indent=2, allow_nan=False) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str, source: str = "cost.json") -> Cost:
-        """Read what `to_json` wrote; raises InputError, naming `source`, where it is damaged."""
-        fix = "remove its folder and run again."
-        try:
-            record = json.loads(text)
-        except ValueError as error:
-            raise InputError(f"{source} is not JSON ({error}); {fix}") from error
-        if not isinstance(record, dict):
-            raise InputError(f"{source} is not a JSON object; {fix}")
-        needed = {field.name for field in fields(cls) if field.default is MISSING}
-        known = {field.name for field in fields(cls)}
-        wrong = sorted((needed - set(record)) | (set(record) - known))
-        if wrong:
-            raise InputError(f"{source} has unknown or missing keys {', '.join(wrong)}; {fix}")
-        return cls(**record)

@@ -1,4 +1,4 @@
-"""Test events as columns: what all trials on a split rank, stored once beside them."""
+"""Test events as columns, stored once for all trials on a split."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.store.files import replacing
-from datasets.errors import InputError
+from bench.store.files import read_versioned, replacing
 from datasets.session_log import FloatArray, IntArray, ItemCodes, SessionLog, TimeArray
 from datasets.splitting.held_out import HeldOut
 
@@ -23,7 +22,7 @@ MANIFEST = "manifest.json"
 class TestEvents:
     """The scored targets in the order of the held-out log, then the missed ones in theirs.
 
-    A trial's ranks stand in the same order. All shapes are (n_events,).
+    A trial's ranks have the same order. All shapes are (n_events,).
     """
 
     __test__: ClassVar[bool] = False  # pytest would take the name for a class of tests
@@ -31,14 +30,14 @@ class TestEvents:
     sessions: IntArray
     """Session of each event; only equality means something."""
     positions: IntArray
-    """Events that the model sees of the session before this one."""
+    """Length of the prefix."""
     targets: ItemCodes
     """Item code, -1 for an item that training never saw."""
     rewards: FloatArray
     repeats: NDArray[np.bool_]
-    """Whether the item stands in the prefix already."""
+    """Whether the item occurs in the prefix."""
     immediate_repeats: NDArray[np.bool_]
-    """Whether the item is the one just before."""
+    """Whether the item is the last one of the prefix."""
     times: TimeArray | None = None
     propensities: FloatArray | None = None
 
@@ -60,51 +59,45 @@ class TestEvents:
     @classmethod
     def load(cls, folder: Path) -> TestEvents:
         """Read what `save` wrote; raises `InputError` where it is incomplete or of another kind."""
-        try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise InputError(
-                f"{folder / MANIFEST} is missing, so the stored test events are incomplete; "
-                "delete the folder and run again"
-            ) from None
-        if manifest["format_version"] != EVENTS_FORMAT:
-            raise InputError(
-                f"{folder / MANIFEST} has format_version {manifest['format_version']}, this code "
-                f"reads {EVENTS_FORMAT}; delete the folder and run again"
-            )
-        columns: dict[str, Any] = {
-            name: np.load(folder / f"{name}.npy", allow_pickle=False)
-            for name in manifest["columns"]
-        }
-        return cls(**columns)
+        fix = "delete the folder and run again"
+        incomplete = f"the stored test events are incomplete; {fix}"
+        names = read_versioned(
+            folder / MANIFEST,
+            EVENTS_FORMAT,
+            lambda manifest: list(manifest["columns"]),
+            absent=incomplete,
+            other_version=fix,
+            damaged=fix,
+        )
+        return cls(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in names})
 
 
 def events_from(held_out: HeldOut) -> TestEvents:
     """The targets of `held_out` as columns, scored ones first, then missed ones."""
     log, scored, missed = held_out.log, held_out.is_target, held_out.missed
-    n_missed = len(missed)
     previous = np.concatenate([log.items[:1], log.items[:-1]])
-    never = np.zeros(n_missed, dtype=np.bool_)
-    times = None
-    if log.times is not None and missed.times is not None:
-        times = np.concatenate([log.times[scored], missed.times])
-    propensities = None
-    if log.propensities is not None and missed.propensities is not None:
-        propensities = np.concatenate([log.propensities[scored], missed.propensities])
+    never = np.zeros(len(missed), dtype=np.bool_)
+
+    def both(of_log: NDArray[Any], of_missed: NDArray[Any]) -> NDArray[Any]:
+        return np.concatenate([of_log[scored], of_missed])
+
+    def both_or_none(of_log: NDArray[Any] | None, of_missed: NDArray[Any] | None) -> Any:
+        return None if of_log is None or of_missed is None else both(of_log, of_missed)
+
     return TestEvents(
-        sessions=np.concatenate([log.session_of_event[scored], missed.sessions]),
-        positions=np.concatenate([log.position_in_session[scored], missed.positions]),
-        targets=np.concatenate([log.items[scored], np.full(n_missed, -1, dtype=np.int32)]),
-        rewards=np.concatenate([log.rewards[scored], missed.rewards]),
-        repeats=np.concatenate([_repeats(log)[scored], never]),
-        immediate_repeats=np.concatenate([(log.items == previous)[scored], never]),
-        times=times,
-        propensities=propensities,
+        sessions=both(log.session_of_event, missed.sessions),
+        positions=both(log.position_in_session, missed.positions),
+        targets=both(log.items, np.full(len(missed), -1, dtype=np.int32)),
+        rewards=both(log.rewards, missed.rewards),
+        repeats=both(_repeats(log), never),
+        immediate_repeats=both(log.items == previous, never),
+        times=both_or_none(log.times, missed.times),
+        propensities=both_or_none(log.propensities, missed.propensities),
     )
 
 
 def _repeats(log: SessionLog) -> NDArray[np.bool_]:
-    """Whether an event's item stands earlier in its session, shape (n_events,)."""
+    """Whether an event's item occurs earlier in its session, (n_events,)."""
     session_and_item = log.session_of_event * log.n_items + log.items
     order = np.argsort(session_and_item, kind="stable")
     ordered = session_and_item[order]

@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from datasets.errors import InputError
 
 Record = TypeVar("Record")
 
 
+_DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, csv.Error,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+@contextmanager
+def reading(file: Path, fix: str) -> Iterator[None]:
+    """Turn any failure to read or parse `file` into an InputError that ends with `fix`."""
+    try:
+        yield
+    except _DAMAGED as error:
+        raise InputError(f"{file} cannot be read ({error}); {fix}") from error
+
+
+@contextmanager
+def reading_arrays(file: Path, fix: str) -> Iterator[NpzFile]:
+    """The arrays of an `.npz` file; raises as `reading` does."""
+    # NumPy leaves a damaged file open, unless it was opened for it.
+    with (
+        reading(file, fix),
+        file.open("rb") as opened,
+        np.load(opened, allow_pickle=False) as found,
+    ):
+        yield found
+
+
 @contextmanager
 def replacing(file: Path) -> Iterator[BinaryIO]:
-    """A new file that replaces `file` when the block ends: readers see all of it or nothing.
+    """A new file that replaces `file`, synced to disk, when the block ends without an exception.
 
-    Its content has reached the disk by then. Where the block raises, `file` stays as it was. Raises
-    OSError where it cannot be written.
+    Raises OSError if it cannot be written.
     """
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
@@ -54,8 +86,8 @@ def read_versioned(
 ) -> Record:
     """Read a JSON object whose `format_version` is `version`, and convert it by `build`.
 
-    `absent`, `other_version` and `damaged` tell the user what to do where the file cannot be read,
-    has another version, or does not fit `build`: the InputError raised ends with them.
+    `absent`, `other_version` and `damaged` end the InputError that is raised if the file cannot be
+    read, has another version, or does not fit `build`.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""A trained policy at each test event, as off-policy evaluation needs it; stored with its trial."""
+"""A trained policy at each test event, for off-policy evaluation; stored with its trial."""
 
 from __future__ import annotations
 
@@ -6,27 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bench.stats.significance import Values
+from bench.store.files import reading
 from datasets.errors import InputError
 
 POLICY = "policy.npy"
-
-Column = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class PolicyColumns:
     """A policy on the test events in their order; all shapes are (n_events,)."""
 
-    log_policy: Column
-    """log pi(a|s) of the logged item; -inf where it is missed, as no policy shows it."""
-    reward: Column
-    """sum over a of pi(a|s) q(a), with q the item reward model; the policy's part of the direct
-    method. For a missed event its mean over the others."""
-    log_own_propensities: Column | None = None
-    """The model's own estimate of log beta of the logged item, if it has one and the log has
-    propensities to compare it with; NaN where missed."""
+    log_policy: Values
+    """log pi(a|s) of the logged item; -inf if missed."""
+    reward: Values
+    """sum over a of pi(a|s) q(a), with q the item reward model; the mean of it if missed."""
+    log_own_propensities: Values | None = None
+    """The model's estimate of log beta of the logged item, if the log has propensities to compare
+    it with; NaN if missed."""
 
 
 def write_policy(folder: Path, columns: PolicyColumns) -> None:
@@ -38,18 +36,16 @@ def write_policy(folder: Path, columns: PolicyColumns) -> None:
 
 
 def read_policy(folder: Path, n_events: int) -> PolicyColumns | None:
-    """What `write_policy` wrote for `n_events` test events; None where there is no such file.
+    """What `write_policy` wrote for `n_events` test events, if anything.
 
-    Raises InputError where it is damaged or belongs to other events.
+    Raises InputError if it is damaged or belongs to other events.
     """
     file = folder / POLICY
     fix = "remove its folder and run again"
-    try:
-        found = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
+    if not file.exists():
         return None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{file} cannot be read ({error}); {fix}") from error
+    with reading(file, fix):
+        found = np.load(file, allow_pickle=False)
     if found.ndim != 2 or len(found) != n_events or found.shape[1] not in (2, 3):
         raise InputError(
             f"{file} has the shape {found.shape}, not a row for each of {n_events} events and two "

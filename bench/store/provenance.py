@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -26,14 +27,13 @@ class _Import(NamedTuple):
     """Dots in front of a `from` import."""
     module: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
-    """What comes after the module, each a path of its own; one empty path for a plain import."""
+    """What is imported from the module, each a path; one empty path for a plain import."""
 
 
 def git_commit(folder: Path) -> str:
-    """Commit of the code in `folder`, with "-dirty" where tracked files differ from it.
+    """Commit of the code in `folder`, with "-dirty" if tracked files differ from it.
 
-    "unknown" without git, outside a repository, or where the repository around `folder` does not
-    track it. Untracked files, such as results, do not count.
+    "unknown" without git, or if no repository tracks the folder.
     """
     commit = _git(folder, "rev-parse", "--verify", "HEAD")
     if not commit or not _git(folder, "ls-files"):
@@ -51,7 +51,7 @@ def machine() -> dict[str, str | int]:
     """CPU model, cores and bytes of memory that this process may use, and the platform."""
     return {
         "cpu": _cpu_model(),
-        "cores": _usable_cores(),
+        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "platform": platform.platform(),
     }
@@ -60,10 +60,9 @@ def machine() -> dict[str, str | int]:
 def source_fingerprint(module_file: Path, roots: Sequence[Path]) -> str:
     """SHA-256 of a model's source and of all that it imports, transitively, from `roots`.
 
-    A root is a top-level package folder (`models`, `datasets`). Files count by their name within
-    the root's parent and by their text, not by where they lie or by their line ends. Imports are
-    parsed from the source, so dynamic ones are not seen. Raises InputError for a file that cannot
-    be read or parsed.
+    A root is a top-level package folder (`models`, `datasets`). Files count by their path within
+    the root's parent and their text, except for its line ends. Dynamic imports are not seen. Raises
+    InputError for a file that cannot be read or parsed.
     """
     main_file = module_file.resolve()
     sources = _sources([main_file], roots)
@@ -108,7 +107,7 @@ def source_roots(model: LoadedModel) -> list[Path]:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     """Output of a git command, or None where it fails."""
-    # A hook's GIT_DIR would answer for another repository; no optional lock means no write.
+    # A hook's GIT_DIR may be another repository; without optional locks git does not write.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment["GIT_OPTIONAL_LOCKS"] = "0"
     try:
@@ -140,12 +139,6 @@ def _cpu_model() -> str:
         lines = []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _sources(module_files: Sequence[Path], roots: Sequence[Path]) -> dict[Path, str]:

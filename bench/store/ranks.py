@@ -1,4 +1,4 @@
-"""What a trial stores of a ranking: the rank of every target, its ties, and the exposure."""
+"""What a trial stores of a ranking: ranks and ties of the targets, and exposure."""
 
 from __future__ import annotations
 
@@ -19,16 +19,14 @@ class Ranks:
     """Ranks in the order of `bench.store.events.events_from`: scored targets, then missed ones."""
 
     ranks: NDArray[np.uint32]
-    """1 + other items that score higher or equal, shape (n_events,); the largest uint32 if missed.
-    """
+    """1 + other items that score at least as high, (n_events,); MISSED_RANK if missed."""
     ties: NDArray[np.uint32]
     """Other items that score equal, shape (n_events,)."""
     exposure: dict[int, IntArray] = field(default_factory=dict)
-    """For each K asked for, how often each item is among the first K, shape (n_items,). Of items
-    that tie, those of lower codes come first."""
+    """For each K, how often each item is among the first K, (n_items,). Of items that tie, those of
+    lower codes come first."""
     first_items: ItemCodes = field(default_factory=lambda: np.empty((0, 0), dtype=np.int32))
-    """The first items of each event, as many as were asked for, shape (n_events, n_first); -1 where
-    it is missed."""
+    """The first items of each event, (n_events, n_first); -1 if missed."""
 
 
 def unranked(held_out: HeldOut, ks: Sequence[int], n_first: int = 0) -> Ranks:

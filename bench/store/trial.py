@@ -18,13 +18,13 @@ import psutil
 
 from bench.store.cost import Cost
 from bench.store.curve import CURVE
-from bench.store.files import read_versioned, replacing
+from bench.store.files import read_versioned, reading, replacing
 from bench.store.ranks import Ranks
 from datasets.errors import InputError
 
 TRIAL_FORMAT = 2
 TRIALS = "trials"
-"""Folder of an output folder with a folder for each trial."""
+"""Folder with a folder for each trial, in the output folder."""
 TRIAL_RECORD = "trial.json"
 COST = "cost.json"
 WEIGHTS = "weights"
@@ -41,11 +41,10 @@ class TrialSpec:
     label: str
     """Name of the model in tables."""
     reference: str
-    """Where the model comes from: a built-in name or a reference."""
+    """A built-in name, or the reference of a plugin."""
     source: str
-    """SHA-256 of the model's source and of what it imports from here."""
+    """See `provenance.source_fingerprint`."""
     config: Mapping[str, Any]
-    """The model's options, all of them."""
     seed: int
     device: str
     """Kind of device, "cpu" or "cuda"."""
@@ -61,7 +60,7 @@ class TrialSpec:
     @property
     def id(self) -> str:
         """Name of the trial's folder: readable, and different for every specification."""
-        # Where a plugin's file lies changes nothing that it computes.
+        # The path of a plugin's file changes no result.
         determining = {key: value for key, value in asdict(self).items() if key != "reference"}
         text = json.dumps(determining, sort_keys=True, default=str)
         readable = re.sub(r"[^A-Za-z0-9.-]+", "-", self.label)
@@ -74,7 +73,6 @@ class TrialRecord:
 
     id: str
     model: str
-    """Name of the model in tables."""
     seed: int
     status: Status
     reason: str | None
@@ -90,8 +88,7 @@ class TrialRecord:
     ks: Sequence[int] = ()
     """Cut-offs of the rows of `exposure.npy`."""
     stochastic: bool | None = None
-    """Whether the model is a stochastic policy, with a `policy.npy`; None where it was not asked:
-    in candidates of a tuning, and before such columns were stored."""
+    """Whether the model is a stochastic policy, with a `policy.npy`; None if unknown."""
     format_version: int = TRIAL_FORMAT
 
     @property
@@ -101,7 +98,7 @@ class TrialRecord:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether a folder holds a finished trial, with all its files, that this code can read."""
+    """Whether a folder holds a complete finished trial that this code can read."""
     try:
         finished = read_trial_record(folder).status == "finished"
     except InputError:
@@ -133,13 +130,14 @@ def read_ranks(folder: Path) -> Ranks:
 
 
 def read_cost(folder: Path) -> Cost:
-    """Cost of a finished trial."""
+    """Cost of a finished trial; raises InputError if `cost.json` is damaged."""
     file = folder / COST
-    return Cost.from_json(file.read_text(encoding="utf-8"), str(file))
+    with reading(file, "remove its folder and run again"):
+        return Cost(**json.loads(file.read_text(encoding="utf-8")))
 
 
 def write_ranks(folder: Path, ranks: Ranks) -> None:
-    """Write ranks, ties and exposure, one row of exposure a K, ascending."""
+    """Write ranks, ties and exposure, the latter with a row for each K, ascending."""
     np.save(folder / "ranks.npy", ranks.ranks)
     np.save(folder / "ties.npy", ranks.ties)
     np.save(folder / "exposure.npy", np.array([ranks.exposure[k] for k in sorted(ranks.exposure)]))
@@ -171,7 +169,7 @@ def unfinished_folder(folder: Path) -> Path:
 
 
 def put_in_place(building: Path, folder: Path) -> None:
-    """Rename a built folder to its final name, and then remove the one that it replaces."""
+    """Rename a built folder to its final name and remove the one it replaces."""
     older = building.with_name(f".{folder.name}.older.{os.getpid()}.partial")
     if folder.exists():
         folder.rename(older)

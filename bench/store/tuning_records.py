@@ -1,11 +1,10 @@
-"""What tuning found: candidates of each model, the chosen one, and a JSON file that holds them."""
+"""Results of tuning: the candidates of each model and the chosen one, stored as JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.store.files import write_whole
-from datasets.errors import InputError
+from bench.store.files import reading, write_whole
+from bench.store.trial import json_numbers
 
 TUNING_FORMAT = 1
 FOLDER = "tuning"
@@ -33,11 +32,10 @@ class Candidate:
     recall: float | None
     """Validation Recall@20 of its best epoch; None if it failed."""
     seconds: float
-    """From the start of its process to its end: training and validation."""
+    """Run time of its process."""
     epochs: int
     """Epochs that ran; 0 if it failed."""
     reason: str | None = None
-    """Why it failed."""
 
     @property
     def score(self) -> float:
@@ -47,14 +45,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Tuning:
-    """The candidates of one model within its budget, in the order in which they ran."""
+    """The candidates of one model, in the order in which they ran."""
 
     label: str
-    """Name of the model in tables."""
     budget: str
     """As given: "20" candidates or "30m"."""
     seed: int
-    """Seed of every candidate."""
     split: str
     """Fingerprint of the training and validation parts."""
     ranges: Mapping[str, str]
@@ -63,7 +59,7 @@ class Tuning:
     chosen: str | None
     """Id of the candidate with the highest recall, the first of equals; None if all failed."""
     exhausted: bool = False
-    """Whether it ended before its budget, as no untried set of options was left."""
+    """Whether it ran out of untried options before its budget."""
 
     @property
     def seconds(self) -> float:
@@ -93,14 +89,10 @@ def choose(candidates: Sequence[Candidate]) -> str | None:
 def expected_best(scores: Sequence[float]) -> NDArray[np.float64]:
     """Expected best score of b of the n candidates, drawn without replacement, for b = 1 to n.
 
-    The mean of the best so far over all orders of the candidates, so that the curve does not depend
-    on the order in which they ran: with v_1 <= ... <= v_n it is sum_i v_i (F_b(i) - F_b(i - 1)),
-    F_b(i) = C(i, b) / C(n, b). Dodge et al., Show Your Work: Improved Reporting of Experimental
-    Results, EMNLP 2019, draw with replacement, (i / n) ** b; Tang et al., Showing Your Work Doesn't
-    Always Work, ACL 2020, show why not to.
-
-    Returns:
-        (n,); the last is the best of all.
+    With v_1 <= ... <= v_n it is sum_i v_i (F_b(i) - F_b(i - 1)), F_b(i) = C(i, b) / C(n, b), (n,).
+    Dodge et al., Show Your Work: Improved Reporting of Experimental Results, EMNLP 2019, draw with
+    replacement, (i / n) ** b; Tang et al., Showing Your Work Doesn't Always Work, ACL 2020, show
+    why not to.
     """
     ordered = np.sort(np.asarray(scores, dtype=np.float64))
     n = len(ordered)
@@ -122,9 +114,7 @@ def write_tuning(output: Path, tuning: Tuning) -> None:
         "expected_best": expected_best([each.score for each in tuning.candidates]).tolist(),
     }
     for candidate in content["candidates"]:
-        candidate["options"] = {
-            name: _to_json(value) for name, value in candidate["options"].items()
-        }
+        candidate["options"] = json_numbers(candidate["options"])
     file = output / FOLDER / f"{_file_name(tuning.label)}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, json.dumps(content, indent=2, allow_nan=False) + "\n")
@@ -136,7 +126,7 @@ def read_tunings(output: Path) -> list[Tuning]:
 
 
 def _read(file: Path) -> Tuning:
-    try:
+    with reading(file, "remove it and run with --tune again"):
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["format_version"] != TUNING_FORMAT:
             raise ValueError(
@@ -149,27 +139,18 @@ def _read(file: Path) -> Tuning:
             candidates.append(Candidate(**candidate | {"options": options}))
         names = {field.name for field in dataclasses.fields(Tuning)} - {"candidates"}
         return Tuning(candidates=tuple(candidates), **{name: content[name] for name in names})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{file} cannot be read ({error}); remove it and run with --tune again"
-        ) from error
 
 
 def _file_name(label: str) -> str:
-    """`label`, or where that is no valid file name, a similar one with its hash."""
+    """`label`, or if that is no valid file name, a similar one with a hash."""
     readable = re.sub(r"[^A-Za-z0-9._-]+|^\.", "-", label)
     if readable == label:
         return label
     return f"{readable}-{hashlib.sha256(label.encode()).hexdigest()[:8]}"
 
 
-def _to_json(value: Any) -> Any:
-    """JSON has no infinity."""
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _from_json(value: Any) -> Any:
-    """JSON has no tuples either."""
+    """Undo what JSON did to tuples, and `json_numbers` to infinity."""
     if isinstance(value, list):
         return tuple(value)
     return float(value) if value in ("inf", "-inf") else value

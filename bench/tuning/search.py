@@ -1,7 +1,7 @@
-"""Tune each model's options on validation, with one budget for all, before the test is seen.
+"""Tune each model's options on validation, with the same budget for every model.
 
-A candidate is a trial like any other whose split has the validation part in the test's place, so
-that neither the candidate nor its process holds a test event.
+A candidate is a trial whose split has the validation part as its test, so that its process holds no
+test event.
 """
 
 from __future__ import annotations
@@ -43,19 +43,17 @@ CANDIDATES = "candidates"
 JOURNAL = "optuna.journal"
 PRESET = "tuned.toml"
 MOST_DRAWS = 50
-"""Draws for one candidate, as one may repeat what was tried or be refused by the config."""
+"""Draws for one candidate: a draw may repeat an earlier one or be refused by the config."""
 
 
 def tune(prepared: Prepared, progress: TrialProgress) -> Prepared:
     """Choose each model's options on validation and return the plan with them.
 
-    Options that the plan sets stay fixed; of the others, those that declare a range are searched. A
-    model's first candidate is its options as given. A model all of whose candidates failed has no
-    trials left. Finished candidates of an earlier run of the plan are reused, whatever its budget
-    was; failed ones too, as they count towards it.
-
-    Writes `tuning/<label>.json` for each model and `tuned.toml`. An interrupt keeps finished
-    candidates. Raises InputError where something cannot be read or written, or for a wrong range.
+    Options that the plan sets are fixed; of the others, those that declare a range are searched,
+    starting from their given values. A model all of whose candidates failed has no trials left.
+    Candidates of earlier runs of the plan are reused, failed ones too, as they count towards the
+    budget. Writes `tuning/<label>.json` for each model and `tuned.toml`. Raises InputError if
+    something cannot be read or written, or for a wrong range.
     """
     budget = prepared.plan.tune
     assert budget is not None
@@ -99,7 +97,6 @@ class _Search:
         ranges: Mapping[str, SearchRange],
         progress: TrialProgress,
     ) -> None:
-        """`given` is the model's trial with the options as given, on validation's split."""
         self._prepared, self._progress, self._ranges = prepared, progress, ranges
         self._given = replace(given, split=prepared.split.fingerprint)
         self._config_class = load_model(given.reference).model_class.Config
@@ -113,7 +110,7 @@ class _Search:
         self._study = Study(journal, key.id, ranges, fresh=prepared.plan.fresh)
 
     def run(self, budget: Budget) -> Tuning:
-        """Run candidates until the budget is spent, or nothing is left to try."""
+        """Run candidates until the budget is spent or nothing is left to try."""
         exhausted = False
         while not budget.is_spent(len(self._done), sum(each.seconds for each in self._done)):
             number = len(self._done)
@@ -186,7 +183,7 @@ class _Search:
 
 
 def validation_split(split: Split) -> Split:
-    """`split` with its validation part as the test, and nothing of the test; it has validation."""
+    """`split` with its validation part, which it must have, in place of the test."""
     assert split.valid is not None
     digest = hashlib.sha256(b"ranked on validation")
     for part in (split.train, split.valid):
@@ -195,7 +192,7 @@ def validation_split(split: Split) -> Split:
 
 
 def _on_validation(prepared: Prepared) -> Prepared:
-    """What candidates are run with: validation for the test, and the one cut-off that decides."""
+    """The plan of candidates: validation for the test, and only the headline's cut-off."""
     split = validation_split(prepared.split)
     return replace(
         prepared,
@@ -207,13 +204,13 @@ def _on_validation(prepared: Prepared) -> Prepared:
 
 
 def _searched(prepared: Prepared, spec: TrialSpec) -> dict[str, SearchRange]:
-    """The ranges of the options that the plan leaves open; raises InputError for a wrong one."""
-    held = given_options(prepared.plan, spec.label, spec.reference)
+    """Ranges of the options that the plan does not set; raises InputError for a wrong one."""
+    fixed = given_options(prepared.plan, spec.label, spec.reference)
     try:
         ranges = search_ranges(load_model(spec.reference).model_class.Config)
     except ValueError as error:
         raise InputError(f"{spec.label}: {error}; fix the range beside the option") from error
-    open_ranges = {name: span for name, span in ranges.items() if name not in held}
+    open_ranges = {name: span for name, span in ranges.items() if name not in fixed}
     for name, span in open_ranges.items():
         if spec.config[name] not in span:
             raise InputError(
@@ -236,7 +233,7 @@ def _with_winners(prepared: Prepared, tunings: list[Tuning]) -> Prepared:
 
 
 def _write_preset(tuned: Prepared) -> None:
-    """Write the chosen options, with those that were given, for the models that have trials."""
+    """Write the chosen and given options of the models that have trials."""
     options: dict[str, dict[str, Any]] = {}
     for spec in tuned.trials:
         (tuning,) = [each for each in tuned.tunings if each.label == spec.label]

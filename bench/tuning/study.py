@@ -1,9 +1,8 @@
-"""Optuna: what to try next, and a file that remembers what was tried.
+"""Optuna: what to try next, and a file of what was tried.
 
-The file is a journal of JSON lines, one a candidate, written when the candidate has ended: a kill
-at any moment leaves complete candidates and nothing to repair. What comes next depends on the
-candidates before it, the model's name and nothing else, so that a tuning that was interrupted
-resumes as if it had not been.
+The file is a journal of JSON lines, one a candidate, written when the candidate has ended. What
+comes next depends only on earlier candidates and the model's name, so that an interrupted tuning
+resumes as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ from datasets.errors import InputError
 from models.common.options.search_ranges import Choices, LogRange, SearchRange
 
 SIGNIFICANT_DIGITS = 3
-"""Of a drawn float: presets are for reading, and validation distinguishes no finer."""
+"""Of a drawn float: presets are read by people, and validation distinguishes no finer."""
 
 Ranges = Mapping[str, SearchRange]
 
 
 class _JournalFile(BaseJournalBackend):
-    """Optuna's journal, a line an entry; a line that a kill cut off is ignored.
+    """Optuna's journal, a line an entry; a line truncated by a kill is ignored.
 
-    Optuna's own file backend appends to such a line, after which it can read no more, and waits for
-    a lock that a killed process has left behind.
+    Optuna's own file backend appends to such a line, which makes the file unreadable, and waits for
+    the lock of a killed process.
     """
 
     def __init__(self, file: Path) -> None:
@@ -70,9 +69,9 @@ class Study:
     """The candidates of one model on one split under one set of ranges, in the order tried."""
 
     def __init__(self, file: Path, name: str, ranges: Ranges, *, fresh: bool) -> None:
-        """Open the study `name` in `file`, made where there is none; `fresh` forgets what it holds.
+        """Open or create the study `name` in `file`; `fresh` deletes its candidates.
 
-        Raises InputError where the file cannot be read or written.
+        Raises InputError if the file cannot be read or written.
         """
         self._file, self._distributions = file, _distributions(ranges)
         self._values = {
@@ -101,7 +100,7 @@ class Study:
         self.candidates = list({candidate.id: candidate for candidate in found}.values())
 
     def add(self, candidate: Candidate) -> None:
-        """Remember a candidate that has ended; raises InputError where it cannot be written."""
+        """Store a candidate that has ended; raises InputError if it cannot be written."""
         trial = create_trial(
             state=TrialState.FAIL if candidate.recall is None else TrialState.COMPLETE,
             value=candidate.recall,
@@ -121,10 +120,7 @@ class Study:
         self.candidates.append(candidate)
 
     def draw(self, tried: Sequence[Candidate], key: str) -> dict[str, Any]:
-        """Options to try after `tried`; another `key` draws others.
-
-        A failed candidate counts as a recall of 0, so that its neighbourhood is avoided.
-        """
+        """Options to try after `tried`, of which a failed one counts as 0; `key` is the seed."""
         seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")
         study = optuna.create_study(direction="maximize", sampler=TPESampler(seed=seed))
         study.add_trials(
@@ -140,7 +136,6 @@ class Study:
         return self._options(study.ask(self._distributions).params)
 
     def _candidate(self, trial: FrozenTrial) -> Candidate:
-        """`trial` as a candidate."""
         return Candidate(
             id=trial.user_attrs["candidate"],
             options=self._options(trial.params),
@@ -151,13 +146,13 @@ class Study:
         )
 
     def _parameters(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Optuna keeps texts and numbers, so that a choice goes by its text."""
+        """Optuna stores texts and numbers, so a choice is stored as text."""
         return {
             name: str(value) if name in self._values else value for name, value in options.items()
         }
 
     def _options(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        # Optuna orders parameters as it likes; the fields' own order reads better.
+        # In the order of the config's fields, not Optuna's.
         return {name: self._option(name, parameters[name]) for name in self._distributions}
 
     def _option(self, name: str, value: Any) -> Any:

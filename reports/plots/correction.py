@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
-from pathlib import Path
 
 from matplotlib.ticker import MaxNLocator
 
 from bench.figures.benchmark import Benchmark
-from bench.store.curve import CURVE
-from datasets.errors import InputError
+from bench.store.curve import read_curve
 from reports.palette import Style
 from reports.plots.drawing import Plot, drawing, entries, legend, panel, rendered
 
@@ -29,7 +26,11 @@ def draw_lambda(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None
         (summary.label, seed, points)
         for summary in benchmark.summaries
         for folder, seed in zip(summary.folders, summary.seeds, strict=True)
-        if (points := _read(folder / CURVE))
+        if (
+            points := {
+                int(row["epoch"]): row[LAMBDA] for row in read_curve(folder) if LAMBDA in row
+            }
+        )
     ]
     if not curves:
         return None
@@ -71,18 +72,3 @@ def draw_lambda(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None
         columns=("model", "seed", "epoch", "mean lambda_K"),
         rows=rows if len(rows) <= MOST_ROWS else (),
     )
-
-
-def _read(file: Path) -> dict[int, float]:
-    """lambda_K by epoch; empty where a model has none."""
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            return {
-                int(row["epoch"]): float(row[LAMBDA])
-                for row in csv.DictReader(lines)
-                if row.get(LAMBDA)
-            }
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise InputError(
-            f"{file} cannot be read ({error}); remove its folder and run again"
-        ) from error

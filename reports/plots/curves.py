@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from matplotlib.ticker import MaxNLocator
 
 from bench.figures.benchmark import Benchmark
-from bench.store.curve import CURVE, VALIDATION_RECALL
-from datasets.errors import InputError
+from bench.store.curve import VALIDATION_RECALL, read_curve
 from reports.palette import Style
 from reports.plots.drawing import (
     SURFACE,
@@ -48,30 +45,24 @@ def read_curves(benchmark: Benchmark) -> list[Curve]:
     Raises InputError where a `curve.csv` is damaged.
     """
     found = [
-        _read(folder / CURVE, summary.label, seed, cost.best_epoch)
+        _curve(read_curve(folder), summary.label, seed, cost.best_epoch)
         for summary in benchmark.summaries
         for folder, seed, cost in zip(summary.folders, summary.seeds, summary.costs, strict=True)
     ]
     return [curve for curve in found if curve.recalls]
 
 
-def _read(file: Path, label: str, seed: int, best_epoch: int) -> Curve:
-    try:
-        with file.open(encoding="utf-8", newline="") as lines:
-            rows = [row for row in csv.DictReader(lines) if row.get(VALIDATION_RECALL)]
-        return Curve(
-            label,
-            seed,
-            best_epoch,
-            epochs=tuple(int(row["epoch"]) for row in rows),
-            seconds=tuple(float(row["train_seconds"]) for row in rows),
-            recalls=tuple(float(row[VALIDATION_RECALL]) for row in rows),
-            losses=tuple(float(row["loss"]) if row["loss"] else None for row in rows),
-        )
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise InputError(
-            f"{file} cannot be read ({error}); remove its folder and run again"
-        ) from error
+def _curve(rows: list[dict[str, float]], label: str, seed: int, best_epoch: int) -> Curve:
+    validated = [row for row in rows if VALIDATION_RECALL in row]
+    return Curve(
+        label,
+        seed,
+        best_epoch,
+        epochs=tuple(int(row["epoch"]) for row in validated),
+        seconds=tuple(row["train_seconds"] for row in validated),
+        recalls=tuple(row[VALIDATION_RECALL] for row in validated),
+        losses=tuple(row.get("loss") for row in validated),
+    )
 
 
 def draw_curves(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:

@@ -32,9 +32,8 @@ def events_of(n_events: int, **columns: ArrayLike) -> TestEvents:
 
 def groups(events: TestEvents, support: list[int] | None = None) -> dict[str, list[str]]:
     """Name of each event's group, by dimension."""
-    catalogue = None
-    if support is not None:
-        catalogue = Catalogue(np.arange(len(support)).astype(np.str_), np.array(support))
+    counts = np.array(support or [1] * (int(events.targets.max()) + 1))
+    catalogue = Catalogue(np.arange(len(counts)).astype(np.str_), counts)
     return {
         grouping.dimension: [grouping.names[group] for group in grouping.group_of_event]
         for grouping in groupings(events, catalogue)

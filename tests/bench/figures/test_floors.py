@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from pathlib import Path
 
@@ -76,13 +75,6 @@ def test_random_is_the_mean_over_all_orders(k: int) -> None:
     ranks = [order.index(2) + 1 for order in itertools.permutations(range(4))]
     for name, metric in METRICS.items():
         assert found[f"{name}@{k}"] == pytest.approx(metric(ranks, k).mean())
-
-
-def test_what_is_stored_is_not_computed_again(split: Split, tmp_path: Path) -> None:
-    store_floors(split, tmp_path)
-    before = (tmp_path / FLOORS).read_bytes()
-    store_floors(dataclasses.replace(split, train=log_of([[4, 4]], 5)), tmp_path)
-    assert (tmp_path / FLOORS).read_bytes() == before
 
 
 def test_missing_and_damaged_files_are_refused(split: Split, tmp_path: Path) -> None:

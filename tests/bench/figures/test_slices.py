@@ -79,8 +79,7 @@ def test_every_dimension_adds_up_to_the_total() -> None:
 def test_a_slice_by_hand() -> None:
     events = dataclasses.replace(random_events(40), times=None)
     values = hits(events, 0.3, 1)
-    found = slices({"a": values}, events, None)
-    assert not of(found, "target popularity")
+    found = slices({"a": values}, events, CATALOGUE)
     assert not of(found, "time in the test period")
     part = of(found, "position in session")["4-5"]
     rows = (events.positions == 4) | (events.positions == 5)
@@ -93,7 +92,7 @@ def test_scipy_agrees() -> None:
     events = random_events(200)
     values = hits(events, 0.4, 3)
     rows = events.rewards > 0
-    part = of(slices({"a": values}, events, None), "reward")["1"]
+    part = of(slices({"a": values}, events, CATALOGUE), "reward")["1"]
     oracle = scipy_interval(values[rows], events.sessions[rows], resamples=4000)
     assert (part.values["a"].low, part.values["a"].high) == pytest.approx(oracle, abs=0.012)
 
@@ -114,7 +113,7 @@ def test_a_slice_of_one_session_has_no_width() -> None:
     rewards = (events.sessions == 4).astype(np.float32)
     events = dataclasses.replace(events, rewards=rewards)
     values = np.linspace(0, 1, len(events))
-    part = of(slices({"a": values}, events, None), "reward")["1"]
+    part = of(slices({"a": values}, events, CATALOGUE), "reward")["1"]
     figure = part.values["a"]
     assert part.n_sessions == 1
     assert (figure.low, figure.high) == pytest.approx((figure.value, figure.value))
@@ -136,7 +135,7 @@ def planted(gain_at_reward: float, loss_without: float) -> list[Slice]:
     events = dataclasses.replace(events, rewards=rewarded.astype(np.float32), times=None)
     chances = 0.3 + np.where(rewarded, gain_at_reward, -loss_without)
     models = {"a": hits(events, chances, 1), "b": hits(events, 0.3, 2)}
-    return [part for part in slices(models, events, None) if part.dimension == "reward"]
+    return [part for part in slices(models, events, CATALOGUE) if part.dimension == "reward"]
 
 
 def test_a_lead_that_rests_on_half_of_the_slices_is_said() -> None:

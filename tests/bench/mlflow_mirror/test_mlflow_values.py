@@ -43,8 +43,8 @@ def test_text_that_fits_is_left_alone() -> None:
 
 def test_trial_that_lacks_a_key_and_curve_with_a_damaged_row_are_named(tmp_path: Path) -> None:
     folder = trial_folder(tmp_path)
-    (folder / "curve.csv").write_text("epoch,loss\n1,6.5\n2,six\n")
-    with pytest.raises(InputError, match=r"curve\.csv, row 3"):
+    (folder / "curve.csv").write_text("epoch,train_seconds,loss\n1,1.0,6.5\n2,2.0,six\n")
+    with pytest.raises(InputError, match=r"curve\.csv cannot be read \(row 3: "):
         trial_run(folder)
     (folder / "trial.json").write_text('{"id": "a"}')
     with pytest.raises(InputError, match=r"trial\.json is damaged"):

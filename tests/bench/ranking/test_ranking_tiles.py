@@ -28,7 +28,7 @@ def test_factors_rank_as_their_scores_do(
     monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int], kept: int, prefixes: int
 ) -> None:
     monkeypatch.setattr(ranking, "TILE_SHAPE", shape)
-    monkeypatch.setattr(ranking, "MAX_KEPT_TILES", kept)
+    monkeypatch.setattr(ranking, "MAX_CACHED_TILES", kept)
     monkeypatch.setattr(score_blocks, "PREFIXES_PER_BLOCK", prefixes)
     rng = np.random.default_rng(5)
     sessions = [rng.integers(0, 60, rng.integers(2, 9)).tolist() for _ in range(70)]
@@ -75,7 +75,7 @@ def test_own_scores_of_tiles_that_are_not_kept_are_the_same(
 ) -> None:
     model, held_out = random_factors_and_sessions()
     expected = rank(model, held_out, ks=[20])
-    monkeypatch.setattr(ranking, "MAX_KEPT_TILES", 1)
+    monkeypatch.setattr(ranking, "MAX_CACHED_TILES", 1)
     assert_equal_ranks(rank(model, held_out, ks=[20]), expected)
 
 

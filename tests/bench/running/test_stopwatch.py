@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from bench.running.stopwatch import Stopwatch, peak_memory_bytes, synchroniser
 
 REPOSITORY = Path(__file__).parents[3]
@@ -21,19 +19,10 @@ def ticking(*readings: float) -> Callable[[], float]:
 
 def test_stopwatch_adds_up_its_stretches_and_nothing_between() -> None:
     watch = Stopwatch(clock=ticking(1.0, 3.0, 10.0, 10.5))
-    watch.start()
-    watch.stop()
-    with watch:
-        pass
+    for _ in range(2):
+        with watch:
+            pass
     assert watch.elapsed == 2.5
-
-
-def test_running_stopwatch_tells_the_time_so_far() -> None:
-    watch = Stopwatch(clock=ticking(1.0, 4.0, 6.0))
-    watch.start()
-    assert watch.elapsed == 3.0
-    watch.stop()
-    assert watch.elapsed == 5.0
 
 
 def test_stopwatch_waits_for_the_device_before_each_reading() -> None:
@@ -44,18 +33,9 @@ def test_stopwatch_waits_for_the_device_before_each_reading() -> None:
         return 0.0
 
     watch = Stopwatch(synchronise=lambda: order.append("device"), clock=clock)
-    watch.start()
-    watch.stop()
+    with watch:
+        assert order == ["device", "clock"]
     assert order == ["device", "clock", "device", "clock"]
-
-
-def test_stopwatch_refuses_a_second_start_and_a_stop_without_one() -> None:
-    watch = Stopwatch()
-    with pytest.raises(RuntimeError, match="does not run"):
-        watch.stop()
-    watch.start()
-    with pytest.raises(RuntimeError, match="runs already"):
-        watch.start()
 
 
 def test_cpu_needs_no_synchronisation() -> None:

@@ -54,13 +54,6 @@ def test_each_k_has_its_figures_and_one_without_recommendations_none() -> None:
     assert exposure_figures({7: exposure[7]}, np.array([3, 1]), np.array([0])) == {}
 
 
-def test_nothing_recommended_is_refused() -> None:
-    with pytest.raises(ValueError, match="nothing was recommended"):
-        gini_coefficient(np.zeros(3, dtype=np.int64))
-    with pytest.raises(ValueError, match="nothing was recommended"):
-        novelty(np.zeros(3, dtype=np.int64), np.ones(3, dtype=np.int64))
-
-
 @given(st.integers(1, 10**6), st.integers(1, 50))
 def test_gini_is_0_for_all_alike_and_1_less_1_in_n_for_one_alone(times: int, n_items: int) -> None:
     assert gini_coefficient(np.full(n_items, times)) == pytest.approx(0, abs=1e-12)

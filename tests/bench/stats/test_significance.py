@@ -141,10 +141,11 @@ def test_same_interval_when_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> 
     assert bootstrap_interval(values, sessions) == expected
 
 
-def test_higher_level_is_wider() -> None:
+def test_higher_confidence_is_wider(monkeypatch: pytest.MonkeyPatch) -> None:
     values, sessions = correlated_log(np.random.default_rng(5), 100)
     low_95, high_95 = bootstrap_interval(values, sessions)
-    low_50, high_50 = bootstrap_interval(values, sessions, level=0.5)
+    monkeypatch.setattr(significance, "CONFIDENCE", 0.5)
+    low_50, high_50 = bootstrap_interval(values, sessions)
     assert low_95 < low_50 < values.mean() < high_50 < high_95
 
 

@@ -96,12 +96,12 @@ def test_lambda_is_drawn_for_models_that_have_it(tmp_path: Path) -> None:
     found = policies_benchmark(tmp_path, "logged")
     assert draw_lambda(found, LOOKS) is None
     (folder,) = found.summaries[0].folders
-    (folder / "curve.csv").write_text("epoch,loss,lambda_K\n1,2.0,15.5\n2,1.0,12.25\n")
+    (folder / "curve.csv").write_text("epoch,train_seconds,lambda_K\n1,2.0,15.5\n2,4.0,12.25\n")
     plot = draw_lambda(found, LOOKS)
     assert plot is not None
     assert plot.rows == (("good", "1", "1", "15.5000"), ("good", "1", "2", "12.2500"))
     assert plot.description == "In the last epoch good 12.25."
-    (folder / "curve.csv").write_text("epoch,loss,lambda_K\n1,2.0,soon\n")
+    (folder / "curve.csv").write_text("epoch,train_seconds,lambda_K\n1,2.0,soon\n")
     with pytest.raises(InputError, match=r"curve\.csv cannot be read .*run again"):
         draw_lambda(found, LOOKS)
 
