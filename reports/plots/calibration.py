@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator
 
 from bench.figures.benchmark import Benchmark
 from bench.policy_value.calibration import CalibrationBin, calibration_by_truth
@@ -20,6 +20,7 @@ from reports.plots.drawing import (
     legend,
     panel,
     plain,
+    plain_ticks,
     rendered,
 )
 
@@ -128,9 +129,7 @@ def _diagonal(axes: Axes, bins: Sequence[CalibrationBin]) -> None:
         linestyle=(0, (1.5, 1.5)),
     )  # fmt: skip
     for along in (axes.xaxis, axes.yaxis):
-        along.set_major_locator(LogLocator(numticks=6))
-        along.set_minor_locator(NullLocator())
-        along.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        plain_ticks(along, LogLocator(numticks=6))
 
 
 def _worst(bins: Sequence[CalibrationBin]) -> str:

@@ -14,8 +14,10 @@ from bench.store.curve import CURVE, VALIDATION_RECALL
 from datasets.errors import InputError
 from reports.palette import Style
 from reports.plots.drawing import (
+    MOST_ROWS,
     SURFACE,
     Plot,
+    draw_curve,
     drawing,
     entries,
     legend,
@@ -24,9 +26,6 @@ from reports.plots.drawing import (
     rendered,
     time_axis,
 )
-
-MOST_ROWS = 60
-"""Epochs up to which a table of them stands behind the plot."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +107,7 @@ def _draw(curves: list[Curve], looks: Mapping[str, Style], caption: str, over: s
             look = looks[curve.label]
             x = curve.epochs if over == "epochs" else curve.seconds
             kept = curve.epochs.index(curve.best_epoch)
-            axes.plot(
-                x, curve.recalls, color=look.colour, linestyle=look.dash, linewidth=1.6,
-                marker=look.marker, markersize=4.5, markevery=max(1, len(x) // 10),
-            )  # fmt: skip
+            draw_curve(axes, look, x, curve.recalls)
             axes.plot(
                 x[kept], curve.recalls[kept], look.marker, color=look.colour, markersize=8.5,
                 markerfacecolor=SURFACE, markeredgewidth=1.8, zorder=3,

@@ -12,12 +12,13 @@ from typing import Any, cast
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import AutoLocator, FuncFormatter, Locator, LogLocator, NullLocator
 
 from reports.palette import THEME, Style
 
@@ -34,6 +35,8 @@ LEGEND_MARK = 0.6
 """Inches of an entry's line and of the gaps beside it."""
 POINTS_PER_INCH = 72
 LONGEST_NAME = 20
+MOST_ROWS = 60
+"""Points of all curves up to which a plot has a table of them."""
 DOTS_PER_INCH = 200
 _OTHER_SCRIPTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei",
@@ -159,11 +162,26 @@ def name_rows(axes: Axes, labels: Sequence[str]) -> None:
 def time_axis(axes: Axes, seconds: Sequence[float]) -> None:
     """Seconds along x, on a logarithmic scale where they span more than a factor of ten."""
     positive = [value for value in seconds if value > 0]
+    locator: Locator = AutoLocator()
     if len(positive) == len(seconds) and max(positive) > 10 * min(positive):
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(numticks=8))
-        axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        locator = LogLocator(numticks=8)
+    plain_ticks(axes.xaxis, locator)
+
+
+def plain_ticks(axis: Axis, locator: Locator) -> None:
+    """Ticks where `locator` puts them and nowhere else, as `plain` writes them."""
+    axis.set_major_locator(locator)
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+
+
+def draw_curve(axes: Axes, look: Style, x: Sequence[float], y: Sequence[float]) -> None:
+    """A model's curve with about ten markers at most."""
+    axes.plot(
+        x, y, color=look.colour, linestyle=look.dash, linewidth=1.6, marker=look.marker,
+        markersize=4.5, markevery=max(1, len(x) // 10),
+    )  # fmt: skip
 
 
 def plain(value: float) -> str:

@@ -25,7 +25,7 @@ def draw_exposure(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot
     known = [summary for summary in benchmark.summaries if coverage in summary.exposure]
     if not known:
         return []
-    return [_coverage(known, coverage, looks, k), _popularity(known, popularity, looks, k)]
+    return [_coverage(known, coverage, looks, k), _popularity(known, popularity, looks)]
 
 
 def _coverage(
@@ -48,24 +48,14 @@ def _coverage(
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.set_xlabel(metric)
         svg, png = rendered(figure)
-    return Plot(
-        name="coverage",
-        title=metric,
-        caption=(
-            f"Share of the catalogue that was among the first {k} of any test event. A model that "
-            "shows everyone the same has little of it."
-        ),
-        description=_listed(values),
-        svg=svg,
-        png=png,
-        columns=("model", metric),
-        rows=tuple((label, f"{value:.4f}") for label, value in values.items()),
+    caption = (
+        f"Share of the catalogue that was among the first {k} of any test event. A model that "
+        "shows everyone the same has little of it."
     )
+    return _plot("coverage", metric, values, caption, svg, png)
 
 
-def _popularity(
-    summaries: Sequence[ModelSummary], metric: str, looks: Mapping[str, Style], k: int
-) -> Plot:
+def _popularity(summaries: Sequence[ModelSummary], metric: str, looks: Mapping[str, Style]) -> Plot:
     values = {summary.label: summary.exposure[metric].value for summary in summaries}
     targets = summaries[0].exposure.get(TARGET_POPULARITY)
     with drawing():
@@ -99,11 +89,18 @@ def _popularity(
             " Right of the dashed line a model recommends more popular items than users took "
             f"({_percent(targets.value)})."
         )
+    return _plot("popularity", metric, values, caption, svg, png)
+
+
+def _plot(
+    name: str, metric: str, values: Mapping[str, float], caption: str, svg: str, png: bytes
+) -> Plot:
+    shares = ", ".join(f"{label} {_percent(value)}" for label, value in values.items())
     return Plot(
-        name="popularity",
+        name=name,
         title=metric,
         caption=caption,
-        description=_listed(values),
+        description=f"{shares}.",
         svg=svg,
         png=png,
         columns=("model", metric),
@@ -113,7 +110,3 @@ def _popularity(
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
-
-
-def _listed(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{label} {_percent(value)}" for label, value in values.items()) + "."

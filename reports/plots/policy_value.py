@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from bench.figures.benchmark import Benchmark
@@ -25,6 +25,7 @@ from reports.plots.drawing import (
     model_line,
     panel,
     plain,
+    plain_ticks,
     rendered,
     short,
 )
@@ -91,8 +92,7 @@ def _against(
             axes.vlines(x.value, value.low, value.high, color=look.colour, linewidth=1.4)
             axes.plot(x.value, value.value, look.marker, color=look.colour, markersize=8)
         for along in (axes.xaxis, axes.yaxis):
-            along.set_major_locator(MaxNLocator(5))
-            along.set_major_formatter(FuncFormatter(lambda number, _: plain(number)))
+            plain_ticks(along, MaxNLocator(5))
         axes.margins(0.08)
         axes.set(xlabel=metric, ylabel=axis)
         shown = [(short(label), model_line(looks[label], linestyle="none")) for label in values]
@@ -148,9 +148,7 @@ def draw_weights(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | Non
                 textcoords="offset points", fontsize=8.5, color=MUTED,
             )  # fmt: skip
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(numticks=7))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        plain_ticks(axes.xaxis, LogLocator(numticks=7))
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.set(xlabel="weight pi / beta", ylabel="test events")
         legend(figure, [(short(of), model_line(looks[of], marker="none")) for of in shown])

@@ -5,12 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from bench.figures.benchmark import Benchmark
 from bench.figures.slices import Slice, slices
 from reports.palette import Style
-from reports.plots.drawing import INK, MUTED, Plot, drawing, entries, legend, panel, plain, rendered
+from reports.plots.drawing import (
+    INK,
+    MUTED,
+    Plot,
+    drawing,
+    entries,
+    legend,
+    panel,
+    plain_ticks,
+    rendered,
+)
 
 MOST_MODELS = 6
 """Models drawn, the best ones: more would hide each other. The table has all."""
@@ -53,8 +63,7 @@ def _draw(dimension: str, parts: Sequence[Slice], metric: str, looks: Mapping[st
         axes.set_ylim(len(parts) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0, labelsize=8.5)
         axes.grid(axis="y", visible=False)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        plain_ticks(axes.xaxis, MaxNLocator(5))
         axes.set_xlabel(metric)
         legend(figure, entries(shown, looks))
         svg, png = rendered(figure)
