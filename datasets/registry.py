@@ -39,7 +39,7 @@ def load_dataset(name_or_path: str, *, reward: str | None = None, notify: Notify
     return dataset
 
 
-def load_event_table(path: Path, *, reward: str | None, notify: Notify) -> Dataset:
+def load_event_table(path: Path, *, reward: str | None = None, notify: Notify) -> Dataset:
     """Load a table of events (see `datasets.reading.event_table`)."""
     from datasets.reading import event_table
 
