@@ -123,7 +123,7 @@ COMMANDS = {
 
 
 def print_table(table: str) -> None:
-    """Print a table to stdout, also where nobody reads it to its end."""
+    """Print a table to stdout; a reader that closes the pipe early is no error."""
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write(table)
         sys.stdout.flush()

@@ -28,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-# Started as a file, Python looks for modules in this folder alone.
+# Of this repository, Python would search the script's own folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.ranking.rank_targets import TILE_SHAPE, rank_steps

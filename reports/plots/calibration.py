@@ -26,7 +26,7 @@ from reports.plots.drawing import (
 
 
 def draw_behaviour(benchmark: Benchmark) -> Plot | None:
-    """Calibration of the estimate that stands for the logger; None where nothing was estimated."""
+    """Calibration of the estimated logging policy; None where nothing was estimated."""
     logger = benchmark.policies.logging_policy
     if logger is None or logger.report is None or not logger.report.calibration:
         return None
@@ -56,7 +56,7 @@ def draw_behaviour(benchmark: Benchmark) -> Plot | None:
     )
 
 
-def draw_heads(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None:
+def draw_heads(benchmark: Benchmark, styles: Mapping[str, Style]) -> Plot | None:
     """Calibration of what models themselves take for beta, against the logger's propensities.
 
     None where these are not known, or no trial stored its own. Seeds are put together.
@@ -68,14 +68,14 @@ def draw_heads(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None:
         figure, axes = panel(3.1)
         _diagonal(axes, [part for bins, _ in heads.values() for part in bins])
         for label, (bins, _) in heads.items():
-            look = looks[label]
+            style = styles[label]
             axes.plot(
                 [part.predicted for part in bins], [part.observed for part in bins],
-                marker=look.marker, color=look.colour, linestyle=look.dash, markersize=5.5,
+                marker=style.marker, color=style.colour, linestyle=style.dash, markersize=5.5,
                 linewidth=1.4,
             )  # fmt: skip
         axes.set(xlabel="propensity by the model's own head", ylabel="true propensity")
-        legend(figure, entries(list(heads), looks))
+        legend(figure, entries(list(heads), styles))
         svg, png = rendered(figure)
     divergences = ", ".join(f"{label} {nats:.3f} nats" for label, (_, nats) in heads.items())
     return Plot(

@@ -27,7 +27,7 @@ LAMBDA = "lambda_K"
 """Column of `curve.csv`, of models that have a top-K correction."""
 
 
-def draw_lambda(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None:
+def draw_lambda(benchmark: Benchmark, styles: Mapping[str, Style]) -> Plot | None:
     """Mean lambda_K of each epoch's rewarded actions, a line a trial; None where no model has it.
 
     Raises InputError where a `curve.csv` is damaged.
@@ -44,11 +44,11 @@ def draw_lambda(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None
     with drawing():
         figure, axes = panel(2.6)
         for label, _, points in curves:
-            draw_curve(axes, looks[label], list(points), list(points.values()))
+            draw_curve(axes, styles[label], list(points), list(points.values()))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_ylim(0, 1.08 * max(max(points.values()) for *_, points in curves))
         axes.set(xlabel="epoch", ylabel="mean lambda_K")
-        legend(figure, entries(labels, looks))
+        legend(figure, entries(labels, styles))
         svg, png = rendered(figure)
     rows = tuple(
         (label, str(seed), str(epoch), f"{value:.4f}")

@@ -19,6 +19,7 @@ from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import AutoLocator, FuncFormatter, Locator, LogLocator, NullLocator
+from numpy.typing import ArrayLike
 
 from reports.palette import THEME, Style
 
@@ -32,7 +33,7 @@ PAD = 0.08
 LEGEND_ROW = 0.21
 """Inches."""
 LEGEND_MARK = 0.6
-"""Inches of an entry's line and of the gaps beside it."""
+"""Inches of an entry's line and of the gaps around it."""
 POINTS_PER_INCH = 72
 LONGEST_NAME = 20
 MOST_ROWS = 60
@@ -143,11 +144,11 @@ def legend(figure: Figure, entries: Sequence[tuple[str, Line2D]]) -> None:
 
 
 def model_line(style: Style, **changes: Any) -> Line2D:
-    """How a model's points and lines look, as an entry of a legend."""
-    look: dict[str, Any] = {
+    """A model's points and line as an entry of a legend."""
+    shown: dict[str, Any] = {
         "color": style.colour, "marker": style.marker, "linestyle": style.dash, "markersize": 6,
     }  # fmt: skip
-    return Line2D([], [], **(look | changes))
+    return Line2D([], [], **(shown | changes))
 
 
 def name_rows(axes: Axes, labels: Sequence[str]) -> None:
@@ -176,10 +177,10 @@ def plain_ticks(axis: Axis, locator: Locator) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
 
 
-def draw_curve(axes: Axes, look: Style, x: Sequence[float], y: Sequence[float]) -> None:
+def draw_curve(axes: Axes, style: Style, x: Sequence[float], y: ArrayLike) -> None:
     """A model's curve with about ten markers at most."""
     axes.plot(
-        x, y, color=look.colour, linestyle=look.dash, linewidth=1.6, marker=look.marker,
+        x, y, color=style.colour, linestyle=style.dash, linewidth=1.6, marker=style.marker,
         markersize=4.5, markevery=max(1, len(x) // 10),
     )  # fmt: skip
 
@@ -226,6 +227,6 @@ def _fit(figure: Figure) -> None:
         axes.set_position((left, low, right - left, high - low))
 
 
-def entries(labels: Sequence[str], looks: Mapping[str, Style]) -> list[tuple[str, Line2D]]:
+def entries(labels: Sequence[str], styles: Mapping[str, Style]) -> list[tuple[str, Line2D]]:
     """Legend entries of models."""
-    return [(short(label), model_line(looks[label])) for label in labels]
+    return [(short(label), model_line(styles[label])) for label in labels]

@@ -1,4 +1,4 @@
-"""Forest plots: the best model beside each other one, one plot a metric."""
+"""Forest plots: the best model against each other one, one plot a metric."""
 
 from __future__ import annotations
 
@@ -48,23 +48,24 @@ def _from_the_other_side(difference: Difference) -> Difference:
     )
 
 
-def draw_forests(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
+def draw_forests(benchmark: Benchmark, styles: Mapping[str, Style]) -> list[Plot]:
     """A plot a compared metric, the headline's first; none with fewer than two models."""
     found = leads(benchmark)
     metrics = sorted(found, key=lambda metric: metric != benchmark.headline)
-    return [_draw(benchmark.summaries[0].label, metric, found[metric], looks) for metric in metrics]
+    return [_draw(metric, found[metric], styles) for metric in metrics]
 
 
-def _draw(best: str, metric: str, rows: Sequence[Difference], looks: Mapping[str, Style]) -> Plot:
+def _draw(metric: str, rows: Sequence[Difference], styles: Mapping[str, Style]) -> Plot:
+    best = rows[0].first
     with drawing():
         figure, axes = panel(0.75 + ROW * len(rows))
         axes.axvline(0, color=INK, linewidth=0.9)
         for place, lead in enumerate(rows):
-            look = looks[lead.second]
-            axes.hlines(place, lead.low, lead.high, color=look.colour, linewidth=1.8)
+            style = styles[lead.second]
+            axes.hlines(place, lead.low, lead.high, color=style.colour, linewidth=1.8)
             axes.plot(
-                lead.value, place, look.marker, color=look.colour, markersize=7.5,
-                markerfacecolor=look.colour if lead.decided else SURFACE, markeredgewidth=1.6,
+                lead.value, place, style.marker, color=style.colour, markersize=7.5,
+                markerfacecolor=style.colour if lead.decided else SURFACE, markeredgewidth=1.6,
             )  # fmt: skip
         name_rows(axes, [lead.second for lead in rows])
         plain_ticks(axes.xaxis, MaxNLocator(5))

@@ -21,7 +21,7 @@ from reports.plots.drawing import (
 )
 
 
-def draw_tuning(tunings: Sequence[Tuning], looks: Mapping[str, Style]) -> list[Plot]:
+def draw_tuning(tunings: Sequence[Tuning], styles: Mapping[str, Style]) -> list[Plot]:
     """Expected best validation recall over candidates; none where no model had two."""
     curves = {
         tuning.label: expected_best([candidate.score for candidate in tuning.candidates])
@@ -33,10 +33,10 @@ def draw_tuning(tunings: Sequence[Tuning], looks: Mapping[str, Style]) -> list[P
     with drawing():
         figure, axes = panel(2.9)
         for label, best in curves.items():
-            draw_curve(axes, looks[label], range(1, 1 + len(best)), best)
+            draw_curve(axes, styles[label], range(1, 1 + len(best)), best)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set(xlabel="candidates", ylabel=f"best validation {VALIDATION_RECALL}")
-        legend(figure, entries(list(curves), looks))
+        legend(figure, entries(list(curves), styles))
         svg, png = rendered(figure)
     rows = tuple(
         (label, str(budget), f"{value:.4f}")

@@ -58,7 +58,7 @@ _NO_CELL = Cell(None)
 def markdown_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
     """Pipe table of `rows`, without a newline at the end.
 
-    A cell reads `value† ± spread [low, high]`, as far as it has them, `-` where it has no value.
+    A cell reads `value† ± spread [low, high]`, leaving out what it lacks, `-` without a value.
     Each column's best value is bold, with all that look the same; † marks a value that differs
     significantly from the best.
     """
