@@ -11,7 +11,7 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 
-PRELOADED = ["torch", "pandas", "numba"]
+PRELOADED = ["torch", "pandas", "bench.processes.numba_target"]
 """Modules that are slow to import and start no threads; those not installed are skipped."""
 _STARTING = threading.Lock()
 
