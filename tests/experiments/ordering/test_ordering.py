@@ -16,6 +16,7 @@ from datasets.session_log import SessionLog
 from datasets.simulation.loggers import make_logger
 from datasets.simulation.sessions import draw_log
 from datasets.simulation.worlds import make_world
+from experiments.ordering import ordering
 from experiments.ordering.cells import (
     ONE_ITEM,
     RANKING_CRITERIA,
@@ -26,7 +27,6 @@ from experiments.ordering.cells import (
     order,
     value_criteria,
 )
-from experiments.ordering.ordering import measure_all
 from experiments.ordering.summaries import (
     Trained,
     by_log,
@@ -112,7 +112,7 @@ def test_an_estimator_without_an_interval_leaves_the_others() -> None:
 
 def test_a_cell_that_fails_leaves_the_others() -> None:
     good = Cell("static", "popularity", 60, 1, items=10, epochs=1, rollouts=20)
-    found, failed = measure_all([replace(good, set_size=11), good], processes=1)
+    found, failed = ordering.measure_all([replace(good, set_size=11), good], processes=1)
     assert [cell["set_size"] for cell in found] == [5]
     assert [cell["set_size"] for cell in failed] == [11]
     assert failed[0]["error"].startswith("ValueError: a rollout needs")
@@ -228,8 +228,11 @@ def test_a_small_run(tmp_path: Path) -> None:
     assert figure.stat().st_size > 10_000
 
 
-def test_an_unknown_world_is_refused_before_anything_is_trained() -> None:
-    command = [sys.executable, "experiments/ordering/ordering.py", "--worlds", "statik"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "did you mean 'static'?" in done.stderr
+def test_an_unknown_world_is_refused_before_anything_is_trained(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ordering.py", "--worlds", "statik"])
+    with pytest.raises(SystemExit) as end:
+        ordering.main()
+    assert end.value.code == 2
+    assert "did you mean 'static'?" in capsys.readouterr().err

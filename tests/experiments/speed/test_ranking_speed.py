@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments.speed import ranking_speed
 from experiments.speed.ranking_speed import distinct_state_share
 from tests.bench.held_out_logs import log_of
 
@@ -50,11 +51,21 @@ def test_one_round_on_a_small_log(small_table: Path, tmp_path: Path) -> None:
     assert run == [30, 100, 20, 1, 1]
 
 
-def test_a_test_table_and_a_catalogue_of_another_size(small_table: Path, tmp_path: Path) -> None:
+def test_a_test_table_and_a_catalogue_of_another_size(
+    small_table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     test = tmp_path / "test.csv"
-    test.write_text("session_id,item_id,time\na,item-1,1\na,item-2,2\na,item-3,3\n")
-    sizes = ("--test", str(test), "--items", "2500", "--hidden", "7")
-    _, figures = printed(tmp_path, "--dataset", str(small_table), *sizes)
+    # A long session, as each turn ranks a thousand prefixes.
+    rows = [f"a,item-{time % 30},{time}" for time in range(500)]
+    test.write_text("\n".join(["session_id,item_id,time", *rows]) + "\n")
+    sizes = ["--test", str(test), "--items", "2500", "--hidden", "7", "--rounds", "1"]
+    monkeypatch.setattr(sys, "argv", ["ranking_speed.py", "--dataset", str(small_table), *sizes])
+    monkeypatch.setenv("BENCH_CACHE_DIR", str(tmp_path))
+    ranking_speed.main()
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (figures["items"], figures["hidden"], figures["distinct_state_share"]) == (2500, 7, 1)
 
 
