@@ -106,7 +106,8 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, s
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         process = start(
             folder, "--models", "popularity,gru4rec,tocr",
-            "--set", "gru4rec.epochs=2", "--set", "tocr.epochs=1",
+            "--set", "gru4rec.epochs=2", "--set", "gru4rec.layers=32",
+            "--set", "tocr.epochs=1", "--set", "tocr.width=32",
             page=True, DISPLAY="", MPLBACKEND="TkAgg",
         )  # fmt: skip
         out, err = process.communicate(timeout=SECONDS)
