@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -37,8 +35,8 @@ from experiments.ordering.summaries import (
 )
 from experiments.ordering.table_policy import TablePolicy
 from experiments.science.clicked_only import ClickedOnly
+from tests.experiments.conftest import printed
 
-REPOSITORY = Path(__file__).parents[3]
 TRUTH = {"a": 4.0, "b": 3.0, "c": 2.0}
 
 
@@ -204,14 +202,11 @@ def test_summaries_of_cells() -> None:
 
 def test_a_small_run(tmp_path: Path) -> None:
     figure = tmp_path / "figures" / "ordering.png"
-    command = [sys.executable, "experiments/ordering/ordering.py", "--worlds", "static", "constant"]
-    done = subprocess.run(
-        [*command, "--loggers", "popularity", "--sessions", "200", "--seeds", "1",
-         "--trainings", "2", "--epochs", "1", "--rollouts", "60", "--processes", "1",
-         "--figure", str(figure)],
-        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    lines, figures = printed(
+        "ordering/ordering.py", "--worlds", "static", "constant", "--loggers", "popularity",
+        "--sessions", "200", "--seeds", "1", "--trainings", "2", "--epochs", "1",
+        "--rollouts", "60", "--processes", "1", "--figure", str(figure),
     )  # fmt: skip
-    figures = json.loads(done.stdout.splitlines()[-1])
     static, again, constant, _ = figures["cells"]
     assert (static["world"], static["logger"], static["sessions"]) == ("static", "popularity", 200)
     assert (static["training"], again["training"]) == (1, 2)
@@ -223,7 +218,7 @@ def test_a_small_run(tmp_path: Path) -> None:
             assert constant["values"][truth][model] == 10
         assert static["values"]["distinct"][model] != again["values"]["distinct"][model]
     assert set(RANKING_CRITERIA) <= set(static["criteria"])
-    assert done.stdout.count("| a model drawn at random") == len(TRUTHS)
+    assert sum(line.startswith("| a model drawn at random") for line in lines) == len(TRUTHS)
     assert [len(groups) for groups in figures["steps"].values()] == [1] * len(TRUTHS)
     assert figure.stat().st_size > 10_000
 
