@@ -7,9 +7,6 @@ else. Heavy imports wait until they are needed, so that `--help` and `--list` an
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import csv
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +16,7 @@ from bench import VERSION
 from bench.planning.arguments import run_parser, with_plan_keywords
 from bench.planning.plan import make_plan
 from datasets.errors import InputError, nearest_hint
+from reports.commands import COMMANDS, print_table
 
 if TYPE_CHECKING:
     from reports.benchmark_run import BenchmarkResult
@@ -87,7 +85,7 @@ def _run(arguments: list[str]) -> int:
     from bench.running.progress import TrialProgress
     from reports.benchmark_run import run_plan
 
-    result = run_plan(plan, TrialProgress(sys.stderr), show=_print)
+    result = run_plan(plan, TrialProgress(sys.stderr), show=print_table)
     page = "report.html, " if result.has_page else ""
     print(f"results: {result.output}/{page}table.md, table.csv and trials/", file=sys.stderr)
     if plan.tracking_uri != "none":
@@ -98,113 +96,7 @@ def _run(arguments: list[str]) -> int:
     return EXIT_FAILED_TRIAL if result.failures else 0
 
 
-def _report(arguments: list[str]) -> int:
-    """`report`: make all tables, plots and the page again from output folders."""
-    parser = _command_parser("report", _report.__doc__)
-    parser.add_argument("folders", metavar="DIR", nargs="+", type=Path, help="of --output")
-    parser.add_argument(
-        "--output", metavar="DIR", type=Path, help="where to write (default: the one folder)"
-    )
-    parser.add_argument(
-        "--no-page", dest="page", action="store_false", help="tables alone, without report.html"
-    )
-    options = parser.parse_args(arguments)
-    if options.output is None and len(options.folders) > 1:
-        raise InputError("report on several folders needs a folder to write to; add --output DIR")
-
-    from bench.figures.benchmark import read_benchmarks
-    from reports.page.page import write_page
-    from reports.report import report_markdown, write_tables
-
-    output = options.output or options.folders[0]
-    benchmarks = read_benchmarks(options.folders)
-    output.mkdir(parents=True, exist_ok=True)
-    _print(report_markdown(benchmarks))
-    write_tables(benchmarks, output)
-    if options.page:
-        write_page(benchmarks, output)
-    return 0
-
-
-def _verify(arguments: list[str]) -> int:
-    """`verify`: compute every figure again from ranks, and name each that differs."""
-    parser = _command_parser("verify", _verify.__doc__)
-    parser.add_argument("folder", metavar="DIR", type=Path, help="of --output")
-    folder = parser.parse_args(arguments).folder
-
-    from reports.verification import compare_with_ranks
-
-    n_figures, wrong = compare_with_ranks(folder)
-    for sentence in wrong:
-        print(sentence)
-    print(f"{folder}: {n_figures:,} figures, {len(wrong)} of them not what the ranks give")
-    return EXIT_FAILED_TRIAL if wrong else 0
-
-
-def _sync(arguments: list[str]) -> int:
-    """`sync-mlflow`: send what a tracking server lacks of an output folder."""
-    parser = _command_parser("sync-mlflow", _sync.__doc__)
-    parser.add_argument("folder", metavar="DIR", type=Path, help="of --output")
-    parser.add_argument("--tracking-uri", metavar="URI", help="MLflow's address")
-    options = parser.parse_args(arguments)
-
-    from bench.mlflow_mirror.connection import browse_hint
-    from bench.mlflow_mirror.mirror import sync_mlflow
-    from bench.store.benchmark_record import read_benchmark_record
-    from reports.report import report_paths
-
-    record = read_benchmark_record(options.folder)
-    n_trials = sync_mlflow(
-        options.folder,
-        record,
-        options.tracking_uri,
-        report_paths(options.folder, record),
-        lambda line: print(line, file=sys.stderr),
-    )
-    print(f"{n_trials} trials stand in MLflow: {browse_hint(options.tracking_uri)}")
-    return 0
-
-
-def _recommend(arguments: list[str]) -> int:
-    """`recommend`: print the items that a trained model recommends after those of a session."""
-    parser = _command_parser("recommend", _recommend.__doc__)
-    parser.add_argument(
-        "--trial", metavar="DIR", type=Path, required=True, help="a folder in results/trials"
-    )
-    parser.add_argument(
-        "--session",
-        metavar="A,B,C",
-        required=True,
-        help="ids of the items that the session holds so far, oldest first",
-    )
-    parser.add_argument("--count", metavar="N", default="20", help="length of the list (20)")
-    options = parser.parse_args(arguments)
-
-    from bench.planning.options import convert
-    from bench.serving.recommendation import load_trial, recommend
-    from reports.tables.recommendations import recommendations_markdown
-
-    try:
-        count = convert(options.count, int)
-    except ValueError as error:
-        raise InputError(f"--count {error}") from error
-    # As in a CSV file, quotes hold an id together that has a comma.
-    fields = next(csv.reader([options.session], skipinitialspace=True), [])
-    session = [field.strip() for field in fields if field.strip()]
-    trained = load_trial(options.trial, lambda line: print(line, file=sys.stderr))
-    if unknown := trained.unknown(session):
-        print(f"left out, as training never saw it: {', '.join(unknown)}", file=sys.stderr)
-    print(recommendations_markdown(recommend(trained, session, count)), end="")
-    return 0
-
-
-_COMMANDS = {
-    "run": _run,
-    "report": _report,
-    "verify": _verify,
-    "sync-mlflow": _sync,
-    "recommend": _recommend,
-}
+_COMMANDS = {"run": _run, **COMMANDS}
 """What the first word may be; without one of these the command is `run`."""
 
 
@@ -213,19 +105,6 @@ def _command(name: str) -> Callable[[list[str]], int]:
         hint = nearest_hint(name, _COMMANDS, "choose one of")
         raise InputError(f"'{name}' is no command; {hint}, or start with an option")
     return _COMMANDS[name]
-
-
-def _command_parser(name: str, purpose: str | None) -> argparse.ArgumentParser:
-    description = (purpose or "").partition(": ")[2]
-    return argparse.ArgumentParser(
-        prog=f"run_bench.py {name}", description=description, allow_abbrev=False
-    )
-
-
-def _print(table: str) -> None:
-    with contextlib.suppress(BrokenPipeError):  # the files hold the table all the same
-        sys.stdout.write(table)
-        sys.stdout.flush()
 
 
 def _listing(name: str) -> str:

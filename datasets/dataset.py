@@ -28,7 +28,7 @@ class Dataset:
     log: SessionLog
     """The events."""
     default_split: str
-    """The split to use unless told otherwise: not every log has times."""
+    """The split to use by default: not every log has times."""
     source: Path
     """The file or folder that was read."""
     order: Order
@@ -61,7 +61,7 @@ class Dataset:
     ) -> Dataset:
         """The data set of a frame with a row for each event, as of the same table in a file.
 
-        Raises InputError, with the row, for whatever is not such a table.
+        Raises InputError, which names the row, for anything else.
 
         Args:
             frame: the events; its index and its other columns do not matter.

@@ -17,7 +17,7 @@ def load_event_frame(frame: pd.DataFrame, *, reward: str | None, notify: Notify)
     """Load a frame with the columns of a table of events (`load_event_table`), one row an event.
 
     The data set's name holds the start of the log's fingerprint, and its source is the file that
-    would be the same table. Raises InputError, with the row, for whatever is not such a frame.
+    would be the same table. Raises InputError, which names the row, for anything else.
     """
     fields = choose_columns(LABEL, list(map(str, frame.columns)))
     events = frame_log(frame, fields, name=LABEL, positive_from=None, reward_kind=reward)

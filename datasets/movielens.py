@@ -93,8 +93,8 @@ def load_path(path: Path, *, reward: str | None, notify: Notify) -> Dataset:
     ratings = _find_ratings(path)
     if ratings is None:
         raise InputError(f"{path}: not MovieLens; give a place that has {_listed(_RATINGS_FILES)}")
-    whole = path.resolve()
-    folder = whole.parent if whole.name in _RATINGS_FILES else whole
+    resolved = path.resolve()
+    folder = resolved.parent if resolved.name in _RATINGS_FILES else resolved
     return _load(folder.name.removesuffix(".zip"), path, ratings, reward, notify)
 
 

@@ -9,7 +9,6 @@ evaluation (`experiments/science/open_bandit.py`), not a log to train on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from datasets.errors import InputError
-from datasets.reading.delimited_text import (
-    DelimitedText,
-    blocks,
-    column_names,
-    line_of_row,
-    open_file,
-)
+from datasets.reading.delimited_text import DelimitedText, blocks, column_names, line_of_row
 from datasets.reading.event_columns import TableColumns, gather_columns, refuse_rows
 from datasets.session_log import IntArray, StringArray
 
@@ -99,7 +92,7 @@ def _rounds_file(path: Path) -> Path | None:
 def _read(
     path: Path, ids: tuple[str, ...], numbers: tuple[str, ...], time: str | None
 ) -> TableColumns:
-    text = _text(path)
+    text = DelimitedText.of_file(path)
     found = column_names(text)
     missing = [name for name in (*ids, *numbers) if name not in found]
     if missing:
@@ -115,7 +108,3 @@ def _read(
         place=lambda row: f"line {line_of_row(text, row)}",
         label=str(path),
     )
-
-
-def _text(path: Path) -> DelimitedText:
-    return DelimitedText(str(path), partial(open_file, path))

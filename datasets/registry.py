@@ -2,7 +2,7 @@
 
 A data set is one module of this folder with a literal `NAMES: dict[str, str]` (name to a line for
 `--list`) and `load(name, *, reward, notify)`; a name that ends in a colon is the start of a
-description, and `load` is given the whole of it. One that also reads users' own copies has
+description, and `load` gets all of it. One that also reads users' own copies has
 `recognises(path)` and `load_path(path, *, reward, notify)`.
 """
 
@@ -39,7 +39,7 @@ def load_dataset(name_or_path: str, *, reward: str | None = None, notify: Notify
     return dataset
 
 
-def load_event_table(path: Path, *, reward: str | None, notify: Notify) -> Dataset:
+def load_event_table(path: Path, *, reward: str | None = None, notify: Notify) -> Dataset:
     """Load a table of events (see `datasets.reading.event_table`)."""
     from datasets.reading import event_table
 
@@ -80,7 +80,7 @@ def _names(name: str, given: str) -> bool:
 
 
 def _modules() -> dict[str, dict[str, str]]:
-    """Module name to the data sets it offers, from the source alone: it must answer at once."""
+    """Module name to the data sets it offers, from the source alone: imports would take seconds."""
     found = {}
     for file in sorted(Path(__file__).parent.glob("*.py")):
         source = file.read_text(encoding="utf-8")

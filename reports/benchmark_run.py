@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.figures.benchmark import Benchmark, gather
@@ -30,7 +29,8 @@ from datasets.errors import InputError
 from datasets.frame import load_event_frame
 from reports.page.tables import PageCell, result_table
 from reports.report import report_markdown, report_paths, write_tables
-from reports.tables.benchmark_table import benchmark_csv
+from reports.tables.benchmark_table import rows_and_columns
+from reports.tables.formats import figure_columns
 
 TRACKING_TIMEOUT = 120.0
 _DATA = ("dataset", "test")
@@ -62,12 +62,10 @@ class BenchmarkResult:
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row per model, best first, with the columns and precision of `table.csv`."""
-        lines = csv.DictReader(io.StringIO(benchmark_csv(self.benchmark)))
-        rows = [
-            {name: text if name == "model" else float(text or "nan") for name, text in line.items()}
-            for line in lines
-        ]
-        return pd.DataFrame(rows, columns=list(lines.fieldnames or ()))
+        rows, columns = rows_and_columns(self.benchmark)
+        figures = figure_columns(rows, columns).items()
+        numbers = {name: np.array(column, dtype=np.float64) for name, column in figures}
+        return pd.DataFrame({"model": [row.label for row in rows], **numbers})
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:

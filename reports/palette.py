@@ -64,7 +64,7 @@ class Style:
         return MARKERS[self.marker]
 
 
-def styles(labels: Iterable[str]) -> dict[str, Style]:
+def model_styles(labels: Iterable[str]) -> dict[str, Style]:
     """A style for each label, decided by the labels alone: their order does not matter.
 
     No two of the first 28 share colour and line, nor any two of the first 56 colour and marker.

@@ -40,7 +40,7 @@ def write_tables(benchmarks: Sequence[Benchmark], folder: Path) -> None:
 
 
 def report_paths(folder: Path, record: BenchmarkRecord, *, page: bool = True) -> list[Path]:
-    """The report's files and folders, as far as they are there; without `page` not its page.
+    """The report's files and folders that exist; without `page` not its page.
 
     Files that an earlier benchmark left in `folder` are no part of it.
     """

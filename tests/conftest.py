@@ -34,3 +34,19 @@ def cases_dir() -> Path:
 def data_dir() -> Path:
     """Folder of real logs."""
     return _folder_from_environment("BENCH_DATA_DIR")
+
+
+@pytest.fixture(scope="session")
+def finished_benchmark(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of popularity and markov on sixty sessions; copy it to change it."""
+    import run_bench
+    from tests.commands.conftest import write_table
+
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_CACHE_DIR", str(folder / "cache"))
+        log = write_table(folder / "log.csv", ["ABC", "XBD"] * 30)
+        options = ["--models", "popularity,markov", "--dataset", str(log), "--no-page"]
+        options += ["--output", str(folder / "results"), "--tracking-uri", "none"]
+        assert run_bench.main(options) == 0
+    return folder / "results"

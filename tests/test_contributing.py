@@ -106,7 +106,7 @@ def test_data_set_names_the_file_that_is_missing(
 
 
 def test_list_finds_the_data_set_and_a_model_that_is_built_in(tmp_path: Path) -> None:
-    for folder in ("datasets", "models", "bench"):
+    for folder in ("datasets", "models", "bench", "reports"):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder)
     shutil.copy(REPOSITORY / "run_bench.py", tmp_path)
     block = code_block("Add a data set")

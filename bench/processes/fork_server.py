@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import sys
 import threading
+from functools import cache
 from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import ModuleType
 
-PRELOADED = ["torch", "pandas", "numba"]
+REPOSITORY = Path(__file__).resolve().parents[2]
+PRELOADED = ["torch", "pandas", "bench.processes.numba_target"]
 """Modules that are slow to import and start no threads; those not installed are skipped."""
 _STARTING = threading.Lock()
 
 
+@cache
 def start_fork_server() -> None:
     """Let the server import while this process does other things, or the first worker waits for it.
 
@@ -26,7 +31,10 @@ def start_fork_server() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     if sys.platform == "linux":
         forkserver.set_forkserver_preload(PRELOADED)
-        forkserver.ensure_running()
+        # The server finds modules of this program in its current folder alone; workers change to
+        # that of their caller.
+        with contextlib.chdir(REPOSITORY):
+            forkserver.ensure_running()
 
 
 def worker_context() -> ForkServerContext | SpawnContext:

@@ -50,7 +50,7 @@ def cached_dataset(
     options: Mapping[str, str],
     notify: Notify,
 ) -> Dataset:
-    """The data set that `build(name)` makes, kept as one `.npy` file for each column of its log.
+    """The data set that `build(name)` makes, cached as one `.npy` file for each column of its log.
 
     The key is the SHA-256 of the file `content` with the loader's name, version and options, so
     an edited source or loader is preprocessed again. An entry whose files do not match its
@@ -66,9 +66,9 @@ def cached_dataset(
     facts = [_ENTRY_FORMAT, checksum, loader, version, sorted(options.items())]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     folder = cached_logs() / key[:32]
-    kept = _read(folder, name, source)
-    if kept is not None:
-        return kept
+    cached = _read(folder, name, source)
+    if cached is not None:
+        return cached
     dataset = build(name)
     try:
         _write(folder, dataset)

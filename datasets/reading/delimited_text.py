@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
@@ -32,6 +33,11 @@ class DelimitedText:
     separator: str = ","
     columns: tuple[str, ...] | None = None
     """Column names of a text without a header line; None if the first line has them."""
+
+    @staticmethod
+    def of_file(path: Path) -> DelimitedText:
+        """A file of comma-separated text with a header line, packed or not."""
+        return DelimitedText(str(path), partial(open_file, path))
 
 
 @contextmanager

@@ -42,7 +42,7 @@ class Checksum:
 def download(url: str, target: Path, checksum: Checksum, *, notify: Notify) -> None:
     """Fetch `url` into `target`, with a bar on a terminal's stderr.
 
-    Writes beside `target` under a temporary name and renames once the checksum is right, so
+    Writes to a temporary name next to `target` and renames once the checksum is right, so
     `target` is never half a file. Raises InputError with the address and the place for the file
     if it cannot be fetched or is not what it should be.
     """

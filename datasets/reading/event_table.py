@@ -19,7 +19,6 @@ from datasets.reading.delimited_text import (
     blocks,
     column_names,
     line_of_row,
-    open_file,
 )
 from datasets.reading.event_columns import TableColumns, gather_columns
 from datasets.reading.event_fields import EventFields, check_reward, choose_columns
@@ -68,7 +67,7 @@ def _build(path: Path, name: str, *, all_ones: bool) -> Dataset:
 
 
 def _read_csv(path: Path) -> tuple[TableColumns, EventFields]:
-    text = DelimitedText(str(path), partial(open_file, path))
+    text = DelimitedText.of_file(path)
     fields = choose_columns(str(path), column_names(text))
     columns = gather_columns(
         blocks(text, (*fields.ids, *fields.numbers), ids=fields.ids),

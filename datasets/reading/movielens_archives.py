@@ -15,7 +15,7 @@ BASE_URL = "https://files.grouplens.org/datasets/movielens"
 
 _EMBEDDED = Path(__file__).parents[1] / "embedded" / "ml-latest-small.zip"
 
-# From the checksum list of TensorFlow Datasets; the other archives have an .md5 beside them.
+# From the checksum list of TensorFlow Datasets; the other archives have an .md5 file next to them.
 _RECORDED = {
     "ml-latest-small": Checksum(
         "sha256", "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436", 978202
@@ -57,11 +57,11 @@ def _embedded() -> Path:
 def _downloaded(name: str, notify: Notify) -> Path:
     url = f"{os.environ.get('BENCH_MOVIELENS_URL', BASE_URL).rstrip('/')}/{name}.zip"
     archive = downloads() / f"{name}.zip"
-    # Kept beside the archive, so that later runs check it without asking the server.
-    kept_md5 = archive.with_name(f"{archive.name}.md5")
+    # Stored next to the archive, so that later runs check it without asking the server.
+    stored_md5 = archive.with_name(f"{archive.name}.md5")
     if archive.is_file():
         try:
-            checksum = _RECORDED.get(name) or _kept_or_published(kept_md5, url, archive)
+            checksum = _RECORDED.get(name) or _stored_or_published(stored_md5, url, archive)
         except InputError:
             notify(f"{archive}: used without a check, since {url}.md5 cannot be reached")
             return archive
@@ -72,13 +72,13 @@ def _downloaded(name: str, notify: Notify) -> Path:
     checksum = _RECORDED.get(name) or _published(url, archive)
     download(url, archive, checksum, notify=notify)
     if name not in _RECORDED:
-        kept_md5.write_text(checksum.digest, encoding="utf-8")
+        stored_md5.write_text(checksum.digest, encoding="utf-8")
     return archive
 
 
-def _kept_or_published(kept_md5: Path, url: str, archive: Path) -> Checksum:
-    if kept_md5.is_file():
-        return _checksum_in(kept_md5.read_text(encoding="utf-8"), str(kept_md5))
+def _stored_or_published(stored_md5: Path, url: str, archive: Path) -> Checksum:
+    if stored_md5.is_file():
+        return _checksum_in(stored_md5.read_text(encoding="utf-8"), str(stored_md5))
     return _published(url, archive)
 
 

@@ -10,7 +10,7 @@ from datasets.errors import InputError
 from datasets.reading.archive import members, open_member
 from datasets.reading.delimited_text import open_file
 
-_FILE_BESIDE = {"ratings.csv": "movies.csv", "ratings.dat": "movies.dat", "u.data": "u.item"}
+_TITLES_FILE = {"ratings.csv": "movies.csv", "ratings.dat": "movies.dat", "u.data": "u.item"}
 
 
 def read_titles(ratings: Path, member: str | None) -> dict[str, str]:
@@ -20,20 +20,20 @@ def read_titles(ratings: Path, member: str | None) -> dict[str, str]:
     file with titles is there and cannot be read.
     """
     place = PurePosixPath(member or ratings)
-    beside = place.with_name(_FILE_BESIDE[place.name])
+    titles_file = place.with_name(_TITLES_FILE[place.name])
     if member is None:
-        if not Path(beside).is_file():
+        if not Path(titles_file).is_file():
             return {}
-        label, opened = str(beside), open_file(Path(beside))
+        label, opened = str(titles_file), open_file(Path(titles_file))
     else:
-        if str(beside) not in members(ratings):
+        if str(titles_file) not in members(ratings):
             return {}
-        label, opened = f"{ratings} ({beside})", open_member(ratings, str(beside))
+        label, opened = f"{ratings} ({titles_file})", open_member(ratings, str(titles_file))
     with opened as stream:
         text = _decoded(stream.read())
-    if beside.suffix == ".csv":
+    if titles_file.suffix == ".csv":
         return _titles_of_csv(text, label)
-    separator = "|" if beside.name == "u.item" else "::"
+    separator = "|" if titles_file.name == "u.item" else "::"
     # Not splitlines, which treats some Latin-1 characters as line ends.
     rows = (line.split(separator, 2) for line in text.split("\n"))
     return {row[0]: row[1] for row in rows if len(row) == 3}

@@ -47,7 +47,7 @@ class Logger:
     ) -> IntArray:
         """Item shown to each session at `step`, (n,), given its observed class and its number.
 
-        Rules take turns: each day starts with another rule, and each step goes on to the next, so
+        Rules take turns: each day starts with another rule, and each step takes the next one, so
         that over the days a step's items follow the table.
         """
         if self.rules is None:

@@ -19,7 +19,7 @@ def draw_log(world: World, logger: Logger, n_sessions: int, *, seed: int) -> Ses
 
     An event is an item shown. Its reward is what its click pays, 0 without a click; the entry event
     of each session has reward 1. Propensities are the logger's true probabilities; that of the
-    entry is its share among entry items, since nobody chose it. The ids of items are their codes in
+    entry is its share among entry items, as no policy chose it. The ids of items are their codes in
     the world. The same arguments give the same log, with the same version of numpy.
 
     Raises:
@@ -38,8 +38,8 @@ def draw_log(world: World, logger: Logger, n_sessions: int, *, seed: int) -> Ses
         rewards = np.where(clicked, world.values[items], 0.0)
         steps.append((alive, items, rewards, logger.table[classes, items]))
         classes = np.where(clicked, world.interests[items], classes)
-        interests, goes_on = world.move(interests, items, clicked, rng)
-        alive, interests, classes = alive[goes_on], interests[goes_on], classes[goes_on]
+        interests, continues = world.move(interests, items, clicked, rng)
+        alive, interests, classes = alive[continues], interests[continues], classes[continues]
     lengths = np.zeros(n_sessions, dtype=np.int64)
     for sessions, *_ in steps:
         lengths[sessions] += 1

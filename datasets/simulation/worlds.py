@@ -2,7 +2,7 @@
 
 A session has a latent interest. An item has one interest that it meets, a probability to be clicked
 by sessions of each interest, and a value that a click pays. A click may move the session's interest
-to that of the item and decides whether the session goes on, so that it has a return beyond its
+to that of the item and decides whether the session continues, so that it has a return beyond its
 value. A policy sees clicks alone, never the interest.
 """
 
@@ -57,9 +57,9 @@ class World:
     entry: Table
     """Distribution of the entry item for each interest, rows sum to 1, (m, n)."""
     stay: Table
-    """Probability that the session goes on after a click on each item, (n,)."""
+    """Probability that the session continues after a click on each item, (n,)."""
     stay_unclicked: float = 1.0
-    """Probability that it goes on without a click."""
+    """Probability that it continues without a click."""
     pull: float = 0.0
     """Probability that a click moves the session's interest to the item's."""
     drift: float = 0.0
@@ -110,24 +110,24 @@ class World:
         `items` is (n,) or (n, K), each in a session of the interest in (n,).
         """
         interests = interests.reshape(-1, *[1] * (items.ndim - 1))
-        chance = self.click_probability[interests, items] * self.looked_at(step)
+        chance = self.click_probability[interests, items] * self.attention_at(step)
         return np.asarray(rng.random(items.shape) < chance)
 
-    def looked_at(self, step: int) -> float:
+    def attention_at(self, step: int) -> float:
         """Probability that the page of `step` is looked at."""
         return self.attention[step % len(self.attention)]
 
     def move(
         self, interests: IntArray, items: IntArray, clicked: BoolArray, rng: np.random.Generator
     ) -> tuple[IntArray, BoolArray]:
-        """Interest after an item was clicked or not, and whether the session goes on, both (n,)."""
+        """Interest after each item, clicked or not, and whether the session continues, (n,)."""
         n = len(interests)
         chance = rng.random((3, n))
         pulled = clicked & (chance[0] < self.pull)
         drawn = np.where(chance[1] < self.drift, rng.integers(self.n_interests, size=n), interests)
         after = np.where(pulled, self.interests[items], drawn)
-        goes_on = chance[2] < np.where(clicked, self.stay[items], self.stay_unclicked)
-        return after, goes_on
+        continues = chance[2] < np.where(clicked, self.stay[items], self.stay_unclicked)
+        return after, continues
 
 
 def make_world(

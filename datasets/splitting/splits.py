@@ -27,7 +27,7 @@ class SplitOptions:
     test_share: float = 0.1
     """Share of sessions held out for the test (temporal and session-holdout)."""
     valid_share: float = 0.1
-    """Share of training's sessions cut off for validation; 0 for none. Leave-one-out takes one
+    """Share of training's sessions held out for validation; 0 for none. Leave-one-out takes one
     target from each session whatever the share, as long as it is above 0."""
     unseen_items: str = "drop"
     """What to do with test targets that training never saw: `drop` them, or count each a `miss`."""
@@ -217,18 +217,18 @@ def _nothing_to_test(tally: HeldOutTally, options: SplitOptions, source: str) ->
     ]
     if no_history:
         reasons.append(_plural(no_history, "target") + " without an event of a known item before")
-    mends = []
+    fixes = []
     if options.name in ("temporal", "session-holdout"):
-        mends.append("use a larger --test-share")
+        fixes.append("use a larger --test-share")
     elif options.name == "fixed":
-        mends.append("use another --test file")
+        fixes.append("use another --test file")
     if options.min_item_support > 1 or options.min_session_length > 1:
-        mends.append("lower --min-item-support and --min-session-length")
+        fixes.append("lower --min-item-support and --min-session-length")
     if tally.unseen_targets:
-        mends.append("count them by --unseen-items miss")
+        fixes.append("count them by --unseen-items miss")
     return (
         f"{source}: 0 of {_plural(tally.target_candidates, 'test event')} can be predicted "
-        f"({', '.join(reasons)}); {' or '.join(mends or ['use a longer log'])}"
+        f"({', '.join(reasons)}); {' or '.join(fixes or ['use a longer log'])}"
     )
 
 

@@ -109,19 +109,19 @@ def build_models(cell: Cell) -> dict[str, Recommender]:
 def measure(cell: Cell) -> dict[str, Any]:
     """Train every model on the cell's log: true values, what the log says, and their order."""
     torch.set_num_threads(1)
-    whole = make_world(
+    full_world = make_world(
         cell.world,
         n_items=cell.items,
         n_interests=cell.interests,
         correlation=cell.correlation,
         seed=cell.seed,
     )
-    logger = make_logger(cell.logger, whole, seed=cell.seed)
-    log = draw_log(whole, logger, cell.sessions, seed=cell.seed)
+    logger = make_logger(cell.logger, full_world, seed=cell.seed)
+    log = draw_log(full_world, logger, cell.sessions, seed=cell.seed)
     split = make_split(
         log, SplitOptions("session-holdout", test_share=0.1, valid_share=0), source="simulated"
     )
-    world = whole.catalogue(split.train.item_ids)
+    world = full_world.catalogue(split.train.item_ids)
     events = events_from(split.test)
     reward_model = fit_reward_model(world, split.train)
 
@@ -134,7 +134,7 @@ def measure(cell: Cell) -> dict[str, Any]:
         if len(pages) > 1:
             values[ONE_DRAW][label] = mean_paid(of, model, "distinct", cell, 1)
 
-    serve("logger", TablePolicy(whole, logger.table), whole)
+    serve("logger", TablePolicy(full_world, logger.table), full_world)
     criteria: dict[str, dict[str, float]] = {}
     refusals: dict[str, dict[str, str]] = {}
     for label, model in build_models(cell).items():

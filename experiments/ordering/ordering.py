@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-# Started as a file, Python looks for modules in this folder alone.
+# Of this repository, Python would search the script's own folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from datasets.errors import InputError
@@ -44,6 +44,7 @@ from experiments.ordering.summaries import (
     summarise,
     trained,
 )
+from experiments.script import tell
 
 SHOWN = ("gru4rec", "gru4rec on clicks", "reinforce", "off-policy", "capped", "tocr", "distinct")
 """Models of the tables of values."""
@@ -98,12 +99,11 @@ def measure_all(
                 found[cell] = done.result()
             else:
                 failed.append({**asdict(cell), "error": f"{type(error).__name__}: {error}"})
-            print(
+            tell(
                 f"{len(found) + len(failed)} of {len(cells)}: {cell.world}, {cell.logger}, "
                 f"{cell.sessions:,} sessions, seed {cell.seed}, training {cell.training} "
                 f"({time.monotonic() - started:.0f} s)"
-                + ("" if error is None else f" failed: {failed[-1]['error']}"),
-                file=sys.stderr,
+                + ("" if error is None else f" failed: {failed[-1]['error']}")
             )
     return [found[cell] for cell in cells if cell in found], failed
 

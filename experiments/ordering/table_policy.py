@@ -1,4 +1,4 @@
-"""Policies of a simulated world that are tables: a logger, and the best that can be known."""
+"""A policy of a simulated world that is a table of probabilities, such as a logger."""
 
 from __future__ import annotations
 

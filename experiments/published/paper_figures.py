@@ -1,4 +1,4 @@
-"""Figures of `paper_simulation`: learnt policies beside their fixed points, and both sweeps."""
+"""Figures of `paper_simulation`: learnt policies against their fixed points, and both sweeps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from experiments.published.paper_policies import (
 
 mpl.use("Agg")
 
-# Okabe and Ito's colours, told apart by the colour-blind.
+# Okabe and Ito's colours, which the colour-blind can distinguish.
 BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#777777"
 LINES = ((BLUE, "o", "-"), (VERMILION, "s", "--"), (GREEN, "^", "-."), (GREY, "D", ":"))
 Corner = Literal["upper left", "upper right"]

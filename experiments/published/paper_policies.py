@@ -1,8 +1,6 @@
 """Policies over ten actions without a state (Chen et al. 2019, section 6.1), learnt and exact.
 
-They are learnt by `models.tocr`'s own weight, through torch's graph, where `tocr` takes the
-gradient by hand (`tests/models/test_training_twins.py` compares them). The fixed points are closed
-forms.
+They are learnt with the importance weights of `models.tocr`; the fixed points are closed forms.
 """
 
 from __future__ import annotations

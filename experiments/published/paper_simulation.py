@@ -21,7 +21,7 @@ import torch
 from tabulate import tabulate
 from torch import Tensor
 
-# Started as a file, Python looks for modules in this folder alone.
+# Of this repository, Python would search the script's own folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from experiments.published.paper_policies import (

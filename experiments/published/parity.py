@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-# Started as a file, Python looks for modules in this folder alone.
+# Of this repository, Python would search the script's own folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.store.benchmark_record import BenchmarkRecord, read_benchmark_record

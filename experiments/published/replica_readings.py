@@ -19,20 +19,17 @@ import math
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from tabulate import tabulate
 
-# Started as a file, Python looks for modules in this folder alone.
+# Of this repository, Python would search the script's own folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.ranking.rank_targets import rank_targets
-from bench.stats.metrics import recall_at, reciprocal_rank_at
-from datasets.registry import load_dataset
-from datasets.splitting.splits import Split, SplitOptions, make_split
+from datasets.splitting.splits import Split
 from experiments.published.replica_network import Reading, ReplicaNetwork
+from experiments.script import load_split, recall_and_mrr, tell
 from models.gru4rec import Gru4Rec, Gru4RecConfig
-from models.recommender import Recommender
 
 PUBLISHED = {"Recall@20": 0.1994 / 0.2023, "MRR@20": 0.0522 / 0.0712}
 NEAR = 0.05
@@ -87,15 +84,6 @@ def rnn_of(reading: Reading) -> Reading:
     )
 
 
-def quality(model: object, split: Split) -> dict[str, float]:
-    """Recall@20 and MRR@20 over all test events."""
-    ranks = rank_targets(cast(Recommender, model), split.test, model_name="reading").ranks
-    return {
-        "Recall@20": float(recall_at(ranks, 20).mean()),
-        "MRR@20": float(reciprocal_rank_at(ranks, 20).mean()),
-    }
-
-
 def measure(reading: Reading, split: Split, epochs: int, seed: int) -> dict[str, float]:
     """Quality of one reading and the effective share of its weights; NaN where it diverged."""
     network = ReplicaNetwork(reading, split.train, seed)
@@ -103,7 +91,7 @@ def measure(reading: Reading, split: Split, epochs: int, seed: int) -> dict[str,
         share = network.fit(epochs)
     except FloatingPointError:
         return {"Recall@20": math.nan, "MRR@20": math.nan, "effective": math.nan}
-    return quality(network, split) | {"effective": share}
+    return recall_and_mrr(network, split) | {"effective": share}
 
 
 def gru4rec(split: Split, epochs: int, seed: int) -> dict[str, float]:
@@ -111,7 +99,7 @@ def gru4rec(split: Split, epochs: int, seed: int) -> dict[str, float]:
     model = Gru4Rec(Gru4RecConfig(epochs=epochs), seed=seed, device="cpu")
     for _ in model.fit(split.train):
         pass
-    return quality(model, split)
+    return recall_and_mrr(model, split)
 
 
 def comparison(name: str, found: dict[str, float], rnn: dict[str, float]) -> dict[str, Any]:
@@ -153,10 +141,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=READINGS, default=list(READINGS))
     options = parser.parse_args()
-    dataset = load_dataset(options.dataset, notify=lambda line: print(line, file=sys.stderr))
-    split = make_split(
-        dataset.log, SplitOptions(options.split, valid_share=0), source=options.dataset
-    )
+    split = load_split(options.dataset, options.split)
     supervised = gru4rec(split, options.epochs, options.seed)
     rnns: dict[Reading, dict[str, float]] = {}
     rows = []
@@ -168,10 +153,10 @@ def main() -> None:
                 rnns[rnn] = measure(rnn, split, options.epochs, options.seed)
             found = measure(reading, split, options.epochs, options.seed)
         except KeyboardInterrupt:
-            print(f"interrupted at {name}: the table has those before it", file=sys.stderr)
+            tell(f"interrupted at {name}: the table has those before it")
             break
         rows.append(comparison(name, found, rnns[rnn]))
-        print(f"{name}: {rows[-1]['ratios']}", file=sys.stderr, flush=True)
+        tell(f"{name}: {rows[-1]['ratios']}")
     both = " / ".join(f"{supervised[metric]:.4f}" for metric in PUBLISHED)
     published = " / ".join(f"{ratio:.3f}" for ratio in PUBLISHED.values())
     print(f"{options.dataset}, {options.split}, {options.epochs} epochs, seed {options.seed}.")

@@ -17,22 +17,16 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from tabulate import tabulate
 
-# Started as a file, Python looks for modules in this folder alone.
+# Of this repository, Python would search the script's own folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from bench.ranking.rank_targets import rank_targets
-from bench.stats.metrics import recall_at, reciprocal_rank_at
-from datasets.registry import load_dataset
-from datasets.splitting.splits import Split, SplitOptions, make_split
-from models.recommender import Recommender
+from datasets.splitting.splits import Split
+from experiments.script import load_split, recall_and_mrr, tell
 from models.tocr import Tocr, TocrConfig
-
-K = 20
 
 
 def unigram_loss(split: Split) -> float:
@@ -48,11 +42,9 @@ def measure(split: Split, config: TocrConfig, seed: int) -> dict[str, float]:
     start = time.perf_counter()
     events = sum(progress.events for progress in model.fit(split.train))
     seconds = time.perf_counter() - start
-    ranks = rank_targets(cast(Recommender, model), split.test, model_name="tocr").ranks
     return {
         "behaviour loss": float(-model.log_propensities(split.test.log).mean()),
-        f"Recall@{K}": float(recall_at(ranks, K).mean()),
-        f"MRR@{K}": float(reciprocal_rank_at(ranks, K).mean()),
+        **recall_and_mrr(model, split),
         "events/s": events / seconds,
     }
 
@@ -70,12 +62,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    dataset = load_dataset(options.dataset, notify=lambda line: print(line, file=sys.stderr))
-    split = make_split(
-        dataset.log,
-        SplitOptions("session-holdout", test_share=0.1, valid_share=0),
-        source=options.dataset,
-    )
+    split = load_split(options.dataset, "session-holdout")
     plain = TocrConfig(epochs=options.epochs, full_softmax_items=1)
     rows = {}
     for draws in options.draws:
@@ -84,7 +71,7 @@ def main() -> None:
         if alpha:
             config = dataclasses.replace(config, behaviour_alpha=float(alpha))
         rows[draws] = measure(split, config, options.seed)
-        print(f"{draws}: behaviour loss {rows[draws]['behaviour loss']:.4f}", file=sys.stderr)
+        tell(f"{draws}: behaviour loss {rows[draws]['behaviour loss']:.4f}")
     table = [(draws, *row.values()) for draws, row in rows.items()]
     names = ("behaviour negatives", *next(iter(rows.values())))
     print(tabulate(table, names, floatfmt=("", ".4f", ".4f", ".4f", ",.0f"), tablefmt="github"))

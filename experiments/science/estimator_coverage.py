@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-# Started as a file, Python looks for modules in this folder alone.
+# Of this repository, Python would search the script's own folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.policy_value.off_policy_evaluation import PER_SESSION, Rounds, evaluate
@@ -97,10 +97,10 @@ def draw_world(rng: np.random.Generator, distance: float, longest: int) -> Tabul
     taste = rng.normal(size=(n_states, n_actions))
     logger = _softmax(taste)
     policy = _softmax(taste + distance * rng.normal(size=taste.shape))
-    goes_on = rng.uniform(0.3, 0.7, (n_states, n_actions, 1))
+    continues = rng.uniform(0.3, 0.7, (n_states, n_actions, 1))
     return TabularWorld(
         start=rng.dirichlet(np.ones(n_states)),
-        moves=goes_on * rng.dirichlet(np.ones(n_states), (n_states, n_actions)),
+        moves=continues * rng.dirichlet(np.ones(n_states), (n_states, n_actions)),
         clicks=rng.uniform(0, rng.uniform(0.1, 1), (n_states, n_actions)),
         logger=(1 - LEAST_EXPLORED) * logger + LEAST_EXPLORED / n_actions,
         policy=policy,
@@ -119,8 +119,8 @@ def write_log(world: TabularWorld, n_sessions: int, rng: np.random.Generator) ->
         steps.append((states, actions, clicks, alive, np.full(len(alive), position)))
         # The state beyond the last is the end.
         following = _draw(world.moves[states, actions], rng)
-        goes_on = following < len(world.start)
-        states, alive = following[goes_on], alive[goes_on]
+        continues = following < len(world.start)
+        states, alive = following[continues], alive[continues]
     names = ("states", "actions", "rewards", "sessions", "positions")
     columns = (np.concatenate(parts) for parts in zip(*steps, strict=True))
     return dict(zip(names, columns, strict=True))

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-# Started as a file, Python looks for modules in this folder alone.
+# Of this repository, Python would search the script's own folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.planning.plan import Plan
@@ -141,10 +141,10 @@ def measure(kind: Kind, repeats: int, resamples: int) -> dict[str, float]:
         columns = np.column_stack([hits[:, 0], hits[:, 0] - hits[:, 1]])
         lows, highs = interval(bootstrap_means(columns, sessions, resamples=resamples, seed=seed))
         test = paired_test(columns[:, 1], sessions, permutations=resamples, seed=seed)
-        kept_low, kept_high = test.interval()
+        test_low, test_high = test.interval()
         found["mean_held"] += bool(low <= mean <= high)
         found["mean_held_by_percentiles"] += bool(lows[0] <= mean <= highs[0])
-        found["difference_held"] += kept_low <= difference <= kept_high
+        found["difference_held"] += test_low <= difference <= test_high
         found["difference_held_by_percentiles"] += bool(lows[1] <= difference <= highs[1])
         hits, sessions = draw_hits(rng, kind, 0.0)
         by_event = hits[:, 0] - hits[:, 1]

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-# Started as a file, Python looks for modules in this folder alone.
+# Of this repository, Python would search the script's own folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.policy_value.off_policy_evaluation import PER_SESSION, Rounds, evaluate
@@ -148,8 +148,8 @@ def held(
             rewards=(rng.random(n_rounds) < rates[rows]).astype(np.float64),
             sessions=np.arange(n_rounds),
             positions=np.zeros(n_rounds),
-            logged_reward_model=_taken(columns.logged_reward_model, rows),
-            policy_reward_model=_taken(columns.policy_reward_model, rows),
+            logged_reward_model=_rows_of(columns.logged_reward_model, rows),
+            policy_reward_model=_rows_of(columns.policy_reward_model, rows),
         )
         estimates = evaluate(drawn, resamples=400).estimates
         for name, each in of_rounds(estimates).items():
@@ -201,8 +201,8 @@ def print_table(title: str, found: dict[str, Any]) -> None:
     rows: list[tuple[str, str, str, str, str]] = [("its own log", *_written(own), "", "")]
     for name, each in found["estimates"].items():
         shares = (found[kind].get(name) for kind in ("mean_of_truth", "clicks_drawn"))
-        told = ("" if share is None else f"{share:.3f}" for share in shares)
-        rows.append((name, *_written(each), *told))
+        texts = ("" if share is None else f"{share:.3f}" for share in shares)
+        rows.append((name, *_written(each), *texts))
     header = ("estimator", "clicks in 100 rounds", "95 % interval", "mean", "clicks drawn")
     print(tabulate(rows, header, tablefmt="github", disable_numparse=True))
     print(f"With an interval: {found['clicks_drawn']['given']:.3f} of the logs with clicks drawn.")
@@ -237,7 +237,7 @@ def _written(each: dict[str, Any]) -> tuple[str, str]:
     return f"{100 * each['value']:.3f}", f"[{100 * each['low']:.3f}, {100 * each['high']:.3f}]"
 
 
-def _taken(column: Values | None, rows: NDArray[np.int64]) -> Values | None:
+def _rows_of(column: Values | None, rows: NDArray[np.int64]) -> Values | None:
     return None if column is None else column[rows]
 
 

@@ -1,9 +1,9 @@
 """A study: models under one plan and one tuning budget on several data sets, in one report.
 
 There are two plans, for small logs and large ones. Each data set is a run of `run_bench.py` with a
-folder of its own, and the same command again goes on where it ended: finished trials and candidates
-are not run again. A data set that fails or is absent is said and the others go on. `--quick` goes
-the same way with three models, three candidates, one seed and one epoch, to see that all of it
+folder of its own, and the same command again resumes it: finished trials and candidates are not run
+again. A data set that fails or is absent is reported, and the others still run. `--quick` does the
+same with three models, three candidates, one seed and one epoch, to see that all of it
 works.
 
     python experiments/science/study.py --data LOGS --output results-study

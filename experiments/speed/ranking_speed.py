@@ -28,7 +28,7 @@ import torch
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-# Started as a file, Python looks for modules in this folder alone.
+# Of this repository, Python would search the script's own folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.ranking.rank_targets import TILE_SHAPE, rank_steps
@@ -40,13 +40,13 @@ from datasets.registry import load_dataset, load_event_table
 from datasets.session_log import SessionLog
 from datasets.splitting.held_out import HeldOut
 from datasets.splitting.splits import SplitOptions, make_split
+from experiments.script import K, tell
 from models.recommender import Factors, Recommender
 
 ROWS = 1024
 """Prefixes of a turn: alike for ranking and products, so that a stall meets all of them alike."""
 TURNS = 8
 """Turns of each kind in a round."""
-K = 20
 
 
 class RandomFactors:
@@ -174,14 +174,8 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=100, help="width of the states")
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds")
     options = parser.parse_args()
-
-    def notify(line: str) -> None:
-        print(line, file=sys.stderr)
-
-    dataset = load_dataset(options.dataset, notify=notify)
-    table = (
-        None if options.test is None else load_event_table(options.test, reward=None, notify=notify)
-    )
+    dataset = load_dataset(options.dataset, notify=tell)
+    table = None if options.test is None else load_event_table(options.test, notify=tell)
     split = SplitOptions("fixed" if table else "session-holdout", valid_share=0)
     test = make_split(
         dataset.log, split, test_log=None if table is None else table.log, source=options.dataset

@@ -36,10 +36,11 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-# Started as a file, Python looks for modules in this folder alone.
+# Of this repository, Python would search the script's own folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from bench.processes.fork_server import worker_context
+from experiments.script import tell
 from experiments.speed.scaling_sizes import (
     BATCH,
     HIDDEN,
@@ -48,7 +49,6 @@ from experiments.speed.scaling_sizes import (
     Size,
     measure_epoch,
     measure_steps,
-    tell,
 )
 
 MODELS = ("gru4rec", "tocr")

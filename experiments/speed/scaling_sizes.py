@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
@@ -16,6 +15,7 @@ from bench.running.stopwatch import peak_memory_bytes
 from datasets.session_log import SessionLog
 from datasets.simulation.interest_log import SimulationOptions, simulated_log
 from datasets.splitting.held_out import HeldOut, hold_out
+from experiments.script import tell
 from experiments.speed.training_speed import SteppedFit, report_often, undisturbed_seconds
 from models.common.sampling.negative_sampler import DRAWS_AHEAD, NegativeSampler
 from models.common.sessions.session_batches import SessionBatches
@@ -159,8 +159,3 @@ def measure_epoch(size: Size, parent: Connection) -> None:
             "peak_mb": peak_memory_bytes() / 2**20,
         }
     )
-
-
-def tell(line: str) -> None:
-    """A line for stderr."""
-    print(line, file=sys.stderr, flush=True)

@@ -44,22 +44,22 @@ def seconds_to_first_step(command: Sequence[str]) -> float:
 
     Raises RuntimeError where it ends before.
     """
-    ours, theirs = pty.openpty()
+    terminal, of_child = pty.openpty()
     # A terminal without a size shows no bar.
-    termios.tcsetwinsize(theirs, (24, 160))
+    termios.tcsetwinsize(of_child, (24, 160))
     start = time.perf_counter()
     environment = os.environ | {"TERM": "xterm"}
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=theirs, cwd=REPOSITORY, env=environment
+        command, stdout=subprocess.DEVNULL, stderr=of_child, cwd=REPOSITORY, env=environment
     )
-    os.close(theirs)
+    os.close(of_child)
     shown, seconds = b"", None
-    for part in _parts(ours):
+    for part in _parts(terminal):
         shown += part
         if seconds is None and FIRST_REPORT in shown:
             seconds = time.perf_counter() - start
             process.terminate()
-    os.close(ours)
+    os.close(terminal)
     process.wait()
     if seconds is None:
         raise RuntimeError(f"no step of training was shown: {shown.decode(errors='replace')}")
@@ -76,8 +76,8 @@ def measure_round(dataset: str, epochs: int, folder: Path) -> dict[str, float]:
         "first step": seconds_to_first_step(once),
     }
     for name, uri in (("without", "none"), ("with", f"sqlite:///{folder}/runs.db")):
-        whole = (*run, f"gru4rec.epochs={epochs}", "--tracking-uri", uri)
-        found[name] = wall_seconds((*whole, "--output", str(folder / name)))
+        training = (*run, f"gru4rec.epochs={epochs}", "--tracking-uri", uri)
+        found[name] = wall_seconds((*training, "--output", str(folder / name)))
     found["added"] = found["with"] - found["without"]
     return found
 

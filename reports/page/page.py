@@ -15,7 +15,7 @@ from bench.store.files import write_whole
 from datasets.errors import InputError
 from reports.page.sections import BenchmarkSection, benchmark_section, models_of
 from reports.page.tables import PageTable, cells_table
-from reports.palette import THEME, Style, styles
+from reports.palette import THEME, Style, model_styles
 from reports.plots.inline_svg import inline_svg
 from reports.tables.dataset_table import dataset_rows_and_columns, mean_rank_remark
 
@@ -39,9 +39,9 @@ def write_page(benchmarks: Sequence[Benchmark], folder: Path) -> None:
     there. Pictures of an earlier report that this one has not are removed. Raises InputError where
     a file cannot be read or written.
     """
-    looks = styles(label for benchmark in benchmarks for label in models_of(benchmark))
+    styles = model_styles(label for benchmark in benchmarks for label in models_of(benchmark))
     named = [
-        _Named(prefix, benchmark_section(benchmark, looks))
+        _Named(prefix, benchmark_section(benchmark, styles))
         for prefix, benchmark in zip(_prefixes(benchmarks), benchmarks, strict=True)
     ]
     datasets, remark = None, ""
@@ -49,7 +49,7 @@ def write_page(benchmarks: Sequence[Benchmark], folder: Path) -> None:
         remark = mean_rank_remark(benchmarks)
         caption = "The headline of every model on every data set"
         datasets = cells_table(caption, *dataset_rows_and_columns(benchmarks))
-    html = _html(named, looks, datasets, remark)
+    html = _html(named, styles, datasets, remark)
     pictures: dict[str, str | bytes] = {}
     for each in named:
         for plot in each.section.plots:
@@ -85,7 +85,7 @@ def _prefixes(benchmarks: Sequence[Benchmark]) -> list[str]:
 
 def _html(
     named: Sequence[_Named],
-    looks: Mapping[str, Style],
+    styles: Mapping[str, Style],
     datasets: PageTable | None,
     mean_rank: str,
 ) -> str:
@@ -101,7 +101,7 @@ def _html(
     )
     return environment.get_template("report.html").render(
         named=named,
-        looks=looks,
+        styles=styles,
         datasets=datasets,
         mean_rank=mean_rank,
         theme=THEME,

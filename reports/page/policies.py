@@ -34,12 +34,12 @@ OVERLAP = {
 """Figures of the weights by attribute: name and decimals."""
 
 
-def policy_parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
+def policy_parts(benchmark: Benchmark, styles: Mapping[str, Style]) -> list[Part]:
     """The parts that the benchmark's folder has anything to say in; raises InputError as plots."""
     if not benchmark.policies.values:
         return []
-    curve, weights = draw_lambda(benchmark, looks), draw_weights(benchmark, looks)
-    plots = [*draw_values(benchmark, looks), *(each for each in (weights, curve) if each)]
+    curve, weights = draw_lambda(benchmark, styles), draw_weights(benchmark, styles)
+    plots = [*draw_values(benchmark, styles), *(each for each in (weights, curve) if each)]
     sentences = [f"{line[0].upper()}{line[1:]}." for line in verdict_lines(benchmark, str)]
     parts = [
         part(
@@ -54,7 +54,7 @@ def policy_parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]
         )
     ]
     calibrations = [
-        each for each in (draw_behaviour(benchmark), draw_heads(benchmark, looks)) if each
+        each for each in (draw_behaviour(benchmark), draw_heads(benchmark, styles)) if each
     ]
     if calibrations:
         parts.append(

@@ -31,12 +31,12 @@ from reports.plots.slices import draw_slices
 from reports.plots.tuning import draw_tuning
 from reports.reproduction import command, model_options, option_text
 from reports.tables.policy_value_table import reversals as value_reversals
-from reports.tables.table_footer import beside_the_best, decisions, method_lines
+from reports.tables.table_footer import decisions, differences_to_best, method_lines
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The best model beside another one, or a model that is worth more than it."""
+    """The best model compared with another one, or a model that is worth more than it."""
 
     sentence: str
     decided: bool
@@ -80,15 +80,15 @@ class BenchmarkSection:
 
 
 def models_of(benchmark: Benchmark) -> list[str]:
-    """Labels of all its models; one whose tuning failed has no row, and yet a look in a plot."""
+    """Labels of all its models; one whose tuning failed has no row but is drawn."""
     return [
         *(summary.label for summary in benchmark.summaries),
         *(tuning.label for tuning in benchmark.tunings),
     ]
 
 
-def benchmark_section(benchmark: Benchmark, looks: Mapping[str, Style]) -> BenchmarkSection:
-    """Draws and writes all of it, each of `models_of(benchmark)` as `looks` has it.
+def benchmark_section(benchmark: Benchmark, styles: Mapping[str, Style]) -> BenchmarkSection:
+    """The section, with all its plots drawn; `styles` has each of `models_of(benchmark)`.
 
     Raises InputError where a trial's file cannot be read.
     """
@@ -105,7 +105,7 @@ def benchmark_section(benchmark: Benchmark, looks: Mapping[str, Style]) -> Bench
             *(
                 Decision(sentence, difference.decided)
                 for sentence, difference in zip(
-                    decisions(benchmark, str), beside_the_best(benchmark), strict=True
+                    decisions(benchmark, str), differences_to_best(benchmark), strict=True
                 )
             ),
             *(
@@ -116,7 +116,7 @@ def benchmark_section(benchmark: Benchmark, looks: Mapping[str, Style]) -> Bench
         results=result_table(benchmark) if summaries else None,
         other_results=other_result_table(benchmark),
         failures=record.failures,
-        parts=(*(_parts(benchmark, looks) if summaries else ()), *_tuning(benchmark, looks)),
+        parts=(*(_parts(benchmark, styles) if summaries else ()), *_tuning(benchmark, styles)),
         costs=cost_table(summaries),
         log=(
             facts_table("What models train on", "statistic", _figures(record.log)),
@@ -157,9 +157,9 @@ def _best(benchmark: Benchmark) -> str | None:
     )
 
 
-def _parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
-    pareto = draw_pareto(benchmark, looks)
-    by_slice, found = draw_slices(benchmark, looks)
+def _parts(benchmark: Benchmark, styles: Mapping[str, Style]) -> list[Part]:
+    pareto = draw_pareto(benchmark, styles)
+    by_slice, found = draw_slices(benchmark, styles)
     return [
         part(
             "time",
@@ -171,14 +171,14 @@ def _parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
             "differences",
             "Paired differences",
             "The best model by the headline beside each other one, on the same test events.",
-            draw_forests(benchmark, looks),
+            draw_forests(benchmark, styles),
             missing="A difference needs two models.",
         ),
         part(
             "curves",
             "Learning curves",
             "Validation after each epoch; no model sees the test while it learns.",
-            draw_curves(benchmark, looks),
+            draw_curves(benchmark, styles),
             missing="No model trained for more than one epoch with a validation part beside it.",
         ),
         part(
@@ -194,15 +194,15 @@ def _parts(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
             "exposure",
             "Coverage and popularity",
             "What users would be shown, whether they took it or not.",
-            draw_exposure(benchmark, looks),
+            draw_exposure(benchmark, styles),
             missing="No trial was run with the headline's cut-off, so none counted exposure there.",
             table=exposure_table(benchmark.summaries),
         ),
-        *policy_parts(benchmark, looks),
+        *policy_parts(benchmark, styles),
     ]
 
 
-def _tuning(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
+def _tuning(benchmark: Benchmark, styles: Mapping[str, Style]) -> list[Part]:
     if not benchmark.tunings:
         return []
     return [
@@ -210,7 +210,7 @@ def _tuning(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Part]:
             "tuning",
             "Tuning",
             "Each model's options were chosen on validation, with the same budget for all.",
-            draw_tuning(benchmark.tunings, looks),
+            draw_tuning(benchmark.tunings, styles),
             missing="No model had more than one set of options to choose from.",
             table=tuning_table(benchmark.tunings),
         )

@@ -14,13 +14,14 @@ from bench.store.curve import VALIDATION_RECALL
 from bench.store.tuning_records import Tuning
 from reports.tables.benchmark_table import BYTES_PER_MB, rows_and_columns
 from reports.tables.formats import (
-    DIFFERS_FROM_BEST,
     MISSING,
     Cell,
     Column,
     TableRow,
     best_text,
+    interval_ends,
     number_text,
+    with_marks,
 )
 from reports.tables.tuning_lines import options_text
 
@@ -107,35 +108,25 @@ def exposure_table(summaries: Sequence[ModelSummary]) -> PageTable | None:
 
 def cells_table(caption: str, rows: Sequence[TableRow], columns: Sequence[Column]) -> PageTable:
     """What `markdown_table` shows of the same rows and columns."""
-    cells = [[PageCell(row.label + row.mark)] for row in rows]
+    shown = [[PageCell(row.label + row.mark) for row in rows]]
     for column in columns:
-        for of_row, cell in zip(cells, _column(rows, column), strict=True):
-            of_row.append(cell)
+        cells = [row.values.get(column.name, Cell(None)) for row in rows]
+        best = best_text(cells, column)
+        shown.append([_result_cell(cell, column, best) for cell in cells])
     names = ("model", *(column.name for column in columns))
-    return PageTable(caption, names, tuple(map(tuple, cells)))
-
-
-def _column(rows: Sequence[TableRow], column: Column) -> list[PageCell]:
-    cells = [row.values.get(column.name, Cell(None)) for row in rows]
-    best = best_text(cells, column)
-    return [_result_cell(cell, column, best) for cell in cells]
+    return PageTable(caption, names, tuple(zip(*shown, strict=True)))
 
 
 def _result_cell(cell: Cell, column: Column, best: str | None) -> PageCell:
     if cell.value is None:
         return PageCell(MISSING)
-    text = number_text(cell.value, column.digits)
-    is_best = text == best
-    if cell.differs_from_best:
-        text += DIFFERS_FROM_BEST
-    if cell.spread is not None:
-        text += f" ± {number_text(cell.spread, column.digits)}"
-    detail = ""
-    if cell.low is not None and cell.high is not None:
-        detail = (
-            f"{number_text(cell.low, column.digits)} to {number_text(cell.high, column.digits)}"
-        )
-    return PageCell(text, cell.value, detail, is_best)
+    number = number_text(cell.value, column.digits)
+    return PageCell(
+        with_marks(number, cell, column.digits),
+        order=cell.value,
+        detail=" to ".join(interval_ends(cell, column.digits)),
+        best=number == best,
+    )
 
 
 _COSTS: dict[str, tuple[int, Callable[[Cost], float | None]]] = {

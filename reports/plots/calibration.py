@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import LogLocator
 
 from bench.figures.benchmark import Benchmark
 from bench.policy_value.calibration import CalibrationBin, calibration_by_truth
@@ -20,12 +20,13 @@ from reports.plots.drawing import (
     legend,
     panel,
     plain,
+    plain_ticks,
     rendered,
 )
 
 
 def draw_behaviour(benchmark: Benchmark) -> Plot | None:
-    """Calibration of the estimate that stands for the logger; None where nothing was estimated."""
+    """Calibration of the estimated logging policy; None where nothing was estimated."""
     logger = benchmark.policies.logging_policy
     if logger is None or logger.report is None or not logger.report.calibration:
         return None
@@ -55,7 +56,7 @@ def draw_behaviour(benchmark: Benchmark) -> Plot | None:
     )
 
 
-def draw_heads(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None:
+def draw_heads(benchmark: Benchmark, styles: Mapping[str, Style]) -> Plot | None:
     """Calibration of what models themselves take for beta, against the logger's propensities.
 
     None where these are not known, or no trial stored its own. Seeds are put together.
@@ -67,14 +68,14 @@ def draw_heads(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None:
         figure, axes = panel(3.1)
         _diagonal(axes, [part for bins, _ in heads.values() for part in bins])
         for label, (bins, _) in heads.items():
-            look = looks[label]
+            style = styles[label]
             axes.plot(
                 [part.predicted for part in bins], [part.observed for part in bins],
-                marker=look.marker, color=look.colour, linestyle=look.dash, markersize=5.5,
+                marker=style.marker, color=style.colour, linestyle=style.dash, markersize=5.5,
                 linewidth=1.4,
             )  # fmt: skip
         axes.set(xlabel="propensity by the model's own head", ylabel="true propensity")
-        legend(figure, entries(list(heads), looks))
+        legend(figure, entries(list(heads), styles))
         svg, png = rendered(figure)
     divergences = ", ".join(f"{label} {nats:.3f} nats" for label, (_, nats) in heads.items())
     return Plot(
@@ -128,9 +129,7 @@ def _diagonal(axes: Axes, bins: Sequence[CalibrationBin]) -> None:
         linestyle=(0, (1.5, 1.5)),
     )  # fmt: skip
     for along in (axes.xaxis, axes.yaxis):
-        along.set_major_locator(LogLocator(numticks=6))
-        along.set_minor_locator(NullLocator())
-        along.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        plain_ticks(along, LogLocator(numticks=6))
 
 
 def _worst(bins: Sequence[CalibrationBin]) -> str:

@@ -9,15 +9,22 @@ from matplotlib.ticker import MaxNLocator
 from bench.figures.benchmark import Benchmark
 from bench.store.curve import read_curve
 from reports.palette import Style
-from reports.plots.drawing import Plot, drawing, entries, legend, panel, rendered
+from reports.plots.drawing import (
+    MOST_ROWS,
+    Plot,
+    draw_curve,
+    drawing,
+    entries,
+    legend,
+    panel,
+    rendered,
+)
 
 LAMBDA = "lambda_K"
 """Column of `curve.csv`, of models that have a top-K correction."""
-MOST_ROWS = 60
-"""Epochs up to which a table of them stands behind the plot."""
 
 
-def draw_lambda(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None:
+def draw_lambda(benchmark: Benchmark, styles: Mapping[str, Style]) -> Plot | None:
     """Mean lambda_K of each epoch's rewarded actions, a line a trial; None where no model has it.
 
     Raises InputError where a `curve.csv` is damaged.
@@ -38,16 +45,11 @@ def draw_lambda(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None
     with drawing():
         figure, axes = panel(2.6)
         for label, _, points in curves:
-            look = looks[label]
-            axes.plot(
-                list(points), list(points.values()), color=look.colour, linestyle=look.dash,
-                linewidth=1.6, marker=look.marker, markersize=4.5,
-                markevery=max(1, len(points) // 10),
-            )  # fmt: skip
+            draw_curve(axes, styles[label], list(points), list(points.values()))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_ylim(0, 1.08 * max(max(points.values()) for *_, points in curves))
         axes.set(xlabel="epoch", ylabel="mean lambda_K")
-        legend(figure, entries(labels, looks))
+        legend(figure, entries(labels, styles))
         svg, png = rendered(figure)
     rows = tuple(
         (label, str(seed), str(epoch), f"{value:.4f}")

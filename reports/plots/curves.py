@@ -11,8 +11,10 @@ from bench.figures.benchmark import Benchmark
 from bench.store.curve import VALIDATION_RECALL, read_curve
 from reports.palette import Style
 from reports.plots.drawing import (
+    MOST_ROWS,
     SURFACE,
     Plot,
+    draw_curve,
     drawing,
     entries,
     legend,
@@ -21,9 +23,6 @@ from reports.plots.drawing import (
     rendered,
     time_axis,
 )
-
-MOST_ROWS = 60
-"""Epochs up to which a table of them stands behind the plot."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def _curve(rows: list[dict[str, float]], label: str, seed: int, best_epoch: int)
     )
 
 
-def draw_curves(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
+def draw_curves(benchmark: Benchmark, styles: Mapping[str, Style]) -> list[Plot]:
     """Validation Recall@20 over epochs and over training seconds.
 
     None where no model trains for more than an epoch, or there is no validation part.
@@ -82,12 +81,12 @@ def draw_curves(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
     if at_once:
         caption += f" Not drawn, as they learn in one pass: {', '.join(at_once)}."
     return [
-        _draw(drawn, looks, caption, over="epochs"),
-        _draw(drawn, looks, f"{caption} Validation stops the clock.", over="seconds"),
+        _draw(drawn, styles, caption, over="epochs"),
+        _draw(drawn, styles, f"{caption} Validation stops the clock.", over="seconds"),
     ]
 
 
-def _draw(curves: list[Curve], looks: Mapping[str, Style], caption: str, over: str) -> Plot:
+def _draw(curves: list[Curve], styles: Mapping[str, Style], caption: str, over: str) -> Plot:
     labels = list(dict.fromkeys(curve.label for curve in curves))
     with drawing():
         figure, axes = panel(2.9)
@@ -96,22 +95,19 @@ def _draw(curves: list[Curve], looks: Mapping[str, Style], caption: str, over: s
         else:
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         for curve in curves:
-            look = looks[curve.label]
+            style = styles[curve.label]
             x = curve.epochs if over == "epochs" else curve.seconds
-            kept = curve.epochs.index(curve.best_epoch)
+            chosen = curve.epochs.index(curve.best_epoch)
+            draw_curve(axes, style, x, curve.recalls)
             axes.plot(
-                x, curve.recalls, color=look.colour, linestyle=look.dash, linewidth=1.6,
-                marker=look.marker, markersize=4.5, markevery=max(1, len(x) // 10),
-            )  # fmt: skip
-            axes.plot(
-                x[kept], curve.recalls[kept], look.marker, color=look.colour, markersize=8.5,
+                x[chosen], curve.recalls[chosen], style.marker, color=style.colour, markersize=8.5,
                 markerfacecolor=SURFACE, markeredgewidth=1.8, zorder=3,
             )  # fmt: skip
         axes.set(
             xlabel="epoch" if over == "epochs" else "training time (s)",
             ylabel=f"validation {VALIDATION_RECALL}",
         )
-        legend(figure, entries(labels, looks))
+        legend(figure, entries(labels, styles))
         svg, png = rendered(figure)
     rows = tuple(row for curve in curves for row in _rows(curve))
     best = {

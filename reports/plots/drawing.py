@@ -12,12 +12,14 @@ from typing import Any, cast
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import AutoLocator, FuncFormatter, Locator, LogLocator, NullLocator
+from numpy.typing import ArrayLike
 
 from reports.palette import THEME, Style
 
@@ -31,9 +33,11 @@ PAD = 0.08
 LEGEND_ROW = 0.21
 """Inches."""
 LEGEND_MARK = 0.6
-"""Inches of an entry's line and of the gaps beside it."""
+"""Inches of an entry's line and of the gaps around it."""
 POINTS_PER_INCH = 72
 LONGEST_NAME = 20
+MOST_ROWS = 60
+"""Points of all curves up to which a plot has a table of them."""
 DOTS_PER_INCH = 200
 _OTHER_SCRIPTS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei",
@@ -140,11 +144,11 @@ def legend(figure: Figure, entries: Sequence[tuple[str, Line2D]]) -> None:
 
 
 def model_line(style: Style, **changes: Any) -> Line2D:
-    """How a model's points and lines look, as an entry of a legend."""
-    look: dict[str, Any] = {
+    """A model's points and line as an entry of a legend."""
+    shown: dict[str, Any] = {
         "color": style.colour, "marker": style.marker, "linestyle": style.dash, "markersize": 6,
     }  # fmt: skip
-    return Line2D([], [], **(look | changes))
+    return Line2D([], [], **(shown | changes))
 
 
 def name_rows(axes: Axes, labels: Sequence[str]) -> None:
@@ -159,11 +163,26 @@ def name_rows(axes: Axes, labels: Sequence[str]) -> None:
 def time_axis(axes: Axes, seconds: Sequence[float]) -> None:
     """Seconds along x, on a logarithmic scale where they span more than a factor of ten."""
     positive = [value for value in seconds if value > 0]
+    locator: Locator = AutoLocator()
     if len(positive) == len(seconds) and max(positive) > 10 * min(positive):
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(numticks=8))
-        axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        locator = LogLocator(numticks=8)
+    plain_ticks(axes.xaxis, locator)
+
+
+def plain_ticks(axis: Axis, locator: Locator) -> None:
+    """Ticks where `locator` puts them and nowhere else, as `plain` writes them."""
+    axis.set_major_locator(locator)
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+
+
+def draw_curve(axes: Axes, style: Style, x: Sequence[float], y: ArrayLike) -> None:
+    """A model's curve with about ten markers at most."""
+    axes.plot(
+        x, y, color=style.colour, linestyle=style.dash, linewidth=1.6, marker=style.marker,
+        markersize=4.5, markevery=max(1, len(x) // 10),
+    )  # fmt: skip
 
 
 def plain(value: float) -> str:
@@ -208,6 +227,6 @@ def _fit(figure: Figure) -> None:
         axes.set_position((left, low, right - left, high - low))
 
 
-def entries(labels: Sequence[str], looks: Mapping[str, Style]) -> list[tuple[str, Line2D]]:
+def entries(labels: Sequence[str], styles: Mapping[str, Style]) -> list[tuple[str, Line2D]]:
     """Legend entries of models."""
-    return [(short(label), model_line(looks[label])) for label in labels]
+    return [(short(label), model_line(styles[label])) for label in labels]

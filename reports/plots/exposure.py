@@ -18,25 +18,25 @@ RANDOM_POPULARITY = 0.5
 """Mean popularity percentile of what a random recommender shows."""
 
 
-def draw_exposure(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
+def draw_exposure(benchmark: Benchmark, styles: Mapping[str, Style]) -> list[Plot]:
     """Coverage and popularity at the headline's cut-off, of the models that have them."""
     k = headline_k(benchmark.record.ks)
     coverage, popularity = f"Coverage@{k}", f"Popularity@{k}"
     known = [summary for summary in benchmark.summaries if coverage in summary.exposure]
     if not known:
         return []
-    return [_coverage(known, coverage, looks, k), _popularity(known, popularity, looks, k)]
+    return [_coverage(known, coverage, styles, k), _popularity(known, popularity, styles)]
 
 
 def _coverage(
-    summaries: Sequence[ModelSummary], metric: str, looks: Mapping[str, Style], k: int
+    summaries: Sequence[ModelSummary], metric: str, styles: Mapping[str, Style], k: int
 ) -> Plot:
     values = {summary.label: summary.exposure[metric].value for summary in summaries}
     with drawing():
         figure, axes = panel(0.75 + ROW * len(values))
         axes.barh(
             range(len(values)), list(values.values()), height=0.62,
-            color=[looks[label].colour for label in values],
+            color=[styles[label].colour for label in values],
         )  # fmt: skip
         for place, value in enumerate(values.values()):
             axes.annotate(
@@ -48,23 +48,15 @@ def _coverage(
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.set_xlabel(metric)
         svg, png = rendered(figure)
-    return Plot(
-        name="coverage",
-        title=metric,
-        caption=(
-            f"Share of the catalogue that was among the first {k} of any test event. A model that "
-            "shows everyone the same has little of it."
-        ),
-        description=_listed(values),
-        svg=svg,
-        png=png,
-        columns=("model", metric),
-        rows=tuple((label, f"{value:.4f}") for label, value in values.items()),
+    caption = (
+        f"Share of the catalogue that was among the first {k} of any test event. A model that "
+        "shows everyone the same has little of it."
     )
+    return _plot("coverage", metric, values, caption, svg, png)
 
 
 def _popularity(
-    summaries: Sequence[ModelSummary], metric: str, looks: Mapping[str, Style], k: int
+    summaries: Sequence[ModelSummary], metric: str, styles: Mapping[str, Style]
 ) -> Plot:
     values = {summary.label: summary.exposure[metric].value for summary in summaries}
     targets = summaries[0].exposure.get(TARGET_POPULARITY)
@@ -83,8 +75,8 @@ def _popularity(
                 textcoords="offset points", fontsize=8.5, color=MUTED,
             )  # fmt: skip
         for place, (label, value) in enumerate(values.items()):
-            look = looks[label]
-            axes.plot(value, place, look.marker, color=look.colour, markersize=8)
+            style = styles[label]
+            axes.plot(value, place, style.marker, color=style.colour, markersize=8)
         name_rows(axes, list(values))
         axes.set_xlim(0, 1.02)
         axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
@@ -99,11 +91,18 @@ def _popularity(
             " Right of the dashed line a model recommends more popular items than users took "
             f"({_percent(targets.value)})."
         )
+    return _plot("popularity", metric, values, caption, svg, png)
+
+
+def _plot(
+    name: str, metric: str, values: Mapping[str, float], caption: str, svg: str, png: bytes
+) -> Plot:
+    shares = ", ".join(f"{label} {_percent(value)}" for label, value in values.items())
     return Plot(
-        name="popularity",
+        name=name,
         title=metric,
         caption=caption,
-        description=_listed(values),
+        description=f"{shares}.",
         svg=svg,
         png=png,
         columns=("model", metric),
@@ -113,7 +112,3 @@ def _popularity(
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
-
-
-def _listed(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{label} {_percent(value)}" for label, value in values.items()) + "."

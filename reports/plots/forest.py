@@ -1,11 +1,11 @@
-"""Forest plots: the best model beside each other one, one plot a metric."""
+"""Forest plots: the best model against each other one, one plot a metric."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from bench.figures.benchmark import Benchmark
 from bench.stats.comparison import Difference
@@ -18,67 +18,58 @@ from reports.plots.drawing import (
     drawing,
     name_rows,
     panel,
-    plain,
+    plain_ticks,
     rendered,
 )
 
 
-@dataclass(frozen=True)
-class Lead:
-    """By how much the best model is ahead of another one."""
-
-    other: str
-    value: float
-    low: float
-    high: float
-    adjusted_p: float
-    decided: bool
-
-
-def leads(benchmark: Benchmark) -> dict[str, list[Lead]]:
-    """What the best model by the headline is ahead of each other one, by metric, in their order."""
-    found: dict[str, list[Lead]] = {}
-    if benchmark.summaries:
+def leads(benchmark: Benchmark) -> dict[str, list[Difference]]:
+    """Differences of the best model to each other one by metric, in their order."""
+    found: dict[str, list[Difference]] = {}
+    for difference in benchmark.differences:
         best = benchmark.summaries[0].label
-        for difference in benchmark.differences:
-            if best in (difference.first, difference.second):
-                found.setdefault(difference.metric, []).append(_lead(difference, best))
+        if best == difference.second:
+            difference = _from_the_other_side(difference)
+        if best == difference.first:
+            found.setdefault(difference.metric, []).append(difference)
     return found
 
 
-def _lead(difference: Difference, best: str) -> Lead:
-    if difference.first == best:
-        other, ends, sign = difference.second, (difference.low, difference.high), 1
-    else:
-        other, ends, sign = difference.first, (-difference.high, -difference.low), -1
-    value = sign * difference.value
-    return Lead(other, value, *ends, difference.adjusted_p, difference.decided)
+def _from_the_other_side(difference: Difference) -> Difference:
+    return replace(
+        difference,
+        first=difference.second,
+        second=difference.first,
+        value=-difference.value,
+        low=-difference.high,
+        high=-difference.low,
+    )
 
 
-def draw_forests(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
+def draw_forests(benchmark: Benchmark, styles: Mapping[str, Style]) -> list[Plot]:
     """A plot a compared metric, the headline's first; none with fewer than two models."""
     found = leads(benchmark)
     metrics = sorted(found, key=lambda metric: metric != benchmark.headline)
-    return [_draw(benchmark.summaries[0].label, metric, found[metric], looks) for metric in metrics]
+    return [_draw(metric, found[metric], styles) for metric in metrics]
 
 
-def _draw(best: str, metric: str, rows: list[Lead], looks: Mapping[str, Style]) -> Plot:
+def _draw(metric: str, rows: Sequence[Difference], styles: Mapping[str, Style]) -> Plot:
+    best = rows[0].first
     with drawing():
         figure, axes = panel(0.75 + ROW * len(rows))
         axes.axvline(0, color=INK, linewidth=0.9)
         for place, lead in enumerate(rows):
-            look = looks[lead.other]
-            axes.hlines(place, lead.low, lead.high, color=look.colour, linewidth=1.8)
+            style = styles[lead.second]
+            axes.hlines(place, lead.low, lead.high, color=style.colour, linewidth=1.8)
             axes.plot(
-                lead.value, place, look.marker, color=look.colour, markersize=7.5,
-                markerfacecolor=look.colour if lead.decided else SURFACE, markeredgewidth=1.6,
+                lead.value, place, style.marker, color=style.colour, markersize=7.5,
+                markerfacecolor=style.colour if lead.decided else SURFACE, markeredgewidth=1.6,
             )  # fmt: skip
-        name_rows(axes, [lead.other for lead in rows])
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        name_rows(axes, [lead.second for lead in rows])
+        plain_ticks(axes.xaxis, MaxNLocator(5))
         axes.set_xlabel(f"difference in {metric}")
         svg, png = rendered(figure)
-    decided = [lead.other for lead in rows if lead.decided]
+    decided = [lead.second for lead in rows if lead.decided]
     return Plot(
         name=f"differences-{metric.lower().replace('@', '-at-')}",
         title=f"{metric}: {best} beside each other model",
@@ -96,7 +87,7 @@ def _draw(best: str, metric: str, rows: list[Lead], looks: Mapping[str, Style]) 
         columns=("model", "difference", "corrected interval", "corrected p", "decided"),
         rows=tuple(
             (
-                lead.other,
+                lead.second,
                 f"{lead.value:+.4f}",
                 f"{lead.low:+.4f} to {lead.high:+.4f}",
                 f"{lead.adjusted_p:.2g}",

@@ -44,7 +44,7 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
     )
 
 
-def draw_pareto(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None:
+def draw_pareto(benchmark: Benchmark, styles: Mapping[str, Style]) -> Plot | None:
     """The headline with its interval over mean training seconds; None without models."""
     if not benchmark.summaries:
         return None
@@ -66,14 +66,14 @@ def draw_pareto(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None
         )  # fmt: skip
         handles = []
         for label, (x, y) in points.items():
-            look, estimate = looks[label], quality[label]
-            fill = look.colour if label in front else SURFACE
-            axes.vlines(x, estimate.low, estimate.high, color=look.colour, linewidth=1.4, zorder=2)
+            style, estimate = styles[label], quality[label]
+            fill = style.colour if label in front else SURFACE
+            axes.vlines(x, estimate.low, estimate.high, color=style.colour, linewidth=1.4, zorder=2)
             axes.plot(
-                x, y, look.marker, color=look.colour, markerfacecolor=fill, markersize=8,
+                x, y, style.marker, color=style.colour, markerfacecolor=fill, markersize=8,
                 markeredgewidth=1.6, zorder=3,
             )  # fmt: skip
-            shown = model_line(look, linestyle="none", markerfacecolor=fill, markeredgewidth=1.4)
+            shown = model_line(style, linestyle="none", markerfacecolor=fill, markeredgewidth=1.4)
             handles.append((short(label), shown))
         axes.margins(x=0.08)
         axes.set(xlabel="training time (s)", ylabel=metric)

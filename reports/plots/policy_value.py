@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from bench.figures.benchmark import Benchmark
@@ -25,6 +25,7 @@ from reports.plots.drawing import (
     model_line,
     panel,
     plain,
+    plain_ticks,
     rendered,
     short,
 )
@@ -42,7 +43,7 @@ LEAST_WEIGHT = 1e-6
 """Smaller weights are drawn there."""
 
 
-def draw_values(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
+def draw_values(benchmark: Benchmark, styles: Mapping[str, Style]) -> list[Plot]:
     """The headline against each kind of value that a model has: the log's estimate, the truth."""
     policies, k = benchmark.policies, headline_k(benchmark.record.ks)
     diagnostic = policies.logging_policy is not None and policies.logging_policy.is_estimate
@@ -54,7 +55,7 @@ def draw_values(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
     caption = "Mean reward of an event by the log's weights; 95 % intervals over sessions."
     if diagnostic:
         caption += " A diagnostic: the propensities are estimated."
-    plots = [_against("value", VALUE, estimated, caption, benchmark, looks)]
+    plots = [_against("value", VALUE, estimated, caption, benchmark, styles)]
     for page in PAGES:
         name = true_value_name(k, page)
         true = {
@@ -64,7 +65,7 @@ def draw_values(benchmark: Benchmark, looks: Mapping[str, Style]) -> list[Plot]:
             f"What a simulated session pays that is shown {_SHOWN[page].format(k=k)} at each step."
         )
         plots.append(
-            _against(f"true-value-{page.replace('_', '-')}", name, true, caption, benchmark, looks)
+            _against(f"true-value-{page.replace('_', '-')}", name, true, caption, benchmark, styles)
         )
     return [plot for plot in plots if plot is not None]
 
@@ -75,7 +76,7 @@ def _against(
     values: Mapping[str, Estimate],
     caption: str,
     benchmark: Benchmark,
-    looks: Mapping[str, Style],
+    styles: Mapping[str, Style],
 ) -> Plot | None:
     """A point a model, the headline along x; None without a value."""
     if not values:
@@ -86,16 +87,15 @@ def _against(
     with drawing():
         figure, axes = panel(3.1)
         for label, value in values.items():
-            look, x = looks[label], accuracy[label]
-            axes.hlines(value.value, x.low, x.high, color=look.colour, linewidth=1.4)
-            axes.vlines(x.value, value.low, value.high, color=look.colour, linewidth=1.4)
-            axes.plot(x.value, value.value, look.marker, color=look.colour, markersize=8)
+            style, x = styles[label], accuracy[label]
+            axes.hlines(value.value, x.low, x.high, color=style.colour, linewidth=1.4)
+            axes.vlines(x.value, value.low, value.high, color=style.colour, linewidth=1.4)
+            axes.plot(x.value, value.value, style.marker, color=style.colour, markersize=8)
         for along in (axes.xaxis, axes.yaxis):
-            along.set_major_locator(MaxNLocator(5))
-            along.set_major_formatter(FuncFormatter(lambda number, _: plain(number)))
+            plain_ticks(along, MaxNLocator(5))
         axes.margins(0.08)
         axes.set(xlabel=metric, ylabel=axis)
-        shown = [(short(label), model_line(looks[label], linestyle="none")) for label in values]
+        shown = [(short(label), model_line(styles[label], linestyle="none")) for label in values]
         legend(figure, shown)
         svg, png = rendered(figure)
     if absent:
@@ -121,7 +121,7 @@ def _against(
     )
 
 
-def draw_weights(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | None:
+def draw_weights(benchmark: Benchmark, styles: Mapping[str, Style]) -> Plot | None:
     """Histograms of pi/beta of the logged items; None where no trial stored a policy."""
     found = _weights(benchmark)
     if not found:
@@ -137,10 +137,10 @@ def draw_weights(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | Non
     with drawing():
         figure, axes = panel(2.9)
         for label, weights in shown.items():
-            kept = np.maximum(weights[weights > 0], LEAST_WEIGHT)
-            shares = np.histogram(kept, edges)[0] / len(weights)
-            look = looks[label]
-            axes.stairs(shares, edges, color=look.colour, linestyle=look.dash, linewidth=1.6)
+            drawn = np.maximum(weights[weights > 0], LEAST_WEIGHT)
+            shares = np.histogram(drawn, edges)[0] / len(weights)
+            style = styles[label]
+            axes.stairs(shares, edges, color=style.colour, linestyle=style.dash, linewidth=1.6)
         for place, name in ((1.0, "1"), (CAP, "cap")):
             axes.axvline(place, color=MUTED, linewidth=1.0, linestyle=(0, (1.5, 1.5)))
             axes.annotate(
@@ -148,12 +148,10 @@ def draw_weights(benchmark: Benchmark, looks: Mapping[str, Style]) -> Plot | Non
                 textcoords="offset points", fontsize=8.5, color=MUTED,
             )  # fmt: skip
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(numticks=7))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        plain_ticks(axes.xaxis, LogLocator(numticks=7))
         axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         axes.set(xlabel="weight pi / beta", ylabel="test events")
-        legend(figure, [(short(of), model_line(looks[of], marker="none")) for of in shown])
+        legend(figure, [(short(of), model_line(styles[of], marker="none")) for of in shown])
         svg, png = rendered(figure)
     caption = (
         "How much more often the policy would show a logged item than the logger did. A value "
@@ -184,10 +182,10 @@ def _weights(benchmark: Benchmark) -> dict[str, NDArray[np.float64]]:
     found = {}
     for summary in benchmark.summaries:
         columns = [read_policy(folder, len(benchmark.events)) for folder in summary.folders]
-        kept = [log_weights(each, logger) for each in columns if each is not None]
-        if kept:
+        of_seeds = [log_weights(each, logger) for each in columns if each is not None]
+        if of_seeds:
             with np.errstate(over="ignore"):
-                found[summary.label] = np.exp(np.concatenate(kept))
+                found[summary.label] = np.exp(np.concatenate(of_seeds))
     return found
 
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from bench.figures.benchmark import Benchmark
 from bench.figures.slices import Slice, slices
 from reports.palette import Style
-from reports.plots.drawing import INK, MUTED, Plot, drawing, entries, legend, panel, plain, rendered
+from reports.plots.drawing import (
+    INK,
+    MUTED,
+    Plot,
+    drawing,
+    entries,
+    legend,
+    panel,
+    plain_ticks,
+    rendered,
+)
 
 MOST_MODELS = 6
 """Models drawn, the best ones: more would hide each other. The table has all."""
@@ -19,7 +29,7 @@ MODEL_ROW, SLICE_GAP, LEAST_ROW = 0.085, 0.14, 0.34
 
 
 def draw_slices(
-    benchmark: Benchmark, looks: Mapping[str, Style]
+    benchmark: Benchmark, styles: Mapping[str, Style]
 ) -> tuple[list[Plot], tuple[Slice, ...]]:
     """A plot a dimension of the headline by slice, and the slices behind them."""
     if not benchmark.summaries:
@@ -29,13 +39,13 @@ def draw_slices(
     }
     found = slices(values, benchmark.events, benchmark.catalogue)
     plots = [
-        _draw(dimension, list(parts), benchmark.headline, looks)
+        _draw(dimension, list(parts), benchmark.headline, styles)
         for dimension, parts in itertools.groupby(found, key=lambda part: part.dimension)
     ]
     return plots, tuple(found)
 
 
-def _draw(dimension: str, parts: Sequence[Slice], metric: str, looks: Mapping[str, Style]) -> Plot:
+def _draw(dimension: str, parts: Sequence[Slice], metric: str, styles: Mapping[str, Style]) -> Plot:
     labels = list(parts[0].values)
     shown = labels[:MOST_MODELS]
     row = max(LEAST_ROW, MODEL_ROW * len(shown) + SLICE_GAP)
@@ -44,19 +54,18 @@ def _draw(dimension: str, parts: Sequence[Slice], metric: str, looks: Mapping[st
         for place, part in enumerate(parts):
             for i, label in enumerate(shown):
                 y = place + (i - (len(shown) - 1) / 2) * MODEL_ROW / row
-                look, figures = looks[label], part.values[label]
-                axes.hlines(y, figures.low, figures.high, color=look.colour, linewidth=1.2)
-                axes.plot(figures.value, y, look.marker, color=look.colour, markersize=4.8)
+                style, figures = styles[label], part.values[label]
+                axes.hlines(y, figures.low, figures.high, color=style.colour, linewidth=1.2)
+                axes.plot(figures.value, y, style.marker, color=style.colour, markersize=4.8)
         for border in range(1, len(parts)):
             axes.axhline(border - 0.5, color=MUTED, linewidth=0.4)
         axes.set_yticks(range(len(parts)), [_name(part) for part in parts], color=INK)
         axes.set_ylim(len(parts) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0, labelsize=8.5)
         axes.grid(axis="y", visible=False)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+        plain_ticks(axes.xaxis, MaxNLocator(5))
         axes.set_xlabel(metric)
-        legend(figure, entries(shown, looks))
+        legend(figure, entries(shown, styles))
         svg, png = rendered(figure)
     caption = (
         f"{metric} by {dimension}, with 95 % intervals over sessions and the number of events."

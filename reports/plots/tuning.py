@@ -9,13 +9,19 @@ from matplotlib.ticker import MaxNLocator
 from bench.store.curve import VALIDATION_RECALL
 from bench.store.tuning_records import Tuning, expected_best
 from reports.palette import Style
-from reports.plots.drawing import Plot, drawing, entries, legend, panel, rendered
+from reports.plots.drawing import (
+    MOST_ROWS,
+    Plot,
+    draw_curve,
+    drawing,
+    entries,
+    legend,
+    panel,
+    rendered,
+)
 
-MOST_ROWS = 60
-"""Budgets up to which a table of them stands behind the plot."""
 
-
-def draw_tuning(tunings: Sequence[Tuning], looks: Mapping[str, Style]) -> list[Plot]:
+def draw_tuning(tunings: Sequence[Tuning], styles: Mapping[str, Style]) -> list[Plot]:
     """Expected best validation recall over candidates; none where no model had two."""
     curves = {
         tuning.label: expected_best([candidate.score for candidate in tuning.candidates])
@@ -27,15 +33,10 @@ def draw_tuning(tunings: Sequence[Tuning], looks: Mapping[str, Style]) -> list[P
     with drawing():
         figure, axes = panel(2.9)
         for label, best in curves.items():
-            look = looks[label]
-            axes.plot(
-                range(1, 1 + len(best)), best, color=look.colour, linestyle=look.dash,
-                linewidth=1.6, marker=look.marker, markersize=4.5,
-                markevery=max(1, len(best) // 10),
-            )  # fmt: skip
+            draw_curve(axes, styles[label], range(1, 1 + len(best)), best)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set(xlabel="candidates", ylabel=f"best validation {VALIDATION_RECALL}")
-        legend(figure, entries(list(curves), looks))
+        legend(figure, entries(list(curves), styles))
         svg, png = rendered(figure)
     rows = tuple(
         (label, str(budget), f"{value:.4f}")

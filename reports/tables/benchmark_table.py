@@ -72,11 +72,11 @@ def rows_and_columns(benchmark: Benchmark) -> tuple[list[TableRow], list[Column]
         Column(MEMORY, 0, "lowest"),
     ]
     worse = _differing_from_best(benchmark)
-    cut_off = still_improving(benchmark)
+    improving = still_improving(benchmark)
     rows = [
         replace(
             _row(summary, worse, value_cells(benchmark, summary.label)),
-            mark=STILL_IMPROVING if summary.label in cut_off else "",
+            mark=STILL_IMPROVING if summary.label in improving else "",
         )
         for summary in benchmark.summaries
     ]
@@ -101,12 +101,12 @@ def _row(summary: ModelSummary, worse: set[tuple[str, str]], values: dict[str, C
 
 def _differing_from_best(benchmark: Benchmark) -> set[tuple[str, str]]:
     """Label and metric of each model that differs significantly from the best one in it."""
-    told = set()
+    worse = set()
     for metric in {difference.metric for difference in benchmark.differences}:
         values = {summary.label: summary.metrics[metric].value for summary in benchmark.summaries}
         best = max(values, key=lambda label: values[label])
         for difference in benchmark.differences:
             pair = (difference.first, difference.second)
             if difference.metric == metric and difference.decided and best in pair:
-                told |= {(label, metric) for label in pair if label != best}
-    return told
+                worse |= {(label, metric) for label in pair if label != best}
+    return worse

@@ -58,7 +58,7 @@ _NO_CELL = Cell(None)
 def markdown_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
     """Pipe table of `rows`, without a newline at the end.
 
-    A cell reads `value† ± spread [low, high]`, as far as it has them, `-` where it has no value.
+    A cell reads `value† ± spread [low, high]`, leaving out what it lacks, `-` without a value.
     Each column's best value is bold, with all that look the same; † marks a value that differs
     significantly from the best.
     """
@@ -72,31 +72,32 @@ def markdown_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
 
 
 def csv_table(rows: Sequence[TableRow], columns: Sequence[Column]) -> str:
-    """CSV of `rows` in full precision, with a header; a missing figure is an empty field.
+    """CSV of `figure_columns` in full precision; a missing figure is an empty field."""
+    figures = figure_columns(rows, columns)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["model", *figures])
+    for row, numbers in zip(rows, zip(*figures.values(), strict=True), strict=True):
+        writer.writerow([row.label, *("" if n is None else repr(float(n)) for n in numbers)])
+    return text.getvalue()
+
+
+def figure_columns(
+    rows: Sequence[TableRow], columns: Sequence[Column]
+) -> dict[str, list[float | None]]:
+    """The numbers of `rows` by column name, None where one is missing.
 
     Next to a column are those of `low`, `high` and `spread` that any of its cells has.
     """
-    figures = [
-        (column.name, attribute)
-        for column in columns
-        for attribute in ("value", "low", "high", "spread")
-        if attribute == "value"
-        or any(
-            getattr(row.values.get(column.name, _NO_CELL), attribute) is not None for row in rows
-        )
-    ]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["model"]
-        + [name if attribute == "value" else f"{name} {attribute}" for name, attribute in figures]
-    )
-    for row in rows:
-        numbers = [
-            getattr(row.values.get(name, _NO_CELL), attribute) for name, attribute in figures
-        ]
-        writer.writerow([row.label, *("" if n is None else repr(float(n)) for n in numbers)])
-    return text.getvalue()
+    found = {}
+    for column in columns:
+        cells = [row.values.get(column.name, _NO_CELL) for row in rows]
+        found[column.name] = [cell.value for cell in cells]
+        for attribute in ("low", "high", "spread"):
+            numbers = [getattr(cell, attribute) for cell in cells]
+            if any(number is not None for number in numbers):
+                found[f"{column.name} {attribute}"] = numbers
+    return found
 
 
 def latex_table(rows: Sequence[TableRow], columns: Sequence[Column], *, caption: str) -> str:
@@ -188,12 +189,18 @@ def _cell_text(cell: Cell, digits: int, best: str | None) -> str:
     if cell.value is None:
         return MISSING
     text = number_text(cell.value, digits)
-    if text == best:
-        text = f"**{text}**"
-    if cell.differs_from_best:
-        text += DIFFERS_FROM_BEST
-    if cell.spread is not None:
-        text += f" ± {number_text(cell.spread, digits)}"
-    if cell.low is not None and cell.high is not None:
-        text += f" [{number_text(cell.low, digits)}, {number_text(cell.high, digits)}]"
-    return text
+    text = with_marks(f"**{text}**" if text == best else text, cell, digits)
+    ends = interval_ends(cell, digits)
+    return f"{text} [{', '.join(ends)}]" if ends else text
+
+
+def with_marks(number: str, cell: Cell, digits: int) -> str:
+    """The text of a cell's value, † if it differs from the best, and ± its spread."""
+    mark = DIFFERS_FROM_BEST if cell.differs_from_best else ""
+    spread = "" if cell.spread is None else f" ± {number_text(cell.spread, digits)}"
+    return number + mark + spread
+
+
+def interval_ends(cell: Cell, digits: int) -> list[str]:
+    """Low and high end of a cell's interval as tables show them; empty without an interval."""
+    return [number_text(end, digits) for end in (cell.low, cell.high) if end is not None]

@@ -161,7 +161,7 @@ def _given(benchmark: Benchmark) -> dict[str, PolicyValue]:
 def policy_values_csv(benchmark: Benchmark) -> str:
     """A row a model and estimator, in full precision, with the overlap behind it or the reason.
 
-    Where there is a value, clipped IPS has a row a cap besides.
+    Where there is a value, clipped IPS also has a row for each cap.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -28,8 +28,8 @@ def still_improving(benchmark: Benchmark) -> frozenset[str]:
 
 def still_improving_lines(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
     """One line that names these models, in the table's order; none without any."""
-    cut_off = still_improving(benchmark)
-    names = [written(item.label) for item in benchmark.summaries if item.label in cut_off]
+    improving = still_improving(benchmark)
+    names = [written(item.label) for item in benchmark.summaries if item.label in improving]
     if not names:
         return []
     options = ", ".join(f"{name}.epochs" for name in names)

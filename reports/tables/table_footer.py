@@ -28,7 +28,7 @@ _TIE_RULES = {
 
 
 def decisions(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
-    """A sentence on the best model by the headline beside each other one.
+    """A sentence that compares the best model by the headline with each other one.
 
     `written` is how the reader's medium writes a model's name, such as `escape_markdown`.
     """
@@ -38,11 +38,11 @@ def decisions(benchmark: Benchmark, written: Callable[[str], str]) -> list[str]:
     }
     return [
         decision(_named(difference, written), seconds[difference.first], seconds[difference.second])
-        for difference in beside_the_best(benchmark)
+        for difference in differences_to_best(benchmark)
     ]
 
 
-def beside_the_best(benchmark: Benchmark) -> list[Difference]:
+def differences_to_best(benchmark: Benchmark) -> list[Difference]:
     """Differences in the headline of which one side is the best model."""
     best = benchmark.summaries[0].label if benchmark.summaries else None
     return [
@@ -54,20 +54,20 @@ def beside_the_best(benchmark: Benchmark) -> list[Difference]:
 
 def _how_compared(benchmark: Benchmark) -> list[str]:
     """How differences were tested, and the smallest difference that the test can detect."""
-    beside = beside_the_best(benchmark)
-    if not beside:
+    to_best = differences_to_best(benchmark)
+    if not to_best:
         return []
-    smallest = [difference.detectable for difference in beside]
-    levels = sorted(1 - difference.level for difference in beside)
+    smallest = [difference.detectable for difference in to_best]
+    levels = sorted(1 - difference.level for difference in to_best)
     shown = " to ".join(dict.fromkeys(f"{100 * each:.4g}" for each in (levels[0], levels[-1])))
     return [
         f"differences: of the same events; p by {PERMUTATIONS:,} paired permutations of sessions, "
         "two-sided (where no permutation comes near, by Hoeffding's bound), corrected by Holm over "
-        f"{beside[0].family:,} (all pairs, metrics and data sets); the interval is of the "
+        f"{to_best[0].family:,} (all pairs, metrics and data sets); the interval is of the "
         f"corrected test ({shown} %), so that it leaves out 0 where p is below 0.05 and only "
         "there; † marks a figure significantly different from the "
         "best of its column",
-        f"smallest difference that these {beside[0].n_sessions:,} sessions show four times in "
+        f"smallest difference that these {to_best[0].n_sessions:,} sessions show four times in "
         f"five: {_range(smallest)} {benchmark.headline}",
     ]
 

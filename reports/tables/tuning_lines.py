@@ -64,7 +64,7 @@ def _text(value: Any) -> str:
 
 
 def _curve(scores: Sequence[float]) -> str:
-    """The expected best at budgets that double, and at the whole one."""
+    """The expected best at budgets that double, and at the full budget."""
     best = expected_best(scores)
     budgets = sorted({2**power for power in range(len(scores).bit_length())} | {len(scores)})
     return ", ".join(f"{best[b - 1]:.4f} of {b}" for b in budgets)

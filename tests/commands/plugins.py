@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,16 @@ class Failing(Plugin):
     def in_epoch(self, epoch: int) -> None:
         if epoch == 2:
             raise RuntimeError("planned failure in epoch 2")
+
+
+class Stalling(Plugin):
+    """Waits in its second epoch for a file `go` in the current folder."""
+
+    name = "stalling"
+
+    def in_epoch(self, epoch: int) -> None:
+        while epoch == 2 and not Path("go").exists():
+            time.sleep(0.02)
 
 
 class Dying(Plugin):

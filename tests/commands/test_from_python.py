@@ -158,8 +158,7 @@ sys.path.insert(0, {clone!r})
 print("once")
 from run_bench import run
 result = run(
-    models={models!r}, dataset="log.csv", valid_share=0, options={{"gru4rec": {{"epochs": 150}}}},
-    tracking_uri={uri!r}, page=False,
+    models={models!r}, dataset="log.csv", valid_share=0, tracking_uri={uri!r}, page=False,
 )
 print(result.interrupted, result.table["model"].to_list())
 """
@@ -193,7 +192,7 @@ def test_caller_is_run_once(folder: Path, log: Path, arguments: tuple[str, ...],
 
 
 def test_interrupt_returns_what_is_finished(folder: Path, log: Path) -> None:
-    process = start(folder, models="popularity,gru4rec")
-    out, err = interrupted_at(process, "gru4rec seed 1  epoch 2/150")
+    process = start(folder, models=f"popularity,{PLUGINS}:Stalling")
+    out, err = interrupted_at(process, "stalling seed 1 +epoch 1/2")
     assert out == "once\nTrue ['popularity']\n", err
     assert process.returncode == 0

@@ -25,7 +25,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_CACHE_DIR", str(folder / "cache"))
         options = ["--models", "gru4rec,popularity", "--dataset", SIMULATED, "--k", "1,5"]
-        options += ["--set", "gru4rec.epochs=1", "--output", str(folder / "out"), "--no-page"]
+        options += ["--set", "gru4rec.epochs=1", "--set", "gru4rec.layers=16"]
+        options += ["--output", str(folder / "out"), "--no-page"]
         assert run_bench.main([*options, "--tracking-uri", "none"]) == 0
     return folder / "out"
 

@@ -17,17 +17,23 @@ from reports.tables.formats import escape_markdown
 from tests.commands.conftest import start
 from tests.commands.serving import invoke, served
 
+PLUGINS = Path(__file__).with_name("plugins.py")
 SECONDS = 1200
 
 
-def runs_in(folder: Path, experiment: str) -> dict[str, Any]:
-    """Runs of an experiment in the store that `mlflow ui` reads in `folder`, by name."""
+def all_runs(folder: Path, experiment: str) -> list[Any]:
+    """Runs of an experiment in the store that `mlflow ui` reads in `folder`."""
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(tracking_uri=f"sqlite:///{folder}/mlflow.db")
     found = client.get_experiment_by_name(experiment)
     assert found is not None
-    runs = client.search_runs([found.experiment_id])
+    return list(client.search_runs([found.experiment_id]))
+
+
+def runs_in(folder: Path, experiment: str) -> dict[str, Any]:
+    """The same by their names, of which no two are alike."""
+    runs = all_runs(folder, experiment)
     names = [run.info.run_name for run in runs]
     assert len(set(names)) == len(names), "a run stands there twice"
     return {run.info.run_name: run for run in runs}
@@ -52,35 +58,42 @@ def interrupted_at(process: subprocess.Popen[str], pattern: str) -> tuple[str, s
     return out, "".join(lines)
 
 
-def test_interrupt_keeps_what_is_whole_and_the_next_command_goes_on(
+def test_interrupt_keeps_finished_trials_and_the_next_command_runs_the_others(
     folder: Path, log: Path
 ) -> None:
     command = (
-        "--models", "popularity,gru4rec,tocr", "--dataset", str(log), "--valid-share", "0",
-        "--set", "gru4rec.epochs=150", "--set", "tocr.epochs=2",
+        "--models", f"popularity,{PLUGINS}:Stalling,{PLUGINS}:Failing", "--dataset", str(log),
+        "--valid-share", "0",
     )  # fmt: skip
     process = start(folder, *command)
-    out, err = interrupted_at(process, r"gru4rec seed 1 +epoch 2/")
+    out, err = interrupted_at(process, r"stalling seed 1 +epoch 1/")
     assert process.returncode == 130, err
     assert "| popularity" in out
-    assert "| gru4rec" not in out
+    assert "| stalling" not in out
     assert [file.name.split("-")[0] for file in (folder / "results/trials").iterdir()] == [
         "popularity"
     ]
     runs = runs_in(folder, f"{folder.name}-log temporal")
     statuses = {name: run.info.status for name, run in runs.items()}
     assert statuses == {
-        "benchmark: popularity, gru4rec, tocr": "KILLED",
+        "benchmark: popularity, stalling, failing": "KILLED",
         "popularity seed 1": "FINISHED",
-        "gru4rec seed 1": "KILLED",
+        "stalling seed 1": "KILLED",
     }
 
+    (folder / "go").touch()
     process = start(folder, *command)
     out, err = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0, err
+    assert process.returncode == 1, err
     assert "popularity seed 1: reused" in err
     labels = [line.split("|")[1].strip() for line in out.splitlines() if line.startswith("| ")]
-    assert sorted(labels[1:]) == ["gru4rec", "popularity", "tocr"]
+    assert sorted(labels[1:]) == ["popularity", "stalling"]
+
+    runs_of_both = all_runs(folder, f"{folder.name}-log temporal")
+    (failed,) = [run for run in runs_of_both if run.info.run_name == "failing seed 1"]
+    assert failed.info.status == "FAILED"
+    assert failed.info.end_time is not None
+    assert "planned failure in epoch 2" in failed.data.tags["reason"]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +106,8 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, s
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         process = start(
             folder, "--models", "popularity,gru4rec,tocr",
-            "--set", "gru4rec.epochs=2", "--set", "tocr.epochs=1",
+            "--set", "gru4rec.epochs=2", "--set", "gru4rec.layers=32",
+            "--set", "tocr.epochs=1", "--set", "tocr.width=32",
             page=True, DISPLAY="", MPLBACKEND="TkAgg",
         )  # fmt: skip
         out, err = process.communicate(timeout=SECONDS)
@@ -168,24 +182,12 @@ def test_model_of_a_run_is_served_and_answers_as_recommend_does(
         assert "give ids such as 356 (Forrest Gump (1994))" in answer["message"]
 
 
-def test_failed_trial_is_a_failed_run_with_its_reason(folder: Path, log: Path) -> None:
-    failing = Path(__file__).with_name("plugins.py")
-    process = start(folder, "--models", f"popularity,{failing}:Failing", "--dataset", str(log))
-    _, err = process.communicate(timeout=SECONDS)
-    assert process.returncode == 1, err
-    run = runs_in(folder, f"{folder.name}-log temporal")["failing seed 1"]
-    assert run.info.status == "FAILED"
-    assert run.info.end_time is not None
-    assert "planned failure in epoch 2" in run.data.tags["reason"]
-
-
 def test_tracking_server_that_is_down_costs_a_warning(
-    folder: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, log: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    process = start(folder, "--models", "popularity", "--dataset", str(log))
-    out, err = process.communicate(timeout=SECONDS)
-    assert process.returncode == 0, err
+    assert run_bench.main(["--models", "popularity", "--dataset", str(log), "--no-page"]) == 0
+    out, err = capsys.readouterr()
     assert "| popularity" in out
     (warning,) = [line for line in err.splitlines() if "127.0.0.1:9 cannot be used" in line]
     assert "the same command run again fills MLflow" in warning

@@ -11,31 +11,20 @@ import numpy as np
 import pytest
 
 import run_bench
-from tests.commands.conftest import Run, write_table
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Output folders `a`, with popularity and markov, and `b`, with markov and an alias."""
-    folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_CACHE_DIR", str(folder / "cache"))
-        log = write_table(folder / "log.csv", ["ABC", "XBD"] * 30)
-        options = ["--models", "popularity,markov", "--dataset", str(log)]
-        options += ["--output", str(folder / "a"), "--tracking-uri", "none"]
-        assert run_bench.main(options) == 0
-    shutil.copytree(folder / "a", folder / "b")
-    record = json.loads((folder / "b" / "benchmark.json").read_text())
-    record["trials"]["alias"] = record["trials"].pop("popularity")
-    (folder / "b" / "benchmark.json").write_text(json.dumps(record))
-    return folder
+from tests.commands.conftest import Run
 
 
 @pytest.fixture
-def command(finished: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
-    """Runs a command beside copies of the two output folders."""
+def command(
+    finished_benchmark: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Run]:
+    """Runs a command beside output folders `a`, with popularity and markov, and `b`, with markov
+    and an alias."""
     for output in ("a", "b"):
-        shutil.copytree(finished / output, folder / output)
+        shutil.copytree(finished_benchmark, folder / output)
+    record = json.loads(Path("b/benchmark.json").read_text())
+    record["trials"]["alias"] = record["trials"].pop("popularity")
+    Path("b/benchmark.json").write_text(json.dumps(record))
 
     def run(*arguments: str) -> Run:
         status = run_bench.main(list(arguments))

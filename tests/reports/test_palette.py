@@ -1,10 +1,10 @@
-"""Models are told apart, on light and on dark ground, and look the same everywhere."""
+"""Models are told apart, on light and on dark ground, and style the same everywhere."""
 
 from __future__ import annotations
 
 import itertools
 
-from reports.palette import MODEL_COLOURS, THEME, styles
+from reports.palette import MODEL_COLOURS, THEME, model_styles
 
 
 def luminance(colour: str) -> float:
@@ -35,13 +35,13 @@ def test_models_stand_out_on_both_grounds_and_text_is_read() -> None:
 
 def test_a_models_look_hangs_on_the_labels_alone() -> None:
     labels = ["tocr", "gru4rec", "markov"]
-    looks = styles(labels)
-    assert list(looks) == ["gru4rec", "markov", "tocr"]
-    assert all(styles(order) == looks for order in itertools.permutations(labels))
-    assert styles([*labels, "tocr"]) == looks
+    found = model_styles(labels)
+    assert list(found) == ["gru4rec", "markov", "tocr"]
+    assert all(model_styles(order) == found for order in itertools.permutations(labels))
+    assert model_styles([*labels, "tocr"]) == found
 
 
 def test_no_two_models_look_alike() -> None:
-    looks = list(styles(f"{i:03}" for i in range(56)).values())
-    assert len({(look.colour, look.marker) for look in looks}) == 56
-    assert len({(look.colour, look.dash) for look in looks[:28]}) == 28
+    found = list(model_styles(f"{i:03}" for i in range(56)).values())
+    assert len({(style.colour, style.marker) for style in found}) == 56
+    assert len({(style.colour, style.dash) for style in found[:28]}) == 28

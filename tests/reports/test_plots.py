@@ -15,7 +15,7 @@ import pytest
 from bench.figures.benchmark import Benchmark
 from bench.store.tuning_records import Candidate, Tuning
 from datasets.errors import InputError
-from reports.palette import styles
+from reports.palette import model_styles
 from reports.plots.curves import draw_curves, read_curves
 from reports.plots.drawing import drawing, entries, legend, panel, plain, rendered
 from reports.plots.exposure import draw_exposure
@@ -50,7 +50,7 @@ def test_front_has_the_models_that_none_beats_in_both() -> None:
 
 
 def test_pareto_names_the_dominated_and_says_when_times_do_not_compare(small: Benchmark) -> None:
-    plot = draw_pareto(small, styles(("learner", "counter")))
+    plot = draw_pareto(small, model_styles(("learner", "counter")))
     assert plot is not None
     assert "On the Pareto front (filled, dashed line): counter, learner." in plot.caption
     assert "Dominated" not in plot.caption
@@ -59,7 +59,8 @@ def test_pareto_names_the_dominated_and_says_when_times_do_not_compare(small: Be
     learner, counter = small.summaries
     better = dataclasses.replace(counter, metrics=learner.metrics)
     plot = draw_pareto(
-        dataclasses.replace(small, summaries=(learner, better)), styles(("learner", "counter"))
+        dataclasses.replace(small, summaries=(learner, better)),
+        model_styles(("learner", "counter")),
     )
     assert plot is not None
     assert plot.caption.count("better in one: learner.") == 1
@@ -74,11 +75,12 @@ def test_leads_are_those_of_the_best_whichever_side_it_stood_on(small: Benchmark
     turned = dataclasses.replace(
         difference, first="counter", second="learner",
         value=-difference.value, low=-difference.high, high=-difference.low,
+        won=difference.lost, lost=difference.won,
     )  # fmt: skip
     (straight,) = leads(small)["Recall@20"]
     (mirrored,) = leads(dataclasses.replace(small, differences=(turned,)))["Recall@20"]
     assert straight == mirrored
-    assert straight.other == "counter"
+    assert straight.second == "counter"
     assert straight.low < straight.value < straight.high
     values = [summary.metrics["Recall@20"].value for summary in small.summaries]
     assert straight.value == pytest.approx(values[0] - values[1])
@@ -96,7 +98,7 @@ def test_curves_are_those_of_the_files(small: Benchmark) -> None:
 
 
 def test_models_of_one_pass_are_named_and_not_drawn(small: Benchmark) -> None:
-    over_epochs, over_seconds = draw_curves(small, styles(("learner", "counter")))
+    over_epochs, over_seconds = draw_curves(small, model_styles(("learner", "counter")))
     assert "One line a seed" in over_epochs.caption
     assert "learn in one pass: counter" in over_epochs.caption
     assert {row[0] for row in over_epochs.rows} == {"learner"}
@@ -108,7 +110,7 @@ def test_without_validation_there_are_no_curves(small: Benchmark, tmp_path: Path
     copied = written_benchmark(tmp_path, {"learner": (0.1, 0.2)})
     (folder,) = copied.summaries[0].folders
     (folder / "curve.csv").write_text("epoch,train_seconds,loss\n1,1.0,2.0\n2,2.0,1.0\n")
-    assert draw_curves(copied, styles(["learner"])) == []
+    assert draw_curves(copied, model_styles(["learner"])) == []
     (folder / "curve.csv").write_text("epoch,train_seconds,loss,Recall@20\n1,soon,2.0,0.1\n")
     with pytest.raises(InputError, match=r"curve\.csv cannot be read .*run again"):
         read_curves(copied)
@@ -116,21 +118,21 @@ def test_without_validation_there_are_no_curves(small: Benchmark, tmp_path: Path
 
 def test_exposure_is_drawn_where_it_was_counted(small: Benchmark) -> None:
     learner, counter = small.summaries
-    looks = styles(("learner", "counter"))
+    styles = model_styles(("learner", "counter"))
     uncounted = dataclasses.replace(counter, exposure={})
     coverage, popularity = draw_exposure(
-        dataclasses.replace(small, summaries=(learner, uncounted)), looks
+        dataclasses.replace(small, summaries=(learner, uncounted)), styles
     )
     # 20 + int(30 * 0.9) of 50 items.
     assert coverage.rows == (("learner", "0.9400"),)
     # Support rises with the code, so that the first 47 of 50 have percentiles 0.01 to 0.93.
     assert popularity.rows == (("learner", "0.4700"),)
-    assert draw_exposure(dataclasses.replace(small, summaries=(uncounted,)), looks) == []
+    assert draw_exposure(dataclasses.replace(small, summaries=(uncounted,)), styles) == []
 
 
 def test_equal_benchmarks_draw_equal_pictures(small: Benchmark) -> None:
-    looks = styles(("learner", "counter"))
-    first, second = draw_pareto(small, looks), draw_pareto(small, looks)
+    styles = model_styles(("learner", "counter"))
+    first, second = draw_pareto(small, styles), draw_pareto(small, styles)
     assert first == second
     assert first is not None
     assert first.png.startswith(b"\x89PNG\r\n")
@@ -141,7 +143,7 @@ def test_awkward_labels_are_drawn_as_they_are() -> None:
     with drawing():
         figure, axes = panel(2.0)
         axes.plot([0, 1], [0, 1])
-        legend(figure, entries(labels, styles(labels)))
+        legend(figure, entries(labels, model_styles(labels)))
         svg, _ = rendered(figure)
     texts = {"".join(node.itertext()) for node in ElementTree.fromstring(svg).iter()}
     assert {*labels[:5], "two lines", "v" * 19 + "…"} <= texts
@@ -192,12 +194,12 @@ def test_a_tuning_curve_is_the_expected_best_and_needs_two_candidates() -> None:
         )
         return Tuning(label, "3", 1, "f", {}, candidates, None)
 
-    looks = styles(["learner", "counter"])
-    (plot,) = draw_tuning([tuning("learner", 0.3, None, 0.1), tuning("counter", 0.2)], looks)
+    styles = model_styles(["learner", "counter"])
+    (plot,) = draw_tuning([tuning("learner", 0.3, None, 0.1), tuning("counter", 0.2)], styles)
     # One of .3, 0 and .1; of the three pairs two have .3 and one has .1; all.
     assert [row[1:] for row in plot.rows] == [("1", "0.1333"), ("2", "0.2333"), ("3", "0.3000")]
     assert "Not drawn, as they had one candidate: counter." in plot.caption
-    assert draw_tuning([tuning("counter", 0.2)], looks) == []
+    assert draw_tuning([tuning("counter", 0.2)], styles) == []
 
 
 @pytest.mark.parametrize(

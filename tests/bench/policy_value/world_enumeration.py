@@ -77,7 +77,7 @@ def _outcomes(world: World, draw: IntArray, step: int) -> tuple[Table, Table]:
     """P(event is a click on a), P(event is a, unclicked), given each interest, (m, n) each."""
     shown = np.unique(draw)
     clicked, passed = np.zeros((2, world.n_interests, world.n_items))
-    like = world.click_probability * world.looked_at(step)
+    like = world.click_probability * world.attention_at(step)
     for likes in product((True, False), repeat=len(shown)):
         chance = np.where(likes, like[:, shown], 1 - like[:, shown]).prod(axis=1)
         if any(likes):

@@ -91,10 +91,10 @@ def test_moves_follow_the_transition(name: str, clicked: bool) -> None:
     for item in (0, 5):
         law = transition(world, item, clicked)
         for before in range(3):
-            after, goes_on = world.move(
+            after, continues = world.move(
                 np.full(n, before), np.full(n, item), np.full(n, clicked), rng
             )
-            shares = np.bincount(after[goes_on], minlength=3) / n
+            shares = np.bincount(after[continues], minlength=3) / n
             assert shares == pytest.approx(law[before], abs=0.01)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from datasets.session_log import SessionLog
 from datasets.simulation.loggers import make_logger
 from datasets.simulation.sessions import draw_log
 from datasets.simulation.worlds import make_world
+from experiments.ordering import ordering
 from experiments.ordering.cells import (
     ONE_ITEM,
     RANKING_CRITERIA,
@@ -26,7 +25,6 @@ from experiments.ordering.cells import (
     order,
     value_criteria,
 )
-from experiments.ordering.ordering import measure_all
 from experiments.ordering.summaries import (
     Trained,
     by_log,
@@ -37,8 +35,8 @@ from experiments.ordering.summaries import (
 )
 from experiments.ordering.table_policy import TablePolicy
 from experiments.science.clicked_only import ClickedOnly
+from tests.experiments.conftest import printed
 
-REPOSITORY = Path(__file__).parents[3]
 TRUTH = {"a": 4.0, "b": 3.0, "c": 2.0}
 
 
@@ -112,7 +110,7 @@ def test_an_estimator_without_an_interval_leaves_the_others() -> None:
 
 def test_a_cell_that_fails_leaves_the_others() -> None:
     good = Cell("static", "popularity", 60, 1, items=10, epochs=1, rollouts=20)
-    found, failed = measure_all([replace(good, set_size=11), good], processes=1)
+    found, failed = ordering.measure_all([replace(good, set_size=11), good], processes=1)
     assert [cell["set_size"] for cell in found] == [5]
     assert [cell["set_size"] for cell in failed] == [11]
     assert failed[0]["error"].startswith("ValueError: a rollout needs")
@@ -204,14 +202,11 @@ def test_summaries_of_cells() -> None:
 
 def test_a_small_run(tmp_path: Path) -> None:
     figure = tmp_path / "figures" / "ordering.png"
-    command = [sys.executable, "experiments/ordering/ordering.py", "--worlds", "static", "constant"]
-    done = subprocess.run(
-        [*command, "--loggers", "popularity", "--sessions", "200", "--seeds", "1",
-         "--trainings", "2", "--epochs", "1", "--rollouts", "60", "--processes", "1",
-         "--figure", str(figure)],
-        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    lines, figures = printed(
+        "ordering/ordering.py", "--worlds", "static", "constant", "--loggers", "popularity",
+        "--sessions", "200", "--seeds", "1", "--trainings", "2", "--epochs", "1",
+        "--rollouts", "60", "--processes", "1", "--figure", str(figure),
     )  # fmt: skip
-    figures = json.loads(done.stdout.splitlines()[-1])
     static, again, constant, _ = figures["cells"]
     assert (static["world"], static["logger"], static["sessions"]) == ("static", "popularity", 200)
     assert (static["training"], again["training"]) == (1, 2)
@@ -223,13 +218,16 @@ def test_a_small_run(tmp_path: Path) -> None:
             assert constant["values"][truth][model] == 10
         assert static["values"]["distinct"][model] != again["values"]["distinct"][model]
     assert set(RANKING_CRITERIA) <= set(static["criteria"])
-    assert done.stdout.count("| a model drawn at random") == len(TRUTHS)
+    assert sum(line.startswith("| a model drawn at random") for line in lines) == len(TRUTHS)
     assert [len(groups) for groups in figures["steps"].values()] == [1] * len(TRUTHS)
     assert figure.stat().st_size > 10_000
 
 
-def test_an_unknown_world_is_refused_before_anything_is_trained() -> None:
-    command = [sys.executable, "experiments/ordering/ordering.py", "--worlds", "statik"]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "did you mean 'static'?" in done.stderr
+def test_an_unknown_world_is_refused_before_anything_is_trained(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ordering.py", "--worlds", "statik"])
+    with pytest.raises(SystemExit) as end:
+        ordering.main()
+    assert end.value.code == 2
+    assert "did you mean 'static'?" in capsys.readouterr().err

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -28,8 +26,8 @@ from experiments.published.paper_policies import (
     set_value,
     top_k_fixed_point,
 )
+from tests.experiments.conftest import run_script
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 E3 = math.e**3
 NAIVE = [i * (11 - i) / 220 for i in range(1, 11)]
 CAPPED_E3 = {9: 1 - E3 * 10 / (55 * 9), 10: E3 * 10 / (55 * 9)}
@@ -53,15 +51,9 @@ def learnt(simulation: Simulation, objective: Objective, n_steps: int = 400) -> 
 def printed(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
     """Lines of a shortened run, as the docs start it, and the folder of its figures."""
     figures = tmp_path_factory.mktemp("figures") / "new"
-    command = [
-        sys.executable,
-        "experiments/published/paper_simulation.py",
-        "--figures",
-        str(figures),
-    ]
-    done = subprocess.run(
-        [*command, "--steps", "300", "--sampled-steps", "5"],
-        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    done = run_script(
+        "published/paper_simulation.py", "--figures", str(figures),
+        "--steps", "300", "--sampled-steps", "5",
     )  # fmt: skip
     return done.stdout.splitlines(), figures
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +13,8 @@ import torch
 from datasets.session_log import SessionLog
 from experiments.published.replica_network import Reading, ReplicaNetwork, action_weight
 from experiments.published.replica_readings import PRINTED, PUBLISHED, comparison, rnn_of
+from tests.experiments.conftest import printed
 
-REPOSITORY = Path(__file__).parents[3]
 PI, BETA = (torch.tensor(row, dtype=torch.float64) for row in ([0.7, 0.2, 0.1], [0.2, 0.2, 0.6]))
 DRAWS = 60_000
 
@@ -103,18 +100,13 @@ def test_near_is_within_five_percent_of_both_published_ratios() -> None:
 
 def test_a_small_run_prints_every_reading_asked_for(small_table: Path) -> None:
     asked = ["as printed", "batch's mean weight", "full softmax"]
-    command = [
-        sys.executable,
-        "experiments/published/replica_readings.py",
-        "--dataset",
-        str(small_table),
-    ]
-    command += ["--split", "session-holdout", "--epochs", "1", "--only", *asked]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    *printed, last = done.stdout.splitlines()
-    rows = json.loads(last)["rows"]
+    lines, figures = printed(
+        "published/replica_readings.py", "--dataset", str(small_table),
+        "--split", "session-holdout", "--epochs", "1", "--only", *asked,
+    )  # fmt: skip
+    rows = figures["rows"]
     assert [row["reading"] for row in rows] == asked
     assert all(0 < row["found"]["effective"] <= 1 for row in rows)
     assert all(0 <= row["found"]["MRR@20"] <= row["found"]["Recall@20"] <= 1 for row in rows)
     assert rows[0]["rnn"] == rows[1]["rnn"] != rows[2]["found"]
-    assert sum(line.startswith("| ") for line in printed) == 1 + len(asked)
+    assert sum(line.startswith("| ") for line in lines) == 1 + len(asked)

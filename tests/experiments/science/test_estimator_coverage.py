@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +14,7 @@ from experiments.science.estimator_coverage import (
     refused_without_support,
     write_log,
 )
-
-REPOSITORY = Path(__file__).parents[3]
+from tests.experiments.conftest import printed
 
 
 def test_true_values_are_those_of_a_long_walk() -> None:
@@ -58,21 +53,11 @@ def test_support_that_is_cut_is_refused_where_weights_are_light_enough_to_see_it
 
 
 def test_the_last_line_holds_the_figures() -> None:
-    script = [sys.executable, "experiments/science/estimator_coverage.py", "--worlds", "2"]
-    done = subprocess.run(
-        [*script, "--sessions", "200", "--resamples", "20"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    figures = json.loads(done.stdout.splitlines()[-1])
+    script = ("science/estimator_coverage.py", "--worlds", "2")
+    _, figures = printed(*script, "--sessions", "200", "--resamples", "20")
     assert (figures["worlds"], figures["sessions"], figures["resamples"]) == (2, 200, 20)
     assert 0 <= figures["coverage"]["0.5"]["ips"]["holds"] <= 1
     assert list(figures["refused"]) == ["0.5", "1", "1.5"]
-    done = subprocess.run(
-        [*script, "--refusals-only"], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    alone = json.loads(done.stdout.splitlines()[-1])
+    _, alone = printed(*script, "--refusals-only")
     assert alone["coverage"] == {}
     assert [sum(of["logs"] for of in by.values()) for by in alone["refused"].values()] == [2, 2, 2]

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from experiments.science.false_alarms import Kind, measure
+from tests.experiments.conftest import printed
 
-REPOSITORY = Path(__file__).parents[3]
 UNEVEN = np.array([5] * 6 + [20] * 3 + [200])
 
 
@@ -27,15 +22,6 @@ def test_alarms_and_intervals_are_as_often_right_as_they_say() -> None:
 
 
 def test_the_last_line_holds_the_figures() -> None:
-    script = [
-        sys.executable,
-        "experiments/science/false_alarms.py",
-        "--repeats",
-        "1",
-        "--resamples",
-        "19",
-    ]
-    done = subprocess.run(script, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout.splitlines()[-1])
+    _, found = printed("science/false_alarms.py", "--repeats", "1", "--resamples", "19")
     assert (found["repeats"], found["resamples"]) == (1, 19)
     assert found["figures"]["even lengths"]["mean_held"] in (0, 1)

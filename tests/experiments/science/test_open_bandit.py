@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +11,7 @@ from numpy.typing import NDArray
 from bench.policy_value.off_policy_evaluation import evaluate
 from datasets.open_bandit import BanditRounds, read_rounds
 from experiments.science.open_bandit import average_policy, columns_of, earned_at, held
-
-REPOSITORY = Path(__file__).parents[3]
+from tests.experiments.conftest import printed, run_script
 
 MORNING = np.array([0.7, 0.2, 0.1])
 EVENING = np.array([0.05, 0.15, 0.8])
@@ -74,11 +70,6 @@ def test_drawn_clicks_are_held_against_what_the_policy_earns() -> None:
     assert beside["ips"] == beside["snips"] == beside["dr"] == 0
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    script = [sys.executable, "experiments/science/open_bandit.py", str(folder), *arguments]
-    return subprocess.run(script, cwd=REPOSITORY, capture_output=True, text=True)
-
-
 def write(folder: Path, rounds: BanditRounds) -> None:
     folder.mkdir(parents=True)
     (folder / "item_context.csv").write_text("item_id\na\nb\nc\n", encoding="utf-8")
@@ -94,9 +85,7 @@ def write(folder: Path, rounds: BanditRounds) -> None:
 def test_each_policy_from_the_others_log(tmp_path: Path) -> None:
     write(tmp_path / "random" / "men", rounds_of(np.full((3000, 3), 1 / 3), seed=2))
     write(tmp_path / "bts" / "men", rounds_of(np.tile(EVENING, (3000, 1)), seed=3))
-    done = run(tmp_path, "--resamples", "5")
-    assert done.returncode == 0, done.stderr
-    figures = json.loads(done.stdout.splitlines()[-1])
+    _, figures = printed("science/open_bandit.py", str(tmp_path), "--resamples", "5")
     for name, policy in (("bts_from_random", EVENING), ("random_from_bts", np.full(3, 1 / 3))):
         truth = float(policy @ [0.1, 0.3, 0.5])
         for estimator in ("ips", "snips", "dr"):
@@ -113,8 +102,8 @@ def test_a_faulty_log_is_named_with_its_line(tmp_path: Path) -> None:
     rounds.propensities[7] = 1.2
     write(tmp_path / "random" / "men", rounds)
     write(tmp_path / "bts" / "men", rounds)
-    done = run(tmp_path)
-    assert done.returncode == 1 and "line 9 has a propensity_score of 1.2" in done.stderr
+    done = run_script("science/open_bandit.py", str(tmp_path), status=1)
+    assert "line 9 has a propensity_score of 1.2" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -123,8 +112,8 @@ def test_a_log_without_clicks_is_named(tmp_path: Path) -> None:
     write(tmp_path / "random" / "men", rounds)
     rounds.clicks[:] = 0
     write(tmp_path / "bts" / "men", rounds)
-    done = run(tmp_path, "--resamples", "2")
-    assert done.returncode == 1 and "has 0 clicks in 300 rounds, too few" in done.stderr
+    done = run_script("science/open_bandit.py", str(tmp_path), "--resamples", "2", status=1)
+    assert "has 0 clicks in 300 rounds, too few" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from experiments.speed import ranking_speed
 from experiments.speed.ranking_speed import distinct_state_share
 from tests.bench.held_out_logs import log_of
+from tests.experiments.conftest import printed
 
-REPOSITORY = Path(__file__).parents[3]
 POSITIVE = (
     "events_per_second",
     "events_per_second_with_exposure",
@@ -28,33 +26,29 @@ POSITIVE = (
 )
 
 
-def printed(folder: Path, *arguments: str) -> tuple[list[str], dict[str, Any]]:
-    script = [sys.executable, "experiments/speed/ranking_speed.py", "--rounds", "1", *arguments]
-    done = subprocess.run(
-        script,
-        cwd=REPOSITORY,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "BENCH_CACHE_DIR": str(folder)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    *lines, last = done.stdout.splitlines()
-    return lines, json.loads(last)
-
-
-def test_one_round_on_a_small_log(small_table: Path, tmp_path: Path) -> None:
-    lines, figures = printed(tmp_path, "--dataset", str(small_table))
+def test_one_round_on_a_small_log(small_table: Path) -> None:
+    once = ("--dataset", str(small_table), "--rounds", "1")
+    lines, figures = printed("speed/ranking_speed.py", *once, OMP_NUM_THREADS="1")
     assert all(figures[name] > 0 for name in POSITIVE)
     assert all(any(name in line for line in lines) for name in POSITIVE)
     run = [figures[name] for name in ("items", "hidden", "k", "threads", "rounds")]
     assert run == [30, 100, 20, 1, 1]
 
 
-def test_a_test_table_and_a_catalogue_of_another_size(small_table: Path, tmp_path: Path) -> None:
+def test_a_test_table_and_a_catalogue_of_another_size(
+    small_table: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     test = tmp_path / "test.csv"
-    test.write_text("session_id,item_id,time\na,item-1,1\na,item-2,2\na,item-3,3\n")
-    sizes = ("--test", str(test), "--items", "2500", "--hidden", "7")
-    _, figures = printed(tmp_path, "--dataset", str(small_table), *sizes)
+    # A long session, as each turn ranks a thousand prefixes.
+    rows = [f"a,item-{time % 30},{time}" for time in range(500)]
+    test.write_text("\n".join(["session_id,item_id,time", *rows]) + "\n")
+    sizes = ["--test", str(test), "--items", "2500", "--hidden", "7", "--rounds", "1"]
+    monkeypatch.setattr(sys, "argv", ["ranking_speed.py", "--dataset", str(small_table), *sizes])
+    ranking_speed.main()
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (figures["items"], figures["hidden"], figures["distinct_state_share"]) == (2500, 7, 1)
 
 

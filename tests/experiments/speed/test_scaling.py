@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +18,8 @@ from experiments.speed.scaling_sizes import (
     measure_steps,
 )
 from models.common.training import training_log
+from tests.experiments.conftest import run_script
 
-REPOSITORY = Path(__file__).parents[3]
 MEASURED = (
     "seconds_per_million_events",
     "peak_mb",
@@ -45,16 +41,11 @@ def log_of_lengths(*lengths: int) -> SessionLog:
 
 
 def test_the_script_measures_events_items_and_an_epoch() -> None:
-    script = [sys.executable, "experiments/speed/scaling.py", "--events", "1000", "--items", "300"]
-    sizes = ["--items-of-events", "100", "--events-of-items", "3000", "--models", "tocr"]
-    done = subprocess.run(
-        [*script, *sizes, "--rounds", "1", "--reports", "2", "--epoch"],
-        cwd=REPOSITORY,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_script(
+        "speed/scaling.py", "--events", "1000", "--items", "300", "--items-of-events", "100",
+        "--events-of-items", "3000", "--models", "tocr", "--rounds", "1", "--reports", "2",
+        "--epoch",
+    )  # fmt: skip
     *printed, last = done.stdout.splitlines()
     figures = json.loads(last)
     by_events, by_items = figures["rows"]

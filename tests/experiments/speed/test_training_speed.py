@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[3]
+from tests.experiments.conftest import printed
+
 POSITIVE = (
     "gru4rec_events_per_second",
     "gru4rec_h512_events_per_second",
@@ -28,18 +25,9 @@ POSITIVE = (
 )
 
 
-def test_one_round_on_a_small_log(small_table: Path, tmp_path: Path) -> None:
-    script = [sys.executable, "experiments/speed/training_speed.py", "--dataset", str(small_table)]
-    done = subprocess.run(
-        [*script, "--rounds", "1", "--reports", "2"],
-        cwd=REPOSITORY,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "BENCH_CACHE_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    *printed, last = done.stdout.splitlines()
-    figures = json.loads(last)
+def test_one_round_on_a_small_log(small_table: Path) -> None:
+    once = ("--dataset", str(small_table), "--rounds", "1", "--reports", "2")
+    lines, figures = printed("speed/training_speed.py", *once, OMP_NUM_THREADS="1")
     assert all(figures[name] > 0 for name in POSITIVE)
-    assert all(any(name in line for line in printed) for name in POSITIVE)
+    assert all(any(name in line for line in lines) for name in POSITIVE)
     assert (figures["items"], figures["threads"], figures["rounds"]) == (30, 1, 1)

@@ -17,7 +17,7 @@ from bench.store.tuning_records import Candidate, Tuning
 from datasets.errors import InputError
 from reports.page.page import write_page
 from reports.page.tables import tuning_table
-from reports.palette import styles
+from reports.palette import model_styles
 from reports.tables.policy_value_table import reversals
 from reports.tables.table_footer import decisions
 from tests.reports.benchmarks import benchmark
@@ -146,8 +146,8 @@ def test_every_row_has_its_command_and_its_trials(
 def test_models_keep_their_colour_everywhere(
     written_page: WrittenPage, page: html.HtmlElement
 ) -> None:
-    looks = styles(summary.label for summary in written_page.benchmark.summaries)
-    colour = f"var(--{looks['gru4rec'].name})"
+    styles = model_styles(summary.label for summary in written_page.benchmark.summaries)
+    colour = f"var(--{styles['gru4rec'].name})"
     fills = page.xpath("//th[@scope='row'][normalize-space()='gru4rec']//path/@fill")
     assert len(fills) > 5
     assert set(fills) == {colour}
