@@ -22,7 +22,7 @@ from reports.plots.policy_value import draw_weights
 from tests.reports.benchmarks import benchmark
 from tests.reports.policies import policies_benchmark
 
-STYLES = model_styles(["good", "sure", "counter", "old"])
+LOOKS = model_styles(["good", "sure", "counter", "old"])
 
 
 def plots(part: Part) -> list[str]:
@@ -31,7 +31,7 @@ def plots(part: Part) -> list[str]:
 
 def test_a_world_shows_values_weights_and_the_models_own_head(tmp_path: Path) -> None:
     found = policies_benchmark(tmp_path, "simulated", world=True)
-    policy, logger = policy_parts(found, STYLES)
+    policy, logger = policy_parts(found, LOOKS)
     assert plots(policy) == [
         "policy-value", "policy-true-value-greedy", "policy-true-value-distinct",
         "policy-true-value-duplicates-dropped", "policy-weights",
@@ -48,7 +48,7 @@ def test_a_world_shows_values_weights_and_the_models_own_head(tmp_path: Path) ->
 
 
 def test_an_estimated_logger_shows_how_good_it_is(tmp_path: Path) -> None:
-    policy, logger = policy_parts(policies_benchmark(tmp_path, "estimated"), STYLES)
+    policy, logger = policy_parts(policies_benchmark(tmp_path, "estimated"), LOOKS)
     assert plots(policy) == ["policy-value", "policy-weights"]
     assert "A diagnostic: the propensities are estimated." in policy.figures[0].plot.caption
     assert plots(logger) == ["policy-behaviour-calibration"], "no truth for the model's own head"
@@ -60,19 +60,19 @@ def test_an_estimated_logger_shows_how_good_it_is(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_an_earlier_version_says_why_and_draws_nothing(tmp_path: Path) -> None:
-    (policy,) = policy_parts(policies_benchmark(tmp_path, None), STYLES)
+    (policy,) = policy_parts(policies_benchmark(tmp_path, None), LOOKS)
     assert policy.figures == ()
     assert policy.remarks == (f"No policy value of good, sure, counter, old: {NO_PROPENSITIES}.",)
     assert policy.table is not None
     assert policy.table.columns == (
         "model", "Recall@20 (reward-weighted)", "Recall@20 (popularity-normalised)",
     )  # fmt: skip
-    assert policy_parts(benchmark(), STYLES) == []
+    assert policy_parts(benchmark(), LOOKS) == []
 
 
 def test_weights_are_those_of_the_logged_items(tmp_path: Path) -> None:
     found = policies_benchmark(tmp_path, "logged", own_head=False)
-    plot = draw_weights(found, STYLES)
+    plot = draw_weights(found, LOOKS)
     assert plot is not None
     by_model = {row[0]: row[1:] for row in plot.rows}
     # Of 160 events three have the weight 1 / (1/20), which is below the cap, and the others 0.
@@ -94,25 +94,25 @@ def test_a_models_own_head_is_held_against_the_logger(tmp_path: Path) -> None:
 
 def test_lambda_is_drawn_for_models_that_have_it(tmp_path: Path) -> None:
     found = policies_benchmark(tmp_path, "logged")
-    assert draw_lambda(found, STYLES) is None
+    assert draw_lambda(found, LOOKS) is None
     (folder,) = found.summaries[0].folders
     (folder / "curve.csv").write_text("epoch,loss,lambda_K\n1,2.0,15.5\n2,1.0,12.25\n")
-    plot = draw_lambda(found, STYLES)
+    plot = draw_lambda(found, LOOKS)
     assert plot is not None
     assert plot.rows == (("good", "1", "1", "15.5000"), ("good", "1", "2", "12.2500"))
     assert plot.description == "In the last epoch good 12.25."
     (folder / "curve.csv").write_text("epoch,loss,lambda_K\n1,2.0,soon\n")
     with pytest.raises(InputError, match=r"curve\.csv cannot be read .*run again"):
-        draw_lambda(found, STYLES)
+        draw_lambda(found, LOOKS)
 
 
 def test_only_models_with_a_value_are_drawn_beside_it(tmp_path: Path) -> None:
     found = policies_benchmark(tmp_path, "logged")
-    (policy, _) = policy_parts(found, STYLES)
+    (policy, _) = policy_parts(found, LOOKS)
     assert [row[0] for row in policy.figures[0].plot.rows] == ["good"]
     assert "Without a value: sure, counter, old." in policy.figures[0].plot.caption
     silent = {label: PolicyValue({}, "silent") for label in found.policies.values}
     policies = dataclasses.replace(found.policies, values=silent)
-    (policy, _) = policy_parts(dataclasses.replace(found, policies=policies), STYLES)
+    (policy, _) = policy_parts(dataclasses.replace(found, policies=policies), LOOKS)
     assert plots(policy) == ["policy-weights"]
     assert policy.remarks == ("No policy value of good, sure, counter, old: silent.",)
