@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import VERSION
-from bench.planning.arguments import run_parser, with_plan_keywords
+from bench.planning.parser import run_parser, with_plan_keywords
 from bench.planning.plan import make_plan
 from datasets.errors import InputError, nearest_hint
 from reports.commands import COMMANDS, print_table

@@ -1,1 +1,1 @@
-"""Tables made from finished trials."""
+"""From a plan or from finished trials to tables, plots and the page."""

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from bench.figures.benchmark import Benchmark, gather
-from bench.mlflow_mirror.run import RunStatus, benchmark_run
-from bench.mlflow_mirror.tracking import Tracker
+from bench.mlflow_mirror.background import Tracker
+from bench.mlflow_mirror.shown_run import RunStatus, benchmark_run
 from bench.planning.plan import Plan, make_plan
 from bench.running.execution import Outcome, TrialOutcome, execute
 from bench.running.preparation import Prepared, prepare

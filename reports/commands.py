@@ -96,7 +96,7 @@ def recommend(arguments: list[str]) -> int:
     parser.add_argument("--count", metavar="N", default="20", help="length of the list (20)")
     options = parser.parse_args(arguments)
 
-    from bench.planning.options import convert
+    from bench.planning.model_options import convert
     from bench.serving import recommendation
     from reports.tables.recommendations import recommendations_markdown
 

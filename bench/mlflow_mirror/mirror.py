@@ -25,7 +25,7 @@ from bench.mlflow_mirror.connection import (
     summary,
     without_password,
 )
-from bench.mlflow_mirror.run import (
+from bench.mlflow_mirror.shown_run import (
     BENCHMARK_TAG,
     MAX_PARAMETER_LENGTH,
     MAX_TAG_LENGTH,
@@ -41,7 +41,7 @@ from bench.mlflow_mirror.run import (
     tracked_tags,
     trial_run,
 )
-from bench.processes.endings import has_ended, own_process_tags
+from bench.processes.process_identity import has_ended, own_process_tags
 from bench.store.trial import TRACEBACK, TRIALS, WEIGHTS
 from datasets.errors import InputError
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from bench.mlflow_mirror.connection import is_refusal, summary
 from bench.mlflow_mirror.mirror import Mirror
-from bench.mlflow_mirror.run import Run
+from bench.mlflow_mirror.shown_run import Run
 from bench.processes.fork_server import start_worker, worker_context
 
 SECONDS_TO_END = 5.0

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from bench.planning.budget import Budget, parse_budget
-from bench.planning.options import convert
-from bench.planning.plan_options import Option, options_of
+from bench.planning.model_options import convert
+from bench.planning.option import Option, options_of
 from bench.stats.headline import HEADLINE_K
 from datasets.errors import InputError, nearest_hint
 

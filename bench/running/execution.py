@@ -11,16 +11,16 @@ from typing import Any
 
 from bench.figures.floors import FLOORS, store_floors
 from bench.figures.results import event_values
-from bench.mlflow_mirror.run import Run
-from bench.mlflow_mirror.tracking import Tracker
+from bench.mlflow_mirror.background import Tracker
+from bench.mlflow_mirror.shown_run import Run
 from bench.planning.seed_budget import enough_seeds
 from bench.policy_value.logging_policy import LOGGING_POLICY, logging_policy, write_logging_policy
-from bench.processes.endings import terminate_as_interrupt
+from bench.processes.signals import terminate_as_interrupt
 from bench.ranking.top_lists import top_lists_file
-from bench.running.executors import run_in_process
 from bench.running.preparation import Prepared
 from bench.running.progress import TrialProgress
 from bench.running.trial_display import TrialDisplay
+from bench.running.trial_process import run_in_process
 from bench.running.worker import Ended, TrialTask
 from bench.stats.headline import headline_k
 from bench.stats.significance import Values

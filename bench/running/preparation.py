@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.planning.options import build_config
+from bench.planning.model_options import build_config
 from bench.planning.plan import Plan
 from bench.store.events import TestEvents, events_from
 from bench.store.provenance import source_fingerprint, source_roots, versions

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from bench.mlflow_mirror.run import Epoch, Run
-from bench.mlflow_mirror.tracking import Tracker
+from bench.mlflow_mirror.background import Tracker
+from bench.mlflow_mirror.shown_run import Epoch, Run
 from bench.running.progress import TrialProgress
 from bench.running.training import Step
 from bench.running.worker import Ended, Message, Phase

@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 
 from bench.figures.results import trial_metrics
+from bench.policy_value.policy_log_probabilities import policy_columns
 from bench.policy_value.reward_model import item_reward_model
-from bench.policy_value.softmax_policy import policy_columns
 from bench.policy_value.true_values import (
     N_SESSIONS,
     true_value_figures,

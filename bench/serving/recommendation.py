@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.planning.options import build_config
+from bench.planning.model_options import build_config
 from bench.ranking.score_blocks import last_scores
 from bench.store.catalogue import Catalogue, split_folder
 from bench.store.provenance import source_fingerprint, source_roots

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from bench.mlflow_mirror.tracking import NO_TRACKING, Tracker
+from bench.mlflow_mirror.background import NO_TRACKING, Tracker
 from bench.planning.budget import Budget
-from bench.planning.options import build_config
+from bench.planning.model_options import build_config
 from bench.planning.presets import write_preset
-from bench.processes.endings import terminate_as_interrupt
+from bench.processes.signals import terminate_as_interrupt
 from bench.running.execution import run_trial
 from bench.running.preparation import Prepared, given_options
 from bench.running.progress import TrialProgress

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from datasets.errors import InputError
 from datasets.session_log import ItemCodes, SessionLog
-from datasets.splitting.cuts import Cut, cut_log, drop_single_events
 from datasets.splitting.held_out import HeldOut, HeldOutTally, hold_out
+from datasets.splitting.split_rules import Cut, cut_log, drop_single_events
 from datasets.splitting.support import filter_support
 
 SPLIT_NAMES = ("temporal", "session-holdout", "leave-one-out", "fixed")

@@ -30,7 +30,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
     folder.mkdir()
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
-        "from bench.mlflow_mirror.tracking import Tracker; imported = 'mlflow' in sys.modules;"
+        "from bench.mlflow_mirror.background import Tracker; imported = 'mlflow' in sys.modules;"
         "t = Tracker(None, 'log temporal', print); t.show(Path(sys.argv[2]));"
         "t.close(900); sys.exit(imported)"
     )

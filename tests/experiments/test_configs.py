@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.planning.options import build_config
+from bench.planning.model_options import build_config
 from bench.planning.plan import make_plan
 from models.gru4rec import Gru4RecConfig
 from models.registry import list_models, load_model

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from bench.planning.arguments import run_parser
-from bench.planning.options import build_config
+from bench.planning.model_options import build_config
+from bench.planning.parser import run_parser
 from bench.planning.plan import Plan, make_plan
 from bench.store.trial import TrialRecord, json_numbers
 from models.vsknn import VSkNNConfig

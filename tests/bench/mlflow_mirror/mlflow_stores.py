@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.mlflow_mirror.run import Epoch, Run
-from bench.mlflow_mirror.tracking import Tracker
+from bench.mlflow_mirror.background import Tracker
+from bench.mlflow_mirror.shown_run import Epoch, Run
 
 REPOSITORY = Path(__file__).parents[3]
 STARTED = 1_700_000_000.25

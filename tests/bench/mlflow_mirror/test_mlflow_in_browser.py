@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from bench.mlflow_mirror.run import benchmark_run
+from bench.mlflow_mirror.shown_run import benchmark_run
 from tests.bench.mlflow_mirror.mlflow_stores import Store, closed, record_live, trial_folder
 from tests.chromium import PATIENCE, launched, needs_chromium
 

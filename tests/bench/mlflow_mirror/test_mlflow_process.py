@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.mlflow_mirror.tracking import Tracker
+from bench.mlflow_mirror.background import Tracker
 from tests.bench.mlflow_mirror.mlflow_stores import (
     Store,
     closed,

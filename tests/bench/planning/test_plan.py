@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.planning.arguments import run_parser
+from bench.planning.parser import run_parser
 from bench.planning.plan import PLAN_OPTIONS, Plan, make_plan
 from datasets.errors import InputError
 

@@ -7,7 +7,7 @@ import sys
 
 import psutil
 
-from bench.processes.endings import has_ended, own_process_tags
+from bench.processes.process_identity import has_ended, own_process_tags
 
 
 def test_a_running_process_has_not_ended() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.planning.options import build_config
+from bench.planning.model_options import build_config
 from bench.store.catalogue import Catalogue, titles_in_order
 from bench.store.curve import write_curve
 from bench.store.provenance import source_fingerprint, source_roots

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.mlflow_mirror.tracking import Tracker
+from bench.mlflow_mirror.background import Tracker
 from bench.planning.plan import make_plan
 from bench.running import execution
 from bench.running.execution import execute

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import run_bench
-from bench.planning.arguments import run_parser
+from bench.planning.parser import run_parser
 from bench.planning.plan import make_plan
 from experiments.science.study import LOGS, QUICK, SMALL, StudyLog, command
 

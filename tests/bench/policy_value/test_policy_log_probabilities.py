@@ -11,9 +11,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from bench.policy_value import softmax_policy as module
+from bench.policy_value import policy_log_probabilities as module
+from bench.policy_value.policy_log_probabilities import policy_columns
 from bench.policy_value.reward_model import SHRINKAGE, item_reward_model
-from bench.policy_value.softmax_policy import policy_columns
 from bench.ranking.score_blocks import ScoreError
 from bench.store.policy_columns import POLICY, PolicyColumns, read_policy, write_policy
 from datasets.errors import InputError

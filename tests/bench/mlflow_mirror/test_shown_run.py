@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.mlflow_mirror.run import shortened, tracked_name, trial_run
+from bench.mlflow_mirror.shown_run import shortened, tracked_name, trial_run
 from datasets.errors import InputError
 from tests.bench.mlflow_mirror.mlflow_stores import trial_folder
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.mlflow_mirror.run import Epoch, benchmark_run, tracked_name
+from bench.mlflow_mirror.shown_run import Epoch, benchmark_run, tracked_name
 from tests.bench.mlflow_mirror.mlflow_stores import (
     FINAL_METRICS,
     REPOSITORY,
@@ -154,8 +154,8 @@ def test_run_of_a_killed_benchmark_is_ended_and_that_of_a_living_one_is_not(
 ) -> None:
     code = (
         "import sys, time; sys.path.insert(0, sys.argv[1]);"
-        "from bench.mlflow_mirror.run import Run;"
-        "from bench.mlflow_mirror.tracking import Tracker;"
+        "from bench.mlflow_mirror.shown_run import Run;"
+        "from bench.mlflow_mirror.background import Tracker;"
         "t = Tracker(sys.argv[2], sys.argv[3], print);"
         "t.show(Run('a', 'gru4rec seed 1', {}, {}, time.time()));"
         "time.sleep(600)"

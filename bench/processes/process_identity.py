@@ -1,13 +1,9 @@
-"""Whether another process has ended, and signals that end this one."""
+"""Tags that name a process, by which a later one knows whether it has ended."""
 
 from __future__ import annotations
 
 import platform
-import signal
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Mapping
 
 import psutil
 
@@ -39,26 +35,6 @@ def has_ended(tags: Mapping[str, str]) -> bool:
         return False
     except psutil.NoSuchProcess:
         return True
-
-
-@contextmanager
-def terminate_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM and a closed terminal as Ctrl-C, so that they end as cleanly as it does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _start(process: psutil.Process) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from bench.mlflow_mirror.background import Tracker
 from bench.mlflow_mirror.connection import without_password
 from bench.mlflow_mirror.process import Answer
-from bench.mlflow_mirror.tracking import Tracker
 from tests.bench.mlflow_mirror.mlflow_stores import (
     FINAL_METRICS,
     Store,
@@ -88,7 +88,7 @@ def test_slow_store_is_sent_only_the_latest_state_of_a_running_trial(
     def slow(uri: str, experiment: str) -> Iterator[tuple[None, Any]]:
         yield None, requests
 
-    monkeypatch.setattr("bench.mlflow_mirror.tracking.mirror_process", slow)
+    monkeypatch.setattr("bench.mlflow_mirror.background.mirror_process", slow)
     warnings: list[str] = []
     tracker = Tracker("http://slow", "log temporal", warnings.append)
     for n_epochs in range(4):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.mlflow_mirror.connection import configure_mlflow, summary, without_password
 from bench.mlflow_mirror.process import Answer, Requests, mirror_process
-from bench.mlflow_mirror.run import Run
+from bench.mlflow_mirror.shown_run import Run
 
 NO_TRACKING = "none"
 EXIT_TIMEOUT = 20.0

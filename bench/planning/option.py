@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from bench.planning.options import convert
+from bench.planning.model_options import convert
 from datasets.errors import InputError
 
 
