@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import VERSION
 from bench.planning.parser import run_parser, with_plan_keywords
-from bench.planning.plan import make_plan
+from bench.planning.plan import PLAN_OPTIONS, make_plan
 from datasets.errors import InputError, nearest_hint
 from reports.commands import COMMANDS, print_table
 
@@ -63,7 +63,11 @@ def run(
 
     from reports.benchmark_run import run_given
 
-    asked = {name: value for name, value in given.items() if value is not None}
+    asked = {
+        name: value
+        for name, value in given.items()
+        if value is not None or name not in PLAN_OPTIONS
+    }
     return run_given(asked, options or {}, None if config is None else Path(config))
 
 

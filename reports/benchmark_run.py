@@ -31,6 +31,7 @@ from reports.page.tables import PageCell, result_table
 from reports.report import report_markdown, report_paths, write_tables
 from reports.tables.benchmark_table import rows_and_columns
 from reports.tables.formats import figure_columns
+from reports.tables.table_footer import decisions, method_lines
 
 TRACKING_TIMEOUT = 120.0
 _DATA = ("dataset", "test")
@@ -114,14 +115,21 @@ class BenchmarkResult:
             f"<tr>{''.join(f'<td>{_cell_html(cell)}</td>' for cell in row)}</tr>"
             for row in table.rows
         )
-        remarks = [
+        remarks = [html.escape(line) for line in decisions(self.benchmark, str)]
+        remarks += [
             f"<b>{html.escape(name)}</b> failed: {html.escape(reason)}"
             for name, reason in self.failures.items()
         ]
         if self.interrupted:
             remarks.append("interrupted: the same call goes on where this one ended")
         below = "".join(f"<p>{remark}</p>" for remark in remarks)
-        return f"<table><thead><tr>{heading}</tr></thead><tbody>{rows}</tbody></table>{below}"
+        method = "".join(
+            f"<li>{html.escape(line)}</li>" for line in method_lines(self.benchmark, str)
+        )
+        return (
+            f"<table><thead><tr>{heading}</tr></thead><tbody>{rows}</tbody></table>{below}"
+            f"<details><summary>how to read the table</summary><ul>{method}</ul></details>"
+        )
 
 
 _COMPARISON_COLUMNS = (
@@ -143,7 +151,7 @@ def run_given(
     for name in _DATA:
         if name not in frames and not isinstance(given.get(name, ""), str | os.PathLike):
             kind = type(given[name]).__name__
-            raise InputError(f"{name} is a {kind}; give a name, a path or a pandas DataFrame")
+            raise InputError(f"{name} is of type {kind}; give a name, a path or a pandas DataFrame")
     plan = make_plan({**given, **dict.fromkeys(frames, "frame")}, (), config, options)
     progress = TrialProgress(sys.stderr)
     loaded = {

@@ -73,7 +73,7 @@ class PlanOption:
                 return self.declared.read(value)
             return convert(value, self.kind)
         except ValueError as error:
-            raise InputError(f"--{self.name.replace('_', '-')} {error}") from error
+            raise InputError(f"{self.flag} {error}") from error
 
 
 def options_of(plan_class: type[Any]) -> dict[str, PlanOption]:

@@ -229,15 +229,13 @@ def _read_toml(file: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"--config {file} is not TOML: {error}") from error
     model_options = {key: value for key, value in content.items() if isinstance(value, dict)}
-    values = {
-        key.replace("-", "_"): value for key, value in content.items() if key not in model_options
-    }
+    values = {key: value for key, value in content.items() if key not in model_options}
     _refuse_unknown(values, f"--config {file}: ")
-    return values, model_options
+    return {key.replace("-", "_"): value for key, value in values.items()}, model_options
 
 
 def _refuse_unknown(names: Iterable[str], where: str = "") -> None:
     for name in names:
-        if name not in PLAN_OPTIONS:
+        if name.replace("-", "_") not in PLAN_OPTIONS:
             hint = nearest_hint(name, PLAN_OPTIONS, "it takes")
             raise InputError(f"{where}'{name}' is no option; {hint}")
