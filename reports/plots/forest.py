@@ -43,8 +43,6 @@ def _from_the_other_side(difference: Difference) -> Difference:
         value=-difference.value,
         low=-difference.high,
         high=-difference.low,
-        won=difference.lost,
-        lost=difference.won,
     )
 
 
