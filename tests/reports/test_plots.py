@@ -75,7 +75,6 @@ def test_leads_are_those_of_the_best_whichever_side_it_stood_on(small: Benchmark
     turned = dataclasses.replace(
         difference, first="counter", second="learner",
         value=-difference.value, low=-difference.high, high=-difference.low,
-        won=difference.lost, lost=difference.won,
     )  # fmt: skip
     (straight,) = leads(small)["Recall@20"]
     (mirrored,) = leads(dataclasses.replace(small, differences=(turned,)))["Recall@20"]
