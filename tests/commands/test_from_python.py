@@ -147,7 +147,7 @@ def test_what_only_a_call_can_get_wrong(log: Path) -> None:
     with pytest.raises(InputError, match="'model' is no option; did you mean 'models'"):
         run(model="gru4rec", dataset=log)
     with pytest.raises(
-        InputError, match="dataset is of type list; give a name, a path or a pandas"
+        InputError, match="dataset is of type list; give a name, a path"
     ):
         run(dataset=[1, 2])
     with pytest.raises(InputError, match="the frame: row 2 has a blank item_id"):
