@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -146,9 +147,7 @@ def test_wrong_input_raises_the_sentence_of_the_command(
 def test_what_only_a_call_can_get_wrong(log: Path) -> None:
     with pytest.raises(InputError, match="'model' is no option; did you mean 'models'"):
         run(model="gru4rec", dataset=log)
-    with pytest.raises(
-        InputError, match="dataset is of type list; give a name, a path"
-    ):
+    with pytest.raises(InputError, match="dataset is of type list; give a name, a path"):
         run(dataset=[1, 2])
     with pytest.raises(InputError, match="the frame: row 2 has a blank item_id"):
         run(dataset=pd.DataFrame({"session_id": [1, 1], "item_id": ["a", ""]}), **QUIET)
@@ -175,6 +174,8 @@ def start(folder: Path, *arguments: str, **values: Any) -> subprocess.Popen[str]
         [sys.executable, *(arguments or ["script.py"])],
         cwd=folder, env=dict(os.environ), text=True, start_new_session=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A shell starts background jobs, such as a whole test run, with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert process.stdin is not None
     if arguments:
