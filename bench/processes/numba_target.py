@@ -1,8 +1,7 @@
-"""What numba loads before its first compilation; imported where workers are forked from."""
+"""Compiles once, so that forked workers inherit what numba loads before its first loop."""
 
 from __future__ import annotations
 
-from numba.core.registry import cpu_target
+import numba
 
-cpu_target.typing_context.refresh()
-cpu_target.target_context.refresh()
+numba.njit("int64(int64)")(lambda number: number)
