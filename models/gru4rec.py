@@ -142,13 +142,13 @@ class Gru4Rec(TorchRecommender):
         """Forward and backward pass of a window, and a step; the sum of its targets' losses."""
         config = self.config
         targets = on_device(items[window.targets], self.device)
-        scored = torch.cat([targets, self._sampler.draw(config.negatives)])
-        if len(scored) == 1:
+        negatives = self._sampler.draw(config.negatives)
+        if len(targets) + len(negatives) == 1:
             # A lone target has nothing to be ranked above: the authors' epoch ends here.
             return torch.zeros((), device=self.device)
         tables = (self._inputs, self._items, self._bias)
         inputs = on_device(items[window.events], self.device)
-        rows = look_up(inputs, scored, len(targets), tables, has_momentum=config.momentum > 0)
+        rows = look_up(inputs, targets, negatives, tables, has_momentum=config.momentum > 0)
         input_dropout = 0.0 if config.embedding == "none" else config.dropout_embedding
         h = states.before_targets(window, dropout(rows.embedded, input_dropout))
         loss = self._losses(h, rows).sum()

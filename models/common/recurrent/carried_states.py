@@ -28,15 +28,22 @@ class CarriedStates:
             embedded: its inputs, (T, W, input_width).
             observed: which of its events enter the state, bool (T, W); None: all.
         """
-        slots = on_device(window.slots, self._device)
+        before = self._carried
+        has_all_slots = len(window.slots) == len(before[0])
+        if not has_all_slots:
+            slots = on_device(window.slots, self._device)
+            before = [layer.index_select(0, slots) for layer in before]
         states, last = self._encoder(
             embedded,
-            [layer.index_select(0, slots) for layer in self._carried],
+            before,
             on_device(window.starts, self._device),
             None if observed is None else on_device(observed, self._device),
         )
-        for layer, state in zip(self._carried, last, strict=True):
-            layer.index_copy_(0, slots, state)
+        if has_all_slots:
+            self._carried = last
+        else:
+            for layer, state in zip(self._carried, last, strict=True):
+                layer.index_copy_(0, slots, state)
         return states, last
 
     def before_targets(

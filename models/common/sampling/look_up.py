@@ -26,31 +26,33 @@ class StepRows(NamedTuple):
 
 def look_up(
     inputs: Tensor,
-    scored: Tensor,
-    n_targets: int,
+    targets: Tensor,
+    negatives: Tensor,
     tables: tuple[ItemTable, ItemTable, ItemTable],
     *,
     has_momentum: bool,
 ) -> StepRows:
-    """Rows for the inputs (T, W) and the items that are scored (C,), the targets first.
+    """Rows for the inputs (T, W), and for the targets (R,) and negatives (m,) that are scored.
 
     `tables` hold inputs, items and biases. Where one table serves both inputs and items, an item
     that is input and scored has one row, whose gradient is the sum of both.
     """
     input_table, item_table, bias_table = tables
-    flat, shared = inputs.flatten(), input_table is item_table
-    used, places = distinct(torch.cat([scored, flat]) if shared else scored, len(item_table))
+    n_scored, shared = len(targets) + len(negatives), input_table is item_table
+    parts = [targets, negatives, inputs.flatten()]
+    codes = torch.cat(parts if shared else parts[:2])
+    used, places = distinct(codes, len(item_table))
     item_table.use(used)
     items = item_table.rows()
-    input_places = places[len(scored) :]
+    input_places = places[n_scored:]
     if not shared:
-        used_inputs, input_places = distinct(flat, len(input_table))
+        used_inputs, input_places = distinct(parts[2], len(input_table))
         input_table.use(used_inputs)
     embedded = input_table.rows(input_places).view(*inputs.shape, -1)
-    columns = ScoreColumns(scored, places[: len(scored)], n_targets, len(used))
+    columns = ScoreColumns(codes[:n_scored], places[:n_scored], len(targets), len(used))
     if has_momentum and shared:
         # Momentum moves every row in use, and an item that is only an input has no bias here: the
         # first column's item is listed in its place, without a gradient.
-        used = torch.where(columns.holds_item, used, scored[0])
+        used = torch.where(columns.holds_item, used, targets[0])
     bias_table.use(used)
     return StepRows(embedded, items, bias_table.rows(), columns)
