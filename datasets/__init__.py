@@ -1,1 +1,1 @@
-"""Logs: loaders, splits and the columns that everything else reads."""
+"""Raw logs become session logs: one file per data set, which the registry finds by itself."""

@@ -1,1 +1,1 @@
-"""What a user asks for, from options and TOML to a checked plan."""
+"""From options to a checked plan. Options are declared in `plan.py`; the parser is built from it."""
