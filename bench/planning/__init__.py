@@ -1,1 +1,1 @@
-"""From options to a checked plan. Options are declared in `plan.py`; the parser is built from it."""
+"""From options to a checked plan. `plan.py` declares them, and the parser is built from it."""
