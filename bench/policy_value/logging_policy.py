@@ -33,7 +33,7 @@ class LoggingPolicy:
     """Values computed from estimated propensities are diagnostics, not measurements."""
     log_propensities: NDArray[np.float64]
     """log beta(a|s) of the logged item, finite."""
-    logged_rewards: NDArray[np.float64]
+    logged_reward_model: NDArray[np.float64]
     """q(a) of the logged item by the item reward model; of missed events the catalogue's mean."""
     report: PropensityReport | None = None
     """Quality of the estimate, if it is one."""
@@ -51,13 +51,13 @@ def logging_policy(split: Split, events: TestEvents, *, simulated: bool) -> Logg
     """
     rewards = item_reward_model(split.train)
     targets = np.asarray(events.targets)
-    logged_rewards = np.where(targets >= 0, rewards[targets], rewards.mean())
+    logged_reward_model = np.where(targets >= 0, rewards[targets], rewards.mean())
     if events.propensities is not None:
         log_propensities = np.log(np.asarray(events.propensities, dtype=np.float64))
         source: Source = "simulated" if simulated else "logged"
-        return LoggingPolicy(source, log_propensities, logged_rewards)
+        return LoggingPolicy(source, log_propensities, logged_reward_model)
     log_propensities, report = estimated_propensities(split.train, split.valid, split.test)
-    return LoggingPolicy("estimated", log_propensities, logged_rewards, report)
+    return LoggingPolicy("estimated", log_propensities, logged_reward_model, report)
 
 
 def write_logging_policy(logger: LoggingPolicy, folder: Path) -> None:
@@ -67,7 +67,7 @@ def write_logging_policy(logger: LoggingPolicy, folder: Path) -> None:
         folder / LOGGING_POLICY,
         allow_pickle=False,
         log_propensities=logger.log_propensities,
-        logged_rewards=logger.logged_rewards,
+        logged_rewards=logger.logged_reward_model,
         facts=np.array(json.dumps({"source": logger.source, "report": report})),
     )
 
@@ -84,16 +84,16 @@ def read_logging_policy(folder: Path, n_events: int) -> LoggingPolicy | None:
     with reading_arrays(file, fix) as columns:
         facts = json.loads(str(columns["facts"]))
         log_propensities = columns["log_propensities"]
-        logged_rewards = columns["logged_rewards"]
+        logged_reward_model = columns["logged_rewards"]
         if facts["source"] not in get_args(Source):
             raise ValueError(f"its source is {facts['source']}")
         report = None if facts["report"] is None else _report(facts["report"])
-    for column in (log_propensities, logged_rewards):
+    for column in (log_propensities, logged_reward_model):
         if column.shape != (n_events,):
             raise InputError(
                 f"{file} has a column of shape {column.shape} for {n_events} test events; {fix}"
             )
-    return LoggingPolicy(facts["source"], log_propensities, logged_rewards, report)
+    return LoggingPolicy(facts["source"], log_propensities, logged_reward_model, report)
 
 
 def _report(fields: dict[str, Any]) -> PropensityReport:

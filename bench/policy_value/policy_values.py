@@ -146,8 +146,8 @@ def _evaluated(
             rewards=np.asarray(events.rewards, dtype=np.float64),
             sessions=events.sessions,
             positions=_places(events),
-            logged_reward_model=logger.logged_rewards,
-            policy_reward_model=columns.reward,
+            logged_reward_model=logger.logged_reward_model,
+            policy_reward_model=columns.reward_model,
         )
     )
 

@@ -20,7 +20,7 @@ class PolicyColumns:
 
     log_policy: Values
     """log pi(a|s) of the logged item; -inf if missed."""
-    reward: Values
+    reward_model: Values
     """sum over a of pi(a|s) q(a), with q the item reward model; the mean of it if missed."""
     log_own_propensities: Values | None = None
     """The model's estimate of log beta of the logged item, if the log has propensities to compare
@@ -29,7 +29,7 @@ class PolicyColumns:
 
 def write_policy(folder: Path, columns: PolicyColumns) -> None:
     """Write `policy.npy`, float64 (n_events, 2), or (n_events, 3) with the model's own log beta."""
-    found = [columns.log_policy, columns.reward]
+    found = [columns.log_policy, columns.reward_model]
     if columns.log_own_propensities is not None:
         found.append(columns.log_own_propensities)
     np.save(folder / POLICY, np.stack(found, 1), allow_pickle=False)

@@ -41,7 +41,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from bench.policy_value.off_policy_evaluation import PER_SESSION, Rounds, evaluate
 from bench.stats.estimate import Estimate
 from datasets.errors import InputError
-from datasets.open_bandit import BanditRounds, read_rounds
+from experiments.science.bandit_rounds import BanditRounds, read_rounds
 
 Values = NDArray[np.float64]
 

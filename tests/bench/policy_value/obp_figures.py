@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from bench.policy_value.off_policy_evaluation import Rounds
-from datasets.open_bandit import read_rounds
+from experiments.science.bandit_rounds import read_rounds
 from experiments.science.open_bandit import N_PLACES, average_policy, click_rates
 
 Values = NDArray[np.float64]

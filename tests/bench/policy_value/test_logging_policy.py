@@ -174,8 +174,8 @@ def test_the_file_comes_back_and_a_damaged_one_is_refused(tmp_path: Path) -> Non
     assert found.report == logger.report
     np.testing.assert_array_equal(found.log_propensities, logger.log_propensities)
     rewards = item_reward_model(split.train)
-    np.testing.assert_allclose(found.logged_rewards[:-1], rewards[events.targets[:-1]])
-    assert found.logged_rewards[-1] == pytest.approx(rewards.mean())
+    np.testing.assert_allclose(found.logged_reward_model[:-1], rewards[events.targets[:-1]])
+    assert found.logged_reward_model[-1] == pytest.approx(rewards.mean())
     with pytest.raises(InputError, match="for 3 test events; delete it and run"):
         read_logging_policy(tmp_path, 3)
     whole = (tmp_path / LOGGING_POLICY).read_bytes()

@@ -96,9 +96,9 @@ def test_a_dense_softmax_says_the_same(
     log_pi, reward = dense(model, test, rewards, temperature)
     assert len(log_pi) == test.n_targets - 2
     np.testing.assert_allclose(found.log_policy[:-2], log_pi, atol=2e-5)
-    np.testing.assert_allclose(found.reward[:-2], reward, atol=2e-5)
+    np.testing.assert_allclose(found.reward_model[:-2], reward, atol=2e-5)
     assert found.log_policy[-2:].tolist() == [-np.inf, -np.inf]
-    np.testing.assert_allclose(found.reward[-2:], reward.mean(), atol=2e-5)
+    np.testing.assert_allclose(found.reward_model[-2:], reward.mean(), atol=2e-5)
     assert found.log_own_propensities is not None
     np.testing.assert_array_equal(
         found.log_own_propensities, [*-test.log.items[test.is_target].astype(float), np.nan, np.nan]
@@ -115,7 +115,7 @@ def test_a_policy_that_is_nearly_sure_has_no_probability_above_one() -> None:
     np.testing.assert_allclose(
         found.log_policy, dense(model, test, np.ones(N_ITEMS), 1.0)[0], rtol=1e-5, atol=1e-3
     )
-    np.testing.assert_allclose(found.reward, 1)
+    np.testing.assert_allclose(found.reward_model, 1)
 
 
 def test_an_item_that_is_ruled_out_has_no_probability(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_an_item_that_is_ruled_out_has_no_probability(monkeypatch: pytest.Monkey
     ruled_out = test.log.items[test.is_target] < 6
     assert (found.log_policy == -np.inf).tolist() == ruled_out.tolist()
     np.testing.assert_allclose(found.log_policy, log_pi, atol=2e-5)
-    np.testing.assert_allclose(found.reward, reward, rtol=1e-5)
+    np.testing.assert_allclose(found.reward_model, reward, rtol=1e-5)
 
 
 def test_scores_without_a_softmax_are_refused() -> None:
@@ -183,9 +183,11 @@ def test_files_come_back_and_others_are_refused(tmp_path: Path) -> None:
     found = read_policy(tmp_path, 3)
     assert found is not None
     assert found.log_policy.tolist() == columns.log_policy.tolist()
-    assert found.reward.tolist() == columns.reward.tolist()
+    assert found.reward_model.tolist() == columns.reward_model.tolist()
     assert found.log_own_propensities is None
-    write_policy(tmp_path, PolicyColumns(columns.log_policy, columns.reward, np.array([-3.0] * 3)))
+    write_policy(
+        tmp_path, PolicyColumns(columns.log_policy, columns.reward_model, np.array([-3.0] * 3))
+    )
     found = read_policy(tmp_path, 3)
     assert found is not None and found.log_own_propensities is not None
     assert found.log_own_propensities.tolist() == [-3] * 3

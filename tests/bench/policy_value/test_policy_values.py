@@ -112,7 +112,7 @@ def test_figures_are_those_of_the_estimators(tmp_path: Path) -> None:
             rewards=events.rewards.astype(np.float64),
             sessions=events.sessions,
             positions=events.positions,
-            logged_reward_model=logger.logged_rewards,
+            logged_reward_model=logger.logged_reward_model,
             policy_reward_model=np.full(N_EVENTS, pi @ WORTH),
         )
     )
@@ -163,7 +163,7 @@ def test_missed_events_are_rounds_that_the_policy_never_takes(tmp_path: Path) ->
         },
     )
     reordered = LoggingPolicy(
-        "logged", logger.log_propensities[order], logger.logged_rewards[order]
+        "logged", logger.log_propensities[order], logger.logged_reward_model[order]
     )
     pi = np.full(N_ITEMS, 0.2)
     found = policy_value([trial(tmp_path, 1, pi, missed, True)], missed, reordered)

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.policy_value.off_policy_evaluation import evaluate
-from datasets.open_bandit import BanditRounds, read_rounds
+from experiments.science.bandit_rounds import BanditRounds, read_rounds
 from experiments.science.open_bandit import average_policy, columns_of, earned_at, held
 from tests.experiments.conftest import printed, run_script
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from datasets.errors import InputError
-from datasets.open_bandit import read_rounds
 from datasets.reading.event_table import load_event_table
+from experiments.science.bandit_rounds import read_rounds
 
 HEADER = ",timestamp,item_id,position,click,propensity_score,user_feature_0"
 ROWS = (
