@@ -44,6 +44,15 @@ class Dataset:
     logger: Logger | None = None
     """The logging policy in that world."""
 
+    @property
+    def size(self) -> str:
+        """Its name and numbers of events, sessions and items, in a line."""
+        log = self.log
+        return (
+            f"{self.name}: {log.n_events:,} events, {log.n_sessions:,} sessions, "
+            f"{log.n_items:,} items"
+        )
+
     @staticmethod
     def from_frame(
         frame: pd.DataFrame,

@@ -21,11 +21,11 @@ def load_event_frame(frame: pd.DataFrame, *, reward: str | None, notify: Notify)
     """
     fields = choose_columns(LABEL, list(map(str, frame.columns)))
     events = frame_log(frame, fields, name=LABEL, positive_from=None, reward_kind=reward)
-    log = events.log
-    name = f"frame-{log.fingerprint()[:8]}"
+    name = f"frame-{events.log.fingerprint()[:8]}"
     source = Path(f"{name}.csv")
     saved = f"a frame from Python: commands find it as {source}, saved by to_csv(index=False)"
-    notify(f"{name}: {log.n_events:,} events, {log.n_sessions:,} sessions, {log.n_items:,} items")
+    dataset = Dataset(name=name, source=source, **vars(events) | {"notes": (*events.notes, saved)})
+    notify(dataset.size)
     if events.order == "file":
         notify(f"{LABEL}: no time or position column, so events stand in its order")
-    return Dataset(name=name, source=source, **vars(events) | {"notes": (*events.notes, saved)})
+    return dataset

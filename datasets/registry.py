@@ -31,11 +31,7 @@ def load_dataset(name_or_path: str, *, reward: str | None = None, notify: Notify
     for stderr. Raises InputError if there is no such data set or it cannot be read.
     """
     dataset = _load(name_or_path, reward, notify)
-    log = dataset.log
-    notify(
-        f"{dataset.name}: {log.n_events:,} events, {log.n_sessions:,} sessions, "
-        f"{log.n_items:,} items"
-    )
+    notify(dataset.size)
     return dataset
 
 

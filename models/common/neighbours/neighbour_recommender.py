@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ COST_PER_BLOCK = 2**16
 the processor's cache, many enough that a block's fixed cost does not count."""
 
 
-class NeighbourRecommender:
+class NeighbourRecommender(ABC):
     """Keeps the training sessions; a model adds `Config`, with k and sample_size, and `_scores`."""
 
     def __init__(self, config: Any, *, seed: int, device: str) -> None:
@@ -41,9 +42,9 @@ class NeighbourRecommender:
             scores[start + found.rows, found.items] = found.values
         return scores
 
+    @abstractmethod
     def _scores(self, prefixes: Prefixes, start: int, stop: int) -> ItemScores:
         """Scores other than 0 of prefixes `start` to `stop` (exclusive), rows from 0."""
-        raise NotImplementedError
 
     def save(self, folder: Path) -> None:
         """Write the indexed sessions."""

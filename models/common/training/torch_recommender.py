@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,11 +13,10 @@ from datasets.session_log import SessionLog
 from models.recommender import Factors, FloatMatrix
 
 
-class TorchRecommender:
+class TorchRecommender(ABC):
     """Scores by a product of states and items, and keeps its weights in one file.
 
-    A model adds `Config`, `fit`, `factors`, `_weights` (all weights by name, the tensors themselves
-    and not copies) and `_build` (fresh weights for so many items, from torch's global generator).
+    A model adds `Config`, `fit` and the abstract methods.
     """
 
     Config: ClassVar[type[Any]]
@@ -33,9 +33,9 @@ class TorchRecommender:
         states, items, bias = self.factors(sessions)
         return states @ items.T + bias
 
+    @abstractmethod
     def factors(self, sessions: SessionLog) -> Factors:
         """States after every prefix, item matrix and bias."""
-        raise NotImplementedError
 
     def save(self, folder: Path) -> None:
         """Write all weights to `weights.pt`, plain tensors only."""
@@ -48,8 +48,10 @@ class TorchRecommender:
         for name, value in self._weights().items():
             value.copy_(saved[name])
 
+    @abstractmethod
     def _weights(self) -> dict[str, Tensor]:
-        raise NotImplementedError
+        """All weights by name, the tensors themselves and not copies."""
 
+    @abstractmethod
     def _build(self, n_items: int) -> None:
-        raise NotImplementedError
+        """Fresh weights for `n_items` items, from torch's global generator."""
